@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Check whether the process that serves on this machine is ready (`/readyz`); exit code 1 if it is not.
     Health(HealthOptions),
     /// Run the stand-in for Stripe alone.
-    Twin(TwinOptions),
+    Twin(paywright_stripe_twin::program::Arguments),
     /// Apply missing migrations to the database.
     Migrate(MigrateOptions),
     /// Choose the PostgreSQL server to trust after a failover or an upgrade.
@@ -199,37 +199,6 @@ pub(crate) struct HealthOptions {
     /// Host and port of the process, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TwinOptions {
-    /// Port to listen on; 0 for any free port.
-    #[arg(long, default_value_t = 4242)]
-    pub(crate) port: u16,
-    /// File in which the state is kept; without one all data is lost at the end.
-    #[arg(long)]
-    pub(crate) state: Option<PathBuf>,
-    /// Delay of each answer, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) latency_ms: u64,
-    /// URL to which events are sent; `POST /v1/webhook_endpoints` registers more endpoints.
-    #[arg(long, requires = "webhook_secret")]
-    pub(crate) webhook: Option<String>,
-    /// Secret with which they are signed.
-    #[arg(long, requires = "webhook")]
-    pub(crate) webhook_secret: Option<String>,
-    /// File of requests that are performed at the start, unless the state file exists.
-    #[arg(long)]
-    pub(crate) seed_file: Option<PathBuf>,
-    /// Most objects of each kind, events and saved answers that are kept.
-    #[arg(long, default_value_t = crate::twin::KEEP)]
-    pub(crate) keep: usize,
-    /// Prints every call with its parameters as JSON, and ends.
-    #[arg(long)]
-    pub(crate) list_calls: bool,
-    /// File to which answers and events are appended, each shape once, for a check against Stripe's API description.
-    #[arg(long, env = "STRIPE_TWIN_RECORD")]
-    pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

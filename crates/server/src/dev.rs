@@ -9,6 +9,7 @@ use paywright_domain::Currency;
 use paywright_domain::id::CustomerId;
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
+use paywright_stripe_twin::program::{KEEP, first_endpoint};
 use paywright_stripe_twin::{Options, Server, StartError};
 use paywright_webhook_sender::SenderSettings;
 use secrecy::SecretString;
@@ -20,7 +21,6 @@ use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
-use crate::twin::{KEEP, endpoint};
 use crate::worker::Keep;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
@@ -138,7 +138,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
 /// Starts the twin, with its state in the folder and with the webhook endpoint of this process.
 async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -> Result<Server, Failure> {
     let folder = options.dir.as_path();
-    let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
+    let mut endpoint = first_endpoint(webhooks, secrets.webhook.clone());
     if options.no_webhooks {
         // Registered for no event: replaces the endpoint that an earlier start may have registered.
         endpoint.enabled_events.clear();

@@ -56,11 +56,11 @@ impl Twin {
                 && is_created(it.created, sent.params)
         };
         let (noun, url) = ("balance transaction", "/v1/balance_transactions");
-        page(url, noun, &self.balance_transactions, sent.params, wanted, BalanceTransaction::to_json)
+        page(url, noun, &self.balance_transactions, sent.params, wanted, |it| it.to_json(sent.now))
     }
 
-    pub(crate) fn retrieve_transaction(&self, id: &str) -> Result<Value, Refusal> {
-        let found = self.balance_transactions.get(id).map(BalanceTransaction::to_json);
-        found.ok_or_else(|| Refusal::no_such("balance transaction", id))
+    pub(crate) fn retrieve_transaction(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let found = self.balance_transactions.get(sent.id).map(|it| it.to_json(sent.now));
+        found.ok_or_else(|| Refusal::no_such("balance transaction", sent.id))
     }
 }

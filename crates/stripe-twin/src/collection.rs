@@ -86,11 +86,6 @@ impl<T> Collection<T> {
         self.by_number.values()
     }
 
-    /// Objects with the oldest first, to be changed.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.by_number.values_mut()
-    }
-
     /// Number that the next new object will have.
     pub(crate) fn next_number(&self) -> u64 {
         self.next + 1

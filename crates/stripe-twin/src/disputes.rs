@@ -80,7 +80,7 @@ impl Twin {
             currency: dispute.currency.clone(),
             created: now,
             request: None,
-            is_available: true,
+            available_on: now,
         };
         dispute.movements.push(transaction.clone());
         let dispute = dispute.clone();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::Refusal;
-use crate::objects::{BalanceTransaction, Charge, Customer, Dispute, Intent, PaymentMethod, Refund};
+use crate::objects::{Charge, Customer, Dispute, Intent, PaymentMethod, Refund};
 use crate::state::Twin;
 
 /// Levels that a request may expand.
@@ -163,7 +163,7 @@ impl Twin {
         match id.split('_').next().unwrap_or_default() {
             "pi" => self.intents.get(id).map(Intent::to_json),
             "ch" | "py" => self.charges.get(id).map(|it| self.charge_for_answer(it)),
-            "txn" => self.balance_transactions.get(id).map(BalanceTransaction::to_json),
+            "txn" => self.balance_transactions.get(id).map(|it| it.to_json(self.cause.at)),
             "re" => self.refunds.get(id).map(Refund::to_json),
             "du" => self.disputes.get(id).map(Dispute::to_json),
             "cus" => self.customers.get(id).map(Customer::to_json),

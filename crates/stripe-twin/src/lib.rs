@@ -32,6 +32,8 @@ mod lists;
 mod objects;
 mod params;
 mod payment_methods;
+#[cfg(feature = "program")]
+pub mod program;
 #[cfg(feature = "server")]
 mod record;
 mod refunds;

@@ -131,27 +131,10 @@ impl Params {
         let mut text = String::new();
         for (key, value) in &self.0 {
             // Lengths are included so that different parameters never give the same text.
-            push_length(&mut text, key.len());
-            text.push_str(key);
-            push_length(&mut text, value.len());
-            text.push_str(value);
+            text.extend([&key.len().to_string(), ":", key, "=", &value.len().to_string(), ":", value, ";"]);
         }
         text
     }
-}
-
-/// Adds a number and an end mark to a text, in letters for digits to the base 16.
-fn push_length(text: &mut String, mut length: usize) {
-    while length > 0 {
-        text.push(
-            ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p']
-                .get(length % 16)
-                .copied()
-                .unwrap_or('a'),
-        );
-        length /= 16;
-    }
-    text.push(':');
 }
 
 /// Dotted name of a bracketed key. An empty bracket is the next index of its list, or inside a list of objects the

@@ -75,7 +75,7 @@ impl Twin {
             currency: refund.currency.clone(),
             created: now,
             request: None,
-            is_available: true,
+            available_on: now,
         });
     }
 

@@ -316,9 +316,9 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
     let is_get = method == Method::Get;
     let query = head.uri.query().unwrap_or_default().as_bytes();
     // Stripe takes parameters of a query and of a form together.
-    let form = match (is_get || query.is_empty(), is_get) {
-        (true, true) => query.to_vec(),
-        (true, false) => body.to_vec(),
+    let form = match (is_get, query) {
+        (true, _) => query.to_vec(),
+        (false, []) => body.to_vec(),
         (false, _) => [query, &body].join(&b'&'),
     };
     let request = Request {

@@ -44,8 +44,6 @@ impl Twin {
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         self.check_setup_owner(payment_method.as_deref(), params.text("customer"))?;
         let types = params.list("payment_method_types");
-        let is_automatic = params.bool("automatic_payment_methods.enabled").unwrap_or(types.is_empty());
-        let redirects = params.text("automatic_payment_methods.allow_redirects") != Some("never");
         let id = self.draw("seti_");
         let setup = SetupIntent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
@@ -55,7 +53,7 @@ impl Twin {
             customer: params.owned("customer"),
             payment_method,
             payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
-            automatic_payment_methods: is_automatic.then_some(AutomaticMethods { redirects }),
+            automatic_payment_methods: AutomaticMethods::of(params),
             description: params.owned("description"),
             return_url: params.owned("return_url"),
             cancellation_reason: None,

@@ -50,6 +50,8 @@ pub(crate) struct Cause {
     pub(crate) idempotency_key: Option<String>,
     /// Host and port under which the client reached the twin.
     pub(crate) host: Option<String>,
+    /// Time at which the request was received, in seconds since 1970.
+    pub(crate) at: i64,
 }
 
 /// Answer that is saved under an idempotency key.

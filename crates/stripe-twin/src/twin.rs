@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::error::Refusal;
-use crate::objects::{API_VERSION, BalanceTransaction, Event, Intent};
+use crate::objects::{API_VERSION, Event, Intent};
 use crate::request::{Method, Request, Response};
 use crate::state::{AUTHORIZATION_SECONDS, Cause, SavedAnswer, Twin};
 
@@ -41,6 +41,7 @@ impl Twin {
             request: Some(id.clone()),
             idempotency_key: request.idempotency_key.clone(),
             host: request.host.clone(),
+            at: now,
         };
         let mut response = self.answer(request, &id, now, fails);
         response.headers.push(("Request-Id", id));
@@ -110,7 +111,7 @@ impl Twin {
         self.expire_at(now + KEY_SECONDS);
     }
 
-    /// Expires idempotency keys and authorizations, and makes money available, as Stripe does by itself.
+    /// Expires idempotency keys and authorizations, as Stripe does by itself.
     fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
             return;
@@ -128,15 +129,10 @@ impl Twin {
         for id in expired {
             self.lapse(&id, now);
         }
-        for transaction in self.balance_transactions.iter_mut() {
-            transaction.is_available |= now >= transaction.available_on();
-        }
-        let pending =
-            self.balance_transactions.iter().filter(|it| !it.is_available).map(BalanceTransaction::available_on);
         let key = self.answers.iter().next().map(|it| it.at + KEY_SECONDS);
         let authorized = self.intents.iter().filter(|it| it.status == "requires_capture");
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        self.quiet_until = key.into_iter().chain(authorizations).chain(pending).min().unwrap_or(i64::MAX);
+        self.quiet_until = key.into_iter().chain(authorizations).min().unwrap_or(i64::MAX);
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) const CALLS: &[Call] = &[
     list("/v1/charges/{charge}/refunds", "refund", &[PAGE], |twin, it| twin.list_refunds_of_charge(it)),
     get("/v1/charges/{charge}/refunds/{refund}", "refund", &[EXPAND], |twin, it| twin.retrieve_refund_of_charge(it)),
     list("/v1/balance_transactions", "balance_transaction", &[charges::TRANSACTION_FILTERS, CREATED, PAGE], |twin, it| twin.list_transactions(it)),
-    get("/v1/balance_transactions/{id}", "balance_transaction", &[EXPAND], |twin, it| twin.retrieve_transaction(it.id)),
+    get("/v1/balance_transactions/{id}", "balance_transaction", &[EXPAND], |twin, it| twin.retrieve_transaction(it)),
     list("/v1/disputes", "dispute", &[OF_PAYMENT, CREATED, PAGE], |twin, it| twin.list_disputes(it)),
     get("/v1/disputes/{dispute}", "dispute", &[EXPAND], |twin, it| twin.retrieve_dispute(it.id)),
     post("/v1/disputes/{dispute}", "dispute", &[disputes::UPDATE, METADATA, EXPAND], Twin::update_dispute),

@@ -7,6 +7,9 @@ use crate::error::Refusal;
 use crate::objects::{BalanceTransaction, Charge, Intent, Snapshot};
 use crate::state::Twin;
 
+/// Time until the money of a payment can be paid out, in seconds: two days, as in the United States.
+const AVAILABLE_AFTER_SECONDS: i64 = 2 * 24 * 3600;
+
 impl Twin {
     /// Approves a confirmation: the payment is captured, or authorized for a later capture.
     pub(super) fn approve(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
@@ -125,6 +128,8 @@ impl Twin {
     fn add_proceeds(&mut self, intent: &str, charge_id: &str, amount: i64, now: i64) -> Result<String, Refusal> {
         let id = self.draw("txn_");
         let charge = self.charges.get(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
+        // Cards of the section "Available balance" of Stripe's test cards.
+        let is_at_once = charge.token.starts_with("pm_card_bypassPending");
         let transaction = BalanceTransaction {
             id: id.clone(),
             source: charge_id.to_owned(),
@@ -135,10 +140,8 @@ impl Twin {
             currency: charge.currency.clone(),
             created: now,
             request: self.cause.request.clone(),
-            // Cards of the section "Available balance" of Stripe's test cards.
-            is_available: charge.token.starts_with("pm_card_bypassPending"),
+            available_on: now + if is_at_once { 0 } else { AVAILABLE_AFTER_SECONDS },
         };
-        self.expire_at(transaction.available_on());
         self.balance_transactions.insert(transaction);
         Ok(id)
     }

@@ -125,13 +125,6 @@ fn check_creation(params: &Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `automatic_payment_methods` of a new intent: the default if the request names no types.
-fn automatic_methods(params: &Params) -> Option<AutomaticMethods> {
-    let is_on = params.bool("automatic_payment_methods.enabled").unwrap_or(!params.has("payment_method_types"));
-    let redirects = params.text("automatic_payment_methods.allow_redirects") != Some("never");
-    is_on.then_some(AutomaticMethods { redirects })
-}
-
 impl Twin {
     pub(crate) fn create_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (params, now) = (sent.params, sent.now);
@@ -158,7 +151,7 @@ impl Twin {
             capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
             confirms_manually: params.text("confirmation_method") == Some("manual"),
             payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
-            automatic_payment_methods: automatic_methods(params),
+            automatic_payment_methods: AutomaticMethods::of(params),
             customer,
             payment_method,
             latest_charge: None,
@@ -201,7 +194,7 @@ impl Twin {
         let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
         self.check_owner(method.as_ref(), customer)?;
         if params.flag("confirm") {
-            confirm::check_return(automatic_methods(params), params.text("return_url"), sent)?;
+            confirm::check_return(AutomaticMethods::of(params), params.text("return_url"), sent)?;
         }
         Ok(method)
     }

@@ -161,20 +161,13 @@ pub(crate) struct BalanceTransaction {
     pub(crate) created: i64,
     /// Request that caused it. The answer to that request does not show it yet.
     pub(crate) request: Option<String>,
-    /// Whether the money can be paid out.
-    pub(crate) is_available: bool,
+    /// Time from which the money can be paid out.
+    pub(crate) available_on: i64,
 }
 
-/// Time until the money of a balance transaction can be paid out, in seconds: two days, as in the United States.
-const AVAILABLE_AFTER_SECONDS: i64 = 2 * 24 * 3600;
-
 impl BalanceTransaction {
-    /// Time from which the money can be paid out.
-    pub(crate) fn available_on(&self) -> i64 {
-        self.created + AVAILABLE_AFTER_SECONDS
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
+    /// The transaction as it is at `now`.
+    pub(crate) fn to_json(&self, now: i64) -> Value {
         let details = if self.fee == 0 {
             json!([])
         } else {
@@ -190,7 +183,7 @@ impl BalanceTransaction {
             "id": self.id,
             "object": "balance_transaction",
             "amount": self.amount,
-            "available_on": if self.kind == "charge" { self.available_on() } else { self.created },
+            "available_on": self.available_on,
             "balance_type": "payments",
             "created": self.created,
             "currency": self.currency,
@@ -201,7 +194,7 @@ impl BalanceTransaction {
             "net": self.amount - self.fee,
             "reporting_category": category,
             "source": self.source,
-            "status": if self.is_available { "available" } else { "pending" },
+            "status": if now >= self.available_on { "available" } else { "pending" },
             "type": self.kind,
         })
     }

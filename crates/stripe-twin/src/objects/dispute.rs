@@ -93,7 +93,7 @@ impl Dispute {
             "id": self.id,
             "object": "dispute",
             "amount": self.amount,
-            "balance_transactions": self.movements.iter().map(BalanceTransaction::to_json).collect::<Vec<_>>(),
+            "balance_transactions": self.movements.iter().map(|it| it.to_json(it.created)).collect::<Vec<_>>(),
             "charge": self.charge,
             "created": self.created,
             "currency": self.currency,

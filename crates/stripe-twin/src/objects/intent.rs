@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::{Fields, Metadata, SHIPPING, set};
 use crate::amount_details::AmountDetails;
 use crate::card_options::CardOptions;
+use crate::params::Params;
 
 /// `automatic_payment_methods` of an intent that accepts the methods enabled at the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,13 @@ pub(crate) struct AutomaticMethods {
 }
 
 impl AutomaticMethods {
+    /// Automatic methods of a new intent: the default if the request names no types.
+    pub(crate) fn of(params: &Params) -> Option<Self> {
+        let is_on = params.bool("automatic_payment_methods.enabled").unwrap_or(!params.has("payment_method_types"));
+        let redirects = params.text("automatic_payment_methods.allow_redirects") != Some("never");
+        is_on.then_some(Self { redirects })
+    }
+
     pub(crate) fn to_json(self) -> Value {
         json!({ "allow_redirects": if self.redirects { "always" } else { "never" }, "enabled": true })
     }
