@@ -100,6 +100,12 @@ fn read_unpositioned(db: &mut SqliteConnection, limit: u16) -> Result<Vec<Unposi
     rows.into_iter().map(unpositioned).collect()
 }
 
+fn fact_at(db: &mut SqliteConnection, position: i64) -> Result<Option<UnpositionedFact>, Failure> {
+    let columns = (feed::order_id, feed::version, feed::fact_position, feed::kind);
+    let row: Option<FactColumns> = feed::table.find(position).select(columns).first(db).optional()?;
+    row.map(unpositioned).transpose()
+}
+
 /// Order, version, index and type of a fact.
 type FactColumns = (Vec<u8>, i64, i64, String);
 
@@ -141,11 +147,14 @@ fn append(db: &mut SqliteConnection, append: &FeedAppend) -> Result<Option<Posit
         .optional()?;
     let Some(last) = last else { return Ok(None) };
     let count = u16::try_from(append.facts.len()).map_err(|_| Failure::StaleVersion)?;
-    // Only the facts after the last position, in the order of their commits, can get the next ones.
-    if read_unpositioned(db, count)? != append.facts {
-        return Err(Failure::StaleVersion);
+    // The rows after the last position are in the order of their commits and never change: facts that begin and end as
+    // they do are all of them.
+    let (first, last) = (last + 1, last + i64::from(count));
+    for (fact, position) in [(append.facts.first(), first), (append.facts.last(), last)] {
+        if fact.is_some() && fact_at(db, position)?.as_ref() != fact {
+            return Err(Failure::StaleVersion);
+        }
     }
-    let last = last + i64::from(count);
     diesel::update(feed_head::table)
         .set((feed_head::position.eq(last), feed_head::leased_until.eq(Some(append.until.unix_micros()))))
         .execute(db)?;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::{Fact, Order, OrderId, Timestamp};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::lease::Lease;
@@ -168,9 +169,8 @@ impl OrderSnapshot {
     /// Snapshot of `order`, if `facts` has a public fact.
     pub(crate) fn of_change(order: &Order, facts: &[Fact]) -> Option<Self> {
         facts.iter().any(|it| FeedEventType::of(it).is_some()).then(|| Self {
-            // Views are plain data, for which this cannot fail.
-            view: serde_json::to_string(&OrderView::without_personal_data(order)).unwrap_or_default(),
-            personal: serde_json::to_string(&PersonalView::of(order)).ok(),
+            view: to_json(&OrderView::without_personal_data(order), 1024).unwrap_or_default(),
+            personal: to_json(&PersonalView::of(order), 128),
             livemode: order.livemode,
         })
     }
@@ -189,6 +189,13 @@ impl OrderSnapshot {
             _ => self.view.clone(),
         }
     }
+}
+
+/// A view as JSON; `bytes` is the length of most. Views are plain data, for which this cannot fail.
+fn to_json(view: &impl Serialize, bytes: usize) -> Option<String> {
+    let mut json = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut json, view).ok()?;
+    String::from_utf8(json).ok()
 }
 
 /// Result of [`Feed::delete_feed_events`].
