@@ -70,6 +70,11 @@ impl Refusal {
         Self::parameter("parameter_not_modelled", param, &message)
     }
 
+    /// Refusal of a form that is not UTF-8.
+    pub(crate) fn garbled() -> Self {
+        Self::new(400, None, None, "Invalid UTF-8 in the parameters of the request.".to_owned())
+    }
+
     pub(crate) fn parameter_less(code: &str, message: String) -> Self {
         Self::new(400, Some(code), None, message)
     }

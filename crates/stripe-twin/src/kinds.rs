@@ -49,6 +49,11 @@ pub(crate) const fn param(name: &'static str, kind: Kind) -> Spec {
     Spec { name, kind, can_unset: matches!(kind, Kind::Text(_) | Kind::Unset), is_pattern: has_star(name) }
 }
 
+/// A text that cannot be unset.
+pub(crate) const fn required_text(name: &'static str, max: usize) -> Spec {
+    Spec { name, kind: Kind::Text(max), can_unset: false, is_pattern: has_star(name) }
+}
+
 /// A parameter that an empty value unsets.
 pub(crate) const fn clearable(name: &'static str, kind: Kind) -> Spec {
     Spec { name, kind, can_unset: true, is_pattern: has_star(name) }
@@ -67,6 +72,22 @@ impl Spec {
     /// Whether this parameter has the given dotted name.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.name == name || (self.is_pattern && matches(self.name, name))
+    }
+
+    /// Name of the list in a name of this pattern that has a key in place of an index. Only metadata has keys.
+    pub(crate) fn list_with_key<'a>(&self, name: &'a str) -> Option<&'a str> {
+        if !self.is_pattern || self.name == "metadata.*" {
+            return None;
+        }
+        let is_index = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+        let mut start: usize = 0;
+        for (wanted, given) in self.name.split('.').zip(name.split('.')) {
+            if wanted == "*" && !is_index(given) {
+                return name.get(..start.saturating_sub(1));
+            }
+            start += given.len() + 1;
+        }
+        None
     }
 
     /// Checks the value of the parameter; `name` is its name with brackets.

@@ -10,7 +10,11 @@ use crate::kinds::as_flag;
 /// Parameters of a request, by dotted names: `amount_details[line_items][0][quantity]=2` has the name
 /// `amount_details.line_items.0.quantity`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Params(BTreeMap<String, String>);
+pub struct Params {
+    values: BTreeMap<String, String>,
+    /// Whether the form was not UTF-8.
+    is_garbled: bool,
+}
 
 /// Character that replaces a dot inside one segment of a name, like the key of `metadata[a.b]`.
 const DOT: char = '\u{1}';
@@ -18,7 +22,8 @@ const DOT: char = '\u{1}';
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
     /// Collects parameters with dotted names, like `metadata.order_id`.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values, is_garbled: false }
     }
 }
 
@@ -28,21 +33,29 @@ impl Params {
     pub fn parse(text: &[u8]) -> Self {
         let mut parsed = BTreeMap::new();
         let mut lengths = HashMap::new();
+        let mut has_replacement = false;
         for (key, value) in form_urlencoded::parse(text) {
+            has_replacement |= key.contains(char::REPLACEMENT_CHARACTER) || value.contains(char::REPLACEMENT_CHARACTER);
             let name = dotted(&key, &mut lengths, &parsed);
             parsed.insert(name, value.into_owned());
         }
-        Self(parsed)
+        // The character may have been sent as such.
+        Self { values: parsed, is_garbled: has_replacement && std::str::from_utf8(&unescaped(text)).is_err() }
+    }
+
+    /// Whether the form was not UTF-8: some of its characters are lost.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.is_garbled
     }
 
     /// Every parameter with its dotted name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Value of a parameter; `None` if it is absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
+        self.values.get(name).map(String::as_str).filter(|it| !it.is_empty())
     }
 
     /// Value of a parameter as an owned text; `None` if it is absent or empty.
@@ -52,7 +65,7 @@ impl Params {
 
     /// Value of a parameter, also if it is empty: an empty value clears a field.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
     /// Replaces a field by the value of a parameter if the request has it; an empty value clears the field.
@@ -80,7 +93,7 @@ impl Params {
 
     /// Whether the request has any parameter below `prefix`, or `prefix` itself.
     pub(crate) fn has(&self, prefix: &str) -> bool {
-        self.0.contains_key(prefix) || self.below(prefix).next().is_some()
+        self.values.contains_key(prefix) || self.below(prefix).next().is_some()
     }
 
     /// Parameters below `prefix`, with the rest of their names, in order of the names.
@@ -88,7 +101,7 @@ impl Params {
         let inside = move |(key, value): (&'a String, &'a String)| {
             key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it, value.as_str()))
         };
-        let sorted = self.0.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let sorted = self.values.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         sorted.take_while(move |(key, _)| key.starts_with(prefix)).filter_map(inside)
     }
 
@@ -129,7 +142,7 @@ impl Params {
     /// Text that is equal for equal parameters, whatever their order in the form.
     pub(crate) fn fingerprint(&self) -> String {
         let mut text = String::new();
-        for (key, value) in &self.0 {
+        for (key, value) in &self.values {
             // Lengths are included so that different parameters never give the same text.
             text.extend([&key.len().to_string(), ":", key, "=", &value.len().to_string(), ":", value, ";"]);
         }
@@ -137,17 +150,36 @@ impl Params {
     }
 }
 
+/// Bytes of a form without its percent-encoding.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let digit =
+        |at: usize| text.get(at).and_then(|it| char::from(*it).to_digit(16)).and_then(|it| u8::try_from(it).ok());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        if let (b'%', Some(high), Some(low)) = (byte, digit(at + 1), digit(at + 2)) {
+            bytes.push(high * 16 + low);
+            at += 3;
+        } else {
+            bytes.push(*byte);
+            at += 1;
+        }
+    }
+    bytes
+}
+
 /// Dotted name of a bracketed key. An empty bracket is the next index of its list, or inside a list of objects the
-/// index of the present object, until one of its fields is repeated.
+/// index of the present object, until one of its fields is repeated; metadata is no list. A bracket inside a bracket opens
+/// an object, as in `metadata[a[b]]`.
 fn dotted(key: &str, lengths: &mut HashMap<String, usize>, taken: &BTreeMap<String, String>) -> String {
     let (first, rest) = key.split_once('[').map_or((key, ""), |(first, rest)| (first, rest));
     let mut name = first.replace('.', "\u{1}");
-    let mut groups = rest.split("][").map(|it| it.strip_suffix(']').unwrap_or(it)).peekable();
+    let mut groups = rest.split('[').flat_map(|it| it.trim_end_matches(']').split(']')).peekable();
     if rest.is_empty() {
         return name;
     }
     while let Some(group) = groups.next() {
-        if !group.is_empty() {
+        if !group.is_empty() || name == "metadata" {
             name.push('.');
             name.extend(group.chars().map(|it| if it == '.' { DOT } else { it }));
             continue;
@@ -211,5 +243,30 @@ mod tests {
         Params::parse(b"metadata=").merge_metadata(&mut metadata);
         assert!(metadata.is_empty());
         assert_eq!(bracketed("metadata.a\u{1}b"), "metadata[a.b]");
+    }
+
+    #[test]
+    fn a_bracket_inside_a_bracket_opens_an_object() {
+        let names =
+            |form: &str| Params::parse(form.as_bytes()).iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        for form in ["m[a][b]=1", "m[a[b]]=1", "m[a[b]=1", "m[a]b=1", "m%5Ba%5Bb%5D%5D=1"] {
+            assert_eq!(names(form), ["m.a.b"], "{form}");
+        }
+        assert_eq!(names("metadata[]=1"), ["metadata."]);
+    }
+
+    #[test]
+    fn a_form_that_is_not_utf_8_is_recognized() {
+        for (form, is_garbled) in [
+            (&b"name=caf%E9"[..], true),
+            (b"name=caf\xe9", true),
+            (b"%C3=1", true),
+            (b"name=caf%C3%A9", false),
+            ("name=café".as_bytes(), false),
+            (b"name=%EF%BF%BD", false),
+            (b"name=100%&x=%zz", false),
+        ] {
+            assert_eq!(Params::parse(form).is_garbled(), is_garbled, "{}", form.escape_ascii());
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A parameter of Stripe's description is honoured, or refused as one that the twin does not model. No parameter is
 //! dropped silently.
 
+mod checks;
 mod listing;
 mod not_modelled;
 mod parameters;
@@ -75,9 +76,14 @@ impl Twin {
         let route = ROUTES.iter().find(|(pattern, call)| call.method == request.method && is_at(pattern, &path));
         let Some((pattern, call)) = route else { return Err(Refusal::url(request.method.name(), &request.path)) };
         call.check(&request.params)?;
+        if call.is_list {
+            self.check_filters(&request.params)?;
+        }
         let expanded = request.params.list("expand");
         expand::check(&expanded, call.object, call.is_list)?;
         let id = pattern.iter().zip(&path).find(|(it, _)| it.starts_with('{')).map_or("", |(_, id)| *id);
+        self.check_secret(id, &request.params)?;
+        self.check_metadata(call.object, id, &request.params)?;
         let sent = Sent { request, params: &request.params, id, now };
         match call.handler {
             Handler::Object(handler) => {
@@ -124,15 +130,26 @@ impl Call {
 
     /// Checks every parameter: its name, its value, and the limits of metadata.
     fn check(&self, params: &Params) -> Result<(), Refusal> {
+        if params.is_garbled() {
+            return Err(Refusal::garbled());
+        }
         for (name, value) in params.iter() {
             match self.spec(name) {
-                Some(spec) => spec.check(value, || bracketed(name))?,
+                Some(spec) => {
+                    if let Some(list) = spec.list_with_key(name) {
+                        return Err(Refusal::invalid(&bracketed(list), "Invalid array"));
+                    }
+                    spec.check(value, || bracketed(name))?;
+                }
                 None => return Err(self.refuse(name, params)),
             }
         }
         let mut keys = 0;
         for (key, _) in params.below("metadata") {
             keys += 1;
+            if key.is_empty() {
+                return Err(Refusal::invalid("metadata", "Invalid object"));
+            }
             let length = key.chars().count();
             if length > METADATA_KEY_CHARS_MAX {
                 let message = format!(
@@ -143,8 +160,7 @@ impl Call {
             }
         }
         if keys > METADATA_KEYS_MAX {
-            let message = format!("You can have up to {METADATA_KEYS_MAX} keys in metadata, but you passed in {keys}");
-            return Err(Refusal::invalid("metadata", &message));
+            return Err(checks::too_many_keys(keys));
         }
         Ok(())
     }
@@ -162,8 +178,18 @@ impl Call {
         if self.is_not_modelled(name) {
             return Refusal::not_modelled(&bracketed(name));
         }
+        if let Some(nested) = name.strip_prefix("metadata.").filter(|_| self.spec("metadata").is_some()) {
+            // Stripe reads brackets inside a key as an object.
+            let (_, inner) = nested.split_once('.').unwrap_or_default();
+            let value = params.given(name).unwrap_or_default();
+            let message = format!("Invalid value type: {{{inner:?}=>{value:?}}} must be a string");
+            return Refusal::invalid("metadata", &message);
+        }
         let below = format!("{name}.");
         if self.honoured.iter().copied().flatten().any(|it| it.name.starts_with(&below)) {
+            if params.given(name) == Some("") {
+                return Refusal::empty(&bracketed(name));
+            }
             let noun = if self.spec(&format!("{below}0")).is_some() { "array" } else { "object" };
             return Refusal::invalid(&bracketed(name), &format!("Invalid {noun}"));
         }
@@ -234,6 +260,68 @@ mod tests {
         for yes in ["true", "True"] {
             let form = format!("amount=500&currency=usd&confirm={yes}&payment_method=pm_card_visa");
             assert_eq!(post(&mut Twin::default(), "/v1/payment_intents", &form).body["status"], "succeeded");
+        }
+    }
+
+    #[test]
+    fn a_form_that_is_garbled_or_nests_metadata_is_refused() {
+        for (form, param, message) in [
+            ("description=caf%E9", Value::Null, "Invalid UTF-8"),
+            ("metadata[a[b]]=x", "metadata".into(), "Invalid value type: {\"b\"=>\"x\"} must be a string"),
+            ("metadata[a][b]=x", "metadata".into(), "Invalid value type: {\"b\"=>\"x\"} must be a string"),
+            ("metadata[]=x", "metadata".into(), "Invalid object"),
+            ("expand[a]=customer", "expand".into(), "Invalid array"),
+            ("amount_details[line_items][a][quantity]=1", "amount_details[line_items]".into(), "Invalid array"),
+        ] {
+            let refused = refused("/v1/payment_intents", &format!("amount=500&currency=usd&{form}"));
+            assert_eq!(refused["param"], param, "{form}");
+            assert!(refused["message"].as_str().unwrap().starts_with(message), "{form}: {refused}");
+        }
+        let made = post(&mut Twin::default(), "/v1/customers", "metadata[0]=x&name=%EF%BF%BD").body;
+        assert_eq!((&made["metadata"]["0"], &made["name"]), (&"x".into(), &"\u{fffd}".into()));
+    }
+
+    #[test]
+    fn metadata_has_a_limit_also_over_several_updates() {
+        let mut twin = Twin::default();
+        let keys =
+            |range: std::ops::Range<u32>| range.map(|it| format!("metadata[k{it}]=x")).collect::<Vec<_>>().join("&");
+        let made = post(&mut twin, "/v1/customers", &keys(0..50)).body;
+        let path = format!("/v1/customers/{}", made["id"].as_str().unwrap());
+        assert_eq!(post(&mut twin, &path, &keys(0..10)).status, 200, "these keys are there already");
+        let refused = post(&mut twin, &path, "metadata[more]=x&name=Ada");
+        assert_eq!((refused.status, &refused.body["error"]["param"]), (400, &"metadata".into()));
+        let swapped = post(&mut twin, &path, "metadata[more]=x&metadata[k0]=").body;
+        assert_eq!((&swapped["metadata"]["more"], &swapped["name"]), (&"x".into(), &Value::Null));
+    }
+
+    #[test]
+    fn a_client_secret_of_another_intent_is_refused_also_with_a_secret_key() {
+        let mut twin = Twin::default();
+        for (collection, form, noun, code) in [
+            ("payment_intents", "amount=500&currency=usd", "PaymentIntent", "payment_intent_invalid_parameter"),
+            ("setup_intents", "", "SetupIntent", "setup_intent_invalid_parameter"),
+        ] {
+            let made = post(&mut twin, &format!("/v1/{collection}"), form).body;
+            let path = format!("/v1/{collection}/{}", made["id"].as_str().unwrap());
+            let form = "payment_method=pm_card_authenticationRequired&client_secret=other";
+            let finish = path.replace("/v1/", "/_twin/") + "/finish";
+            for (method, path, form) in [
+                (Method::Get, path.clone(), "client_secret=other"),
+                (Method::Post, format!("{path}/confirm"), form),
+                (Method::Post, finish, "client_secret=other"),
+            ] {
+                let refused = twin.handle(&request(method, &path, form), 0).0;
+                let error = &refused.body["error"];
+                let message =
+                    format!("The client_secret provided does not match the client_secret associated with the {noun}.");
+                assert_eq!((refused.status, &error["param"]), (400, &"client_secret".into()), "{path}");
+                assert_eq!((&error["code"], &error["message"]), (&code.into(), &message.into()), "{path}");
+            }
+            let own = format!("client_secret={}", made["client_secret"].as_str().unwrap());
+            assert_eq!(twin.handle(&request(Method::Get, &path, &own), 0).0.status, 200);
+            let empty = twin.handle(&request(Method::Get, &path, "client_secret="), 0).0;
+            assert_eq!(empty.body["error"]["code"], "parameter_invalid_empty");
         }
     }
 

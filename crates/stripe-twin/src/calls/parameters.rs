@@ -1,9 +1,9 @@
 //! Parameters that several calls have.
 
-use crate::kinds::{Kind, Spec, param};
+use crate::kinds::{Kind, Spec, param, required_text};
 
 pub(super) const EXPAND: &[Spec] = &[param("expand.*", Kind::Text(5000))];
-pub(super) const SECRET: &[Spec] = &[param("client_secret", Kind::Text(5000))];
+pub(super) const SECRET: &[Spec] = &[required_text("client_secret", 5000)];
 pub(super) const METADATA: &[Spec] = &[param("metadata", Kind::Unset), param("metadata.*", Kind::Text(500))];
 pub(super) const CUSTOMER: &[Spec] = &[param("customer", Kind::Id)];
 
