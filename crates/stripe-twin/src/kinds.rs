@@ -15,6 +15,10 @@ pub(crate) enum Kind {
     Text(usize),
     /// Id of an object.
     Id,
+    /// A URL with its scheme, like `https` or that of an app.
+    Url,
+    /// A text on the statement of the customer's bank, of at least so many characters.
+    Descriptor(usize),
     /// One of these values.
     Word(&'static [&'static str]),
     /// Only the empty value, which unsets everything below the name.
@@ -111,9 +115,48 @@ impl Spec {
                 wrong(format!("Invalid {}: must be one of {}", name(), choice(words)))
             }
             Kind::Unset => wrong("Invalid object".to_owned()),
-            Kind::Int | Kind::Bool | Kind::BoolOr(_) | Kind::Text(_) | Kind::Id | Kind::Word(_) => Ok(()),
+            Kind::Url if !is_url(value) => Err(Refusal::parameter("url_invalid", &name(), "Not a valid URL")),
+            Kind::Descriptor(min) => check_descriptor(value, min, &name()),
+            Kind::Int | Kind::Bool | Kind::BoolOr(_) | Kind::Text(_) | Kind::Id | Kind::Url | Kind::Word(_) => Ok(()),
         }
     }
+}
+
+/// Whether a text is a URL with a scheme, and with a host if that is of the web. The URLs of apps, like `shop://paid`, are
+/// valid too.
+fn is_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let is_scheme = scheme.starts_with(|it: char| it.is_ascii_alphabetic())
+        && scheme.bytes().all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it));
+    let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let has_host = !rest.starts_with(['/', '?', '#', ':']);
+    is_scheme
+        && !rest.is_empty()
+        && (has_host || !is_web)
+        && !text.contains(|it: char| it.is_whitespace() || it.is_control())
+}
+
+/// Most characters of a statement descriptor, and of its suffix.
+const DESCRIPTOR_CHARS_MAX: usize = 22;
+
+/// Checks a text on a statement by the rules of the section "Statement descriptor requirements" of Stripe's page
+/// "Statement descriptors".
+fn check_descriptor(value: &str, min: usize, name: &str) -> Result<(), Refusal> {
+    let length = value.chars().count();
+    if length > DESCRIPTOR_CHARS_MAX {
+        return Err(too_long(name, value, DESCRIPTOR_CHARS_MAX));
+    }
+    if length < min {
+        let message = format!("The statement descriptor must be at least {min} characters.");
+        return Err(Refusal::invalid(name, &message));
+    }
+    if let Some(forbidden) = value.chars().find(|it| r#"<>\'"*"#.contains(*it)) {
+        return Err(Refusal::invalid(name, &format!("The statement descriptor cannot include {forbidden}.")));
+    }
+    if !value.chars().any(|it| it.is_ascii_alphabetic()) {
+        return Err(Refusal::invalid(name, "The statement descriptor must contain at least one Latin character."));
+    }
+    Ok(())
 }
 
 /// Words as Stripe enumerates them: `a, b, or c`.

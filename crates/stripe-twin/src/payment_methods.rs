@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::calls::Sent;
 use crate::cards::{self, Card};
 use crate::error::Refusal;
+use crate::intents::METHOD_TYPES;
 use crate::kinds::{Kind, Spec, clearable, param};
 use crate::lists::{is, page};
 use crate::objects::{Fields, Metadata, PaymentMethod};
@@ -26,9 +27,9 @@ pub(crate) const DETAILS: &[Spec] = &[
     param("billing_details.phone", Kind::Text(5000)),
     param("billing_details.tax_id", Kind::Text(5000)),
 ];
-pub(crate) const CREATION: &[Spec] = &[param("type", Kind::Text(5000)), param("card.token", Kind::Id)];
+pub(crate) const CREATION: &[Spec] = &[param("type", Kind::Word(METHOD_TYPES)), param("card.token", Kind::Id)];
 pub(crate) const UPDATE: &[Spec] = &[param("card.exp_month", Kind::Int), param("card.exp_year", Kind::Int)];
-pub(crate) const FILTERS: &[Spec] = &[param("type", Kind::Text(5000)), param("allow_redisplay", REDISPLAY)];
+pub(crate) const FILTERS: &[Spec] = &[param("type", Kind::Word(METHOD_TYPES)), param("allow_redisplay", REDISPLAY)];
 
 impl Twin {
     /// `POST /v1/payment_methods`: a card by the older token of a test card, like `tok_visa`.

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::calls::Sent;
 use crate::cards::{self, Authentication, Card, Outcome};
 use crate::error::Refusal;
-use crate::intents::next_action;
-use crate::kinds::{Kind, Spec, param};
+use crate::intents::{check_automatic, check_modelled, check_return, incompatible, named_types, next_action};
+use crate::kinds::{Kind, Spec, param, required_text};
 use crate::lists::{is, is_created, page};
 use crate::objects::{AutomaticMethods, PaymentMethod, SetupIntent};
 use crate::params::Params;
@@ -15,7 +15,7 @@ use crate::state::Twin;
 pub(crate) const CONTENT: &[Spec] = &[
     param("customer", Kind::Id),
     param("payment_method", Kind::Id),
-    param("payment_method_types.*", Kind::Text(5000)),
+    required_text("payment_method_types.*", 5000),
     param("description", Kind::Text(1000)),
 ];
 pub(crate) const CREATION: &[Spec] = &[
@@ -23,11 +23,11 @@ pub(crate) const CREATION: &[Spec] = &[
     param("automatic_payment_methods.enabled", Kind::Bool),
     param("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
     param("confirm", Kind::Bool),
-    param("return_url", Kind::Text(5000)),
+    param("return_url", Kind::Url),
     param("use_stripe_sdk", Kind::Bool),
 ];
 pub(crate) const CONFIRMATION: &[Spec] =
-    &[param("payment_method", Kind::Id), param("return_url", Kind::Text(5000)), param("use_stripe_sdk", Kind::Bool)];
+    &[param("payment_method", Kind::Id), param("return_url", Kind::Url), param("use_stripe_sdk", Kind::Bool)];
 pub(crate) const CANCEL: &[Spec] =
     &[param("cancellation_reason", Kind::Word(&["abandoned", "duplicate", "requested_by_customer"]))];
 pub(crate) const FILTERS: &[Spec] = &[param("customer", Kind::Id), param("payment_method", Kind::Id)];
@@ -35,15 +35,26 @@ pub(crate) const FILTERS: &[Spec] = &[param("customer", Kind::Id), param("paymen
 impl Twin {
     pub(crate) fn create_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let (params, now) = (sent.params, sent.now);
+        check_automatic(params, &["payment_method_types"])?;
+        let types = setup_types(params)?;
         if let Some(customer) = params.text("customer") {
             self.check_customer(customer)?;
         }
         if params.flag("confirm") {
             params.required("payment_method")?;
+        } else if params.has("return_url") {
+            let message = "The parameter `return_url` cannot be passed when creating a SetupIntent unless `confirm` is set \
+                           to true.";
+            return Err(Refusal::invalid("return_url", message));
         }
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
-        self.check_setup_owner(payment_method.as_deref(), params.text("customer"))?;
-        let types = params.list("payment_method_types");
+        let automatic = AutomaticMethods::of(params);
+        let types = types.unwrap_or_else(|| vec!["card".into()]);
+        let accepted = Some(types.as_slice()).filter(|_| automatic.is_none());
+        self.check_setup_method(payment_method.as_deref(), params.text("customer"), accepted)?;
+        if params.flag("confirm") {
+            check_return("SetupIntent", automatic, params.text("return_url"), sent)?;
+        }
         let id = self.draw("seti_");
         let setup = SetupIntent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
@@ -52,8 +63,8 @@ impl Twin {
             usage: params.text("usage").unwrap_or("off_session").into(),
             customer: params.owned("customer"),
             payment_method,
-            payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
-            automatic_payment_methods: AutomaticMethods::of(params),
+            payment_method_types: types,
+            automatic_payment_methods: automatic,
             description: params.owned("description"),
             return_url: params.owned("return_url"),
             cancellation_reason: None,
@@ -97,13 +108,19 @@ impl Twin {
 
     pub(crate) fn update_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let params = sent.params;
+        let types = setup_types(params)?;
         self.open_setup(sent.id, "update")?;
         if let Some(customer) = params.text("customer") {
             self.check_customer(customer)?;
         }
         let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
-        let customer = self.open_setup(sent.id, "update")?.customer.clone();
-        self.check_setup_owner(method.as_deref(), params.text("customer").or(customer.as_deref()))?;
+        let before = self.open_setup(sent.id, "update")?.clone();
+        let customer = params.text("customer").or(before.customer.as_deref());
+        self.check_setup_method(
+            method.as_deref().or(before.payment_method.as_deref()),
+            customer,
+            types.as_deref().or(before.accepted_types()),
+        )?;
         let setup = self.open_setup(sent.id, "update")?;
         if method.is_some() {
             (setup.payment_method, setup.next_action) = (method, None);
@@ -111,8 +128,7 @@ impl Twin {
         }
         params.replace("customer", &mut setup.customer);
         params.replace("description", &mut setup.description);
-        let types = params.list("payment_method_types");
-        if !types.is_empty() {
+        if let Some(types) = types {
             (setup.payment_method_types, setup.automatic_payment_methods) = (types, None);
         }
         params.merge_metadata(&mut setup.metadata);
@@ -132,6 +148,11 @@ impl Twin {
     pub(crate) fn confirm_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         self.open_setup(sent.id, "confirm")?;
         let given = sent.params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
+        let before = self.open_setup(sent.id, "confirm")?.clone();
+        let method = given.as_deref().or(before.payment_method.as_deref());
+        self.check_setup_method(method, before.customer.as_deref(), before.accepted_types())?;
+        let return_url = sent.params.text("return_url").or(before.return_url.as_deref());
+        check_return("SetupIntent", before.automatic_payment_methods, return_url, sent)?;
         let setup = self.open_setup(sent.id, "confirm")?;
         if given.is_some() {
             setup.payment_method = given;
@@ -149,8 +170,6 @@ impl Twin {
             return Err(Refusal::state("setup_intent_unexpected_state", message.to_owned()));
         };
         setup.last_setup_error = None;
-        let customer = setup.customer.clone();
-        self.check_setup_owner(Some(&method), customer.as_deref())?;
         let card = self.payment_methods.get(&method).and_then(|it| cards::by_token(&it.token));
         if let Some(decline) = card.and_then(Card::attachment_decline) {
             return Err(self.fail_setup(id, Refusal::declined(decline), now)?);
@@ -225,15 +244,29 @@ impl Twin {
         self.retrieve_setup_intent(sent.id)
     }
 
-    /// Refuses a payment method of another customer.
-    fn check_setup_owner(&self, method: Option<&str>, customer: Option<&str>) -> Result<(), Refusal> {
-        let owner = method.and_then(|it| self.payment_methods.get(it)).and_then(|it| it.customer.as_deref());
-        if owner.is_some_and(|it| customer != Some(it)) {
+    /// Refuses a payment method of another customer, or of a type that is not one of those that a request named.
+    fn check_setup_method(
+        &self,
+        method: Option<&str>,
+        customer: Option<&str>,
+        accepted: Option<&[String]>,
+    ) -> Result<(), Refusal> {
+        let Some(method) = method.and_then(|it| self.payment_methods.get(it)) else { return Ok(()) };
+        if method.customer.as_deref().is_some_and(|it| customer != Some(it)) {
             let message = "The provided PaymentMethod does not belong to the Customer of this SetupIntent.";
             return Err(Refusal::invalid("payment_method", message));
         }
-        Ok(())
+        let kind = method.kind();
+        let is_accepted = accepted.is_none_or(|it| it.iter().any(|it| it == kind));
+        if is_accepted { Ok(()) } else { Err(incompatible("SetupIntent", kind)) }
     }
+}
+
+/// Types that a request names, which the twin can set up; `None` if it names none.
+fn setup_types(params: &Params) -> Result<Option<Vec<String>>, Refusal> {
+    let types = named_types(params, "SetupIntent")?;
+    check_modelled(types.as_deref().unwrap_or_default())?;
+    Ok(types)
 }
 
 #[cfg(test)]
@@ -260,6 +293,30 @@ mod tests {
         };
         assert_eq!(attach(&mut twin, "pm_card_visa_chargeDeclinedExpiredCard"), 402);
         assert_eq!(attach(&mut twin, "pm_card_chargeCustomerFail"), 200, "declined at a charge only");
+    }
+
+    #[test]
+    fn a_server_names_a_return_url_if_the_customer_may_be_redirected() {
+        let mut twin = Twin::default();
+        let mut send = |path: &str, form: &str| twin.handle(&request(Method::Post, path, form), NOW).0;
+        let confirms = "confirm=true&payment_method=pm_card_visa";
+        let refused = send("/v1/setup_intents", confirms);
+        assert_eq!(refused.status, 400);
+        let message = refused.body["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("This SetupIntent is configured to accept payment methods"), "{message}");
+        let never = "automatic_payment_methods[enabled]=true&automatic_payment_methods[allow_redirects]=never";
+        for more in ["payment_method_types[]=card", never, "return_url=https://shop.example/cards"] {
+            assert_eq!(send("/v1/setup_intents", &format!("{confirms}&{more}")).status, 200, "{more}");
+        }
+        let wrong = send("/v1/setup_intents", &format!("{confirms}&return_url=shop.example"));
+        assert_eq!(wrong.body["error"]["code"], "url_invalid");
+        let early = send("/v1/setup_intents", "return_url=https://shop.example/cards");
+        assert_eq!((early.status, &early.body["error"]["param"]), (400, &json!("return_url")));
+        let made = send("/v1/setup_intents", "").body;
+        let path = format!("/v1/setup_intents/{}/confirm", made["id"].as_str().unwrap());
+        assert_eq!(send(&path, "payment_method=pm_card_visa").status, 400);
+        let done = send(&path, "payment_method=pm_card_visa&return_url=https://shop.example/cards");
+        assert_eq!(done.body["status"], "succeeded");
     }
 
     #[test]

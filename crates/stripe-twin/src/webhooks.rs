@@ -12,6 +12,9 @@ use crate::state::Twin;
 /// Most webhook endpoints, as of a Stripe account.
 const ENDPOINTS_MAX: usize = 16;
 
+/// Most types of events that a list can be filtered by.
+const TYPES_MAX: usize = 20;
+
 pub(crate) const FILTERS: &[Spec] = &[param("type", Kind::Text(5000)), param("types.*", Kind::Text(5000))];
 pub(crate) const ENDPOINT: &[Spec] = &[
     param("url", Kind::Text(5000)),
@@ -24,6 +27,14 @@ pub(crate) const UPDATE: &[Spec] = &[param("disabled", Kind::Bool)];
 impl Twin {
     pub(crate) fn list_events(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let types = sent.params.list("types");
+        if sent.params.has("type") && !types.is_empty() {
+            let message = "You may only specify one of these parameters: type, types.";
+            return Err(Refusal::parameter("parameters_exclusive", "types", message));
+        }
+        if types.len() > TYPES_MAX {
+            let message = format!("Array types exceeded maximum {TYPES_MAX} allowed elements.");
+            return Err(Refusal::invalid("types", &message));
+        }
         let wanted = |it: &Event| {
             sent.params.text("type").is_none_or(|wanted| is_of_type(wanted, &it.kind))
                 && (types.is_empty() || types.iter().any(|wanted| is_of_type(wanted, &it.kind)))

@@ -144,7 +144,8 @@ impl Served {
         assert_eq!(saving.status, 200, "{saving:?}");
         let secret = saving.body["setup_intent_client_secret"].as_str().unwrap();
         let setup = secret.split("_secret").next().unwrap();
-        self.at_stripe(&format!("/v1/setup_intents/{setup}/confirm"), &format!("payment_method={token}")).await;
+        let form = format!("payment_method={token}&return_url=https://shop.example/");
+        self.at_stripe(&format!("/v1/setup_intents/{setup}/confirm"), &form).await;
         let cards = self.saved_cards().await;
         assert_eq!(cards.len(), 1, "{cards:?}");
         (saving.body["customer_id"].as_str().unwrap().to_owned(), cards[0].clone())

@@ -1,5 +1,6 @@
 //! Approval of a payment, its capture, cancellation and expiry.
 
+use super::method_types::check_descriptor;
 use super::unexpected_state;
 use crate::calls::Sent;
 use crate::cards::{self, Aftermath};
@@ -90,6 +91,7 @@ impl Twin {
                            PaymentIntent with `payment_method_options[card][request_multicapture]=if_available`.";
             return Err(Refusal::invalid("final_capture", message));
         }
+        check_descriptor(params.text("statement_descriptor"), &intent.payment_method_types)?;
         intent.amount_details = intent.amount_details.captured(params, amount)?;
         params.merge_metadata(&mut intent.metadata);
         intent.payment_details.merge(params, "payment_details");
@@ -216,7 +218,8 @@ impl Twin {
         Ok(intent)
     }
 
-    /// Cancels an intent whose authorization has expired, as Stripe does by itself.
+    /// Cancels an intent whose authorization has expired, as Stripe does by itself. The reason is `expired`, which Stripe's
+    /// description has since version 2025-03-31.basil; an answer recorded in 2023 has the older `automatic`.
     pub(crate) fn lapse(&mut self, id: &str, now: i64) {
         if let Some(intent) = self.intents.get_mut(id) {
             intent.cancellation_reason = Some("expired".into());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::limits::check_email;
+use super::method_types::{check_descriptor, check_kind, check_types, named_types};
 use super::unexpected_state;
 use crate::calls::Sent;
 use crate::cards::{self, Authentication, Decline, Outcome};
@@ -32,8 +33,10 @@ pub(super) fn without_method() -> Refusal {
 }
 
 /// Refuses a confirmation by a server without the URL to which a redirecting payment method would send the customer back.
-/// Stripe's SDKs in browsers and apps, which have a publishable key, need it only if the customer is redirected.
-pub(super) fn check_return(
+/// Stripe's SDKs in browsers and apps, which have a publishable key, need it only if the customer is redirected. `noun` is
+/// `PaymentIntent` or `SetupIntent`.
+pub(crate) fn check_return(
+    noun: &str,
     methods: Option<AutomaticMethods>,
     return_url: Option<&str>,
     sent: &Sent<'_>,
@@ -42,12 +45,13 @@ pub(super) fn check_return(
     if !is_server || return_url.is_some() || methods.is_none_or(|it| !it.redirects) {
         return Ok(());
     }
-    let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of \
-                   these payment methods might redirect your customer off of your page, you must provide a `return_url`. \
-                   If you don't want to accept redirect-based payment methods, set \
-                   `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to \
-                   `never` when creating Setup Intents and Payment Intents.";
-    Err(Refusal { code: None, ..Refusal::state("", message.to_owned()) })
+    let message = format!(
+        "This {noun} is configured to accept payment methods enabled in your Dashboard. Because some of these payment \
+         methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to \
+         accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and \
+         `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
+    );
+    Err(Refusal { code: None, ..Refusal::state("", message) })
 }
 
 /// Whether a request says that the customer is not there.
@@ -62,9 +66,9 @@ impl Twin {
         self.intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
-        let types_are_named = !params.list("payment_method_types").is_empty();
-        let methods = intent.automatic_payment_methods.filter(|_| intent.is_open() && !types_are_named);
-        check_return(methods, params.text("return_url").or(intent.return_url.as_deref()), sent)?;
+        let named = named_types(params, "PaymentIntent")?;
+        let methods = intent.automatic_payment_methods.filter(|_| intent.is_open() && named.is_none());
+        check_return("PaymentIntent", methods, params.text("return_url").or(intent.return_url.as_deref()), sent)?;
         match intent.status.as_str() {
             "requires_payment_method" | "requires_confirmation" => {}
             "requires_action" if method.is_some() => {}
@@ -81,6 +85,9 @@ impl Twin {
                 return Err(unexpected_state(intent, message));
             }
         }
+        let types = named.as_deref().unwrap_or(&intent.payment_method_types);
+        check_types(types, &intent.currency, params.text("capture_method").unwrap_or(&intent.capture_method))?;
+        check_descriptor(intent.statement_descriptor.as_deref(), types)?;
         intent.shipping.replace(params, "shipping", &["address", "name"])?;
         let amount = intent.amount;
         intent.amount_details = intent.amount_details.changed(params, amount)?;
@@ -90,8 +97,7 @@ impl Twin {
         if let Some(capture) = params.text("capture_method") {
             capture.clone_into(&mut intent.capture_method);
         }
-        let types = params.list("payment_method_types");
-        if !types.is_empty() {
+        if let Some(types) = named {
             (intent.payment_method_types, intent.automatic_payment_methods) = (types, None);
         }
         params.replace("return_url", &mut intent.return_url);
@@ -111,7 +117,14 @@ impl Twin {
         };
         self.check_owner(Some(method), intent.customer.as_deref())?;
         let method = self.payment_methods.get(method).ok_or_else(|| Refusal::no_such("PaymentMethod", method))?.clone();
-        check_type(intent, &method)?;
+        let is_automatic = intent.automatic_payment_methods.is_some();
+        check_kind(
+            Some(method.kind()),
+            is_automatic,
+            &intent.payment_method_types,
+            &intent.currency,
+            &intent.capture_method,
+        )?;
         let card = cards::by_token(&method.token);
         let is_off_session = is_off_session(params);
         let must_authenticate = !intent.is_authenticated && requires_action(intent, &method, is_off_session);
@@ -285,17 +298,4 @@ fn requires_action(intent: &Intent, method: &PaymentMethod, is_off_session: bool
         },
         Some(Outcome::Succeeds | Outcome::Declined(_) | Outcome::Processing) | None => false,
     }
-}
-
-/// Refuses a payment method of a type that the intent does not accept.
-fn check_type(intent: &Intent, method: &PaymentMethod) -> Result<(), Refusal> {
-    let kind = method.kind();
-    if intent.automatic_payment_methods.is_some() || intent.payment_method_types.iter().any(|it| it == kind) {
-        return Ok(());
-    }
-    let message = format!(
-        "The PaymentMethod provided ({kind}) is not allowed for this PaymentIntent. Please attach a valid PaymentMethod to \
-         this PaymentIntent, or update the payment_method_types of this PaymentIntent to include \"{kind}\"."
-    );
-    Err(Refusal::parameter("payment_intent_incompatible_payment_method", "payment_method", &message))
 }

@@ -3,21 +3,26 @@
 mod capture;
 mod confirm;
 mod limits;
+mod method_types;
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
-pub(crate) use self::confirm::next_action;
+pub(crate) use self::confirm::{check_return, next_action};
 use self::limits::check_amount;
 pub(crate) use self::limits::{check_email, written};
+pub(crate) use self::method_types::{
+    TYPES as METHOD_TYPES, check_automatic, check_modelled, incompatible, named_types,
+};
+use self::method_types::{check_descriptor, check_kind, check_types, types_of_creation};
 use crate::amount_details::AmountDetails;
 use crate::calls::Sent;
 use crate::card_options::CardOptions;
 use crate::error::Refusal;
-use crate::kinds::{Kind, Spec, clearable, param};
+use crate::kinds::{Kind, Spec, clearable, param, required_text};
 use crate::lists::{is, is_created, page};
-use crate::objects::{AutomaticMethods, Fields, Intent, Snapshot};
+use crate::objects::{AutomaticMethods, Fields, Intent, PaymentMethod, Snapshot};
 use crate::params::Params;
 use crate::state::Twin;
 
@@ -31,12 +36,12 @@ pub(crate) const CONTENT: &[Spec] = &[
     param("currency", Kind::Text(3)),
     param("customer", Kind::Id),
     param("payment_method", Kind::Id),
-    param("payment_method_types.*", Kind::Text(5000)),
+    required_text("payment_method_types.*", 5000),
     param("description", Kind::Text(1000)),
     param("receipt_email", Kind::Text(512)),
     clearable("setup_future_usage", Kind::Word(USAGE)),
-    param("statement_descriptor", Kind::Text(22)),
-    param("statement_descriptor_suffix", Kind::Text(22)),
+    clearable("statement_descriptor", Kind::Descriptor(5)),
+    clearable("statement_descriptor_suffix", Kind::Descriptor(1)),
     param("capture_method", Kind::Word(CAPTURE_METHODS)),
     param("transfer_group", Kind::Text(5000)),
 ];
@@ -68,15 +73,15 @@ pub(crate) const CREATION: &[Spec] = &[
     param("confirm", Kind::Bool),
     param("confirmation_method", Kind::Word(&["automatic", "manual"])),
     param("off_session", OFF_SESSION),
-    param("return_url", Kind::Text(5000)),
+    param("return_url", Kind::Url),
     param("error_on_requires_action", Kind::Bool),
     param("use_stripe_sdk", Kind::Bool),
 ];
 
 pub(crate) const CONFIRMATION: &[Spec] = &[
     param("payment_method", Kind::Id),
-    param("payment_method_types.*", Kind::Text(5000)),
-    param("return_url", Kind::Text(5000)),
+    required_text("payment_method_types.*", 5000),
+    param("return_url", Kind::Url),
     param("off_session", OFF_SESSION),
     clearable("setup_future_usage", Kind::Word(USAGE)),
     param("receipt_email", Kind::Text(512)),
@@ -88,8 +93,8 @@ pub(crate) const CONFIRMATION: &[Spec] = &[
 pub(crate) const CAPTURE: &[Spec] = &[
     param("amount_to_capture", Kind::Int),
     param("final_capture", Kind::Bool),
-    param("statement_descriptor", Kind::Text(22)),
-    param("statement_descriptor_suffix", Kind::Text(22)),
+    clearable("statement_descriptor", Kind::Descriptor(5)),
+    clearable("statement_descriptor_suffix", Kind::Descriptor(1)),
 ];
 
 pub(crate) const CANCEL: &[Spec] = &[param("cancellation_reason", Kind::Word(CANCEL_REASONS))];
@@ -100,18 +105,7 @@ fn check_creation(params: &Params) -> Result<(), Refusal> {
     params.required("amount")?;
     let currency = params.required("currency")?.to_lowercase();
     check_amount(params.int("amount").unwrap_or_default(), &currency)?;
-    if params.has("automatic_payment_methods") {
-        params.required("automatic_payment_methods.enabled")?;
-    }
-    if params.flag("automatic_payment_methods.enabled") {
-        for other in ["payment_method_types", "confirmation_method"] {
-            if params.has(other) {
-                let message =
-                    format!("You may only specify one of these parameters: automatic_payment_methods, {other}.");
-                return Err(Refusal::parameter("parameters_exclusive", other, &message));
-            }
-        }
-    }
+    check_automatic(params, &["payment_method_types", "confirmation_method"])?;
     if !params.flag("confirm") {
         for name in ["off_session", "error_on_requires_action", "return_url"] {
             if params.text(name).is_some_and(|it| !it.eq_ignore_ascii_case("false")) {
@@ -130,7 +124,9 @@ impl Twin {
         let (params, now) = (sent.params, sent.now);
         check_creation(params)?;
         let amount = params.int("amount").unwrap_or_default();
-        let types = params.list("payment_method_types");
+        let currency = params.required("currency")?.to_lowercase();
+        let capture_method = params.text("capture_method").unwrap_or("automatic_async");
+        let types = types_of_creation(params, &currency, capture_method)?;
         let customer = params.owned("customer");
         if let Some(id) = &customer {
             self.check_customer(id)?;
@@ -139,6 +135,8 @@ impl Twin {
         shipping.replace(params, "shipping", &["address", "name"])?;
         let amount_details = AmountDetails::default().changed(params, amount)?;
         let payment_method = self.method_for_creation(sent, customer.as_deref())?;
+        let automatic = AutomaticMethods::of(params);
+        check_kind(self.kind_of(payment_method.as_deref()), automatic.is_some(), &types, &currency, capture_method)?;
         let id = self.draw("pi_");
         let mut intent = Intent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
@@ -146,12 +144,12 @@ impl Twin {
             amount,
             amount_capturable: 0,
             amount_received: 0,
-            currency: params.required("currency")?.to_lowercase(),
+            currency,
             status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
-            capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
+            capture_method: capture_method.into(),
             confirms_manually: params.text("confirmation_method") == Some("manual"),
-            payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
-            automatic_payment_methods: AutomaticMethods::of(params),
+            payment_method_types: types,
+            automatic_payment_methods: automatic,
             customer,
             payment_method,
             latest_charge: None,
@@ -194,7 +192,7 @@ impl Twin {
         let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
         self.check_owner(method.as_ref(), customer)?;
         if params.flag("confirm") {
-            confirm::check_return(AutomaticMethods::of(params), params.text("return_url"), sent)?;
+            check_return("PaymentIntent", AutomaticMethods::of(params), params.text("return_url"), sent)?;
         }
         Ok(method)
     }
@@ -223,6 +221,7 @@ impl Twin {
         let before = self.intent(id)?;
         let customer = params.text("customer").or(before.customer.as_deref());
         self.check_owner(method.as_ref().or(before.payment_method.as_ref()), customer)?;
+        let kind = self.kind_of(method.as_deref().or(before.payment_method.as_deref()));
         let intent = self.intent_mut(id)?;
         check_update(intent, params)?;
         let currency = params.text("currency").map_or_else(|| intent.currency.clone(), str::to_lowercase);
@@ -230,6 +229,14 @@ impl Twin {
         if params.has("amount") || params.has("currency") {
             check_amount(amount, &currency)?;
         }
+        let named = named_types(params, "PaymentIntent")?;
+        let types = named.as_deref().unwrap_or(&intent.payment_method_types);
+        let capture_method = params.text("capture_method").unwrap_or(&intent.capture_method);
+        check_types(types, &currency, capture_method)?;
+        let is_automatic = named.is_none() && intent.automatic_payment_methods.is_some();
+        check_kind(kind, is_automatic, types, &currency, capture_method)?;
+        let descriptor = params.given("statement_descriptor").or(intent.statement_descriptor.as_deref());
+        check_descriptor(descriptor.filter(|it| !it.is_empty()), types)?;
         let amount_details = intent.amount_details.changed(params, amount)?;
         intent.shipping.replace(params, "shipping", &["address", "name"])?;
         (intent.amount, intent.currency, intent.amount_details) = (amount, currency, amount_details);
@@ -240,8 +247,7 @@ impl Twin {
             intent.status = if has_method { "requires_confirmation" } else { "requires_payment_method" }.into();
             (intent.next_action, intent.is_authenticated) = (None, false);
         }
-        let types = params.list("payment_method_types");
-        if !types.is_empty() {
+        if let Some(types) = named {
             (intent.payment_method_types, intent.automatic_payment_methods) = (types, None);
         }
         params.replace("customer", &mut intent.customer);
@@ -267,6 +273,11 @@ impl Twin {
 
     pub(crate) fn intent_mut(&mut self, id: &str) -> Result<&mut Intent, Refusal> {
         self.intents.get_mut(id).ok_or_else(|| Refusal::no_such("payment_intent", id))
+    }
+
+    /// Type of a payment method.
+    fn kind_of(&self, method: Option<&str>) -> Option<&'static str> {
+        method.and_then(|it| self.payment_methods.get(it)).map(PaymentMethod::kind)
     }
 
     /// Refuses a saved payment method of another customer, at creation, update and confirmation.

@@ -442,3 +442,34 @@ fn references_are_expanded_in_every_answer() {
         assert_eq!(read(&mut twin, "/v1/payment_intents", form)["error"]["message"], message);
     }
 }
+
+#[test]
+fn a_return_url_has_a_scheme() {
+    for (url, is_valid) in [
+        ("https://shop.example/paid?order=9", true),
+        ("http://127.0.0.1:3000", true),
+        ("shop-app://paid", true),
+        ("com.example.shop:///paid", true),
+        ("shop.example/paid", false),
+        ("/paid", false),
+        ("//shop.example", false),
+        ("https://", false),
+        ("https:///paid", false),
+        ("javascript:alert(1)", false),
+        ("1shop://paid", false),
+        ("https://shop example", false),
+    ] {
+        let form = format!("amount=500&currency=usd&confirm=true&payment_method=pm_card_visa&return_url={url}");
+        let answer = post(&mut Twin::default(), "/v1/payment_intents", &form);
+        assert_eq!(answer.status, if is_valid { 200 } else { 400 }, "{url}: {}", answer.body);
+        let error = &answer.body["error"];
+        if !is_valid {
+            assert_eq!(
+                (&error["code"], &error["message"]),
+                (&json!("url_invalid"), &json!("Not a valid URL")),
+                "{url}"
+            );
+            assert_eq!(error["param"], "return_url");
+        }
+    }
+}

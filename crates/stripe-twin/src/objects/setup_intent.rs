@@ -23,6 +23,11 @@ pub(crate) struct SetupIntent {
 }
 
 impl SetupIntent {
+    /// Types of payment methods that the SetupIntent accepts; `None` if its payment methods are automatic.
+    pub(crate) fn accepted_types(&self) -> Option<&[String]> {
+        self.automatic_payment_methods.is_none().then_some(&self.payment_method_types)
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "id": self.id,
