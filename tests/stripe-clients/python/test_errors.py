@@ -34,6 +34,30 @@ class Errors(Case):
     def test_a_customer_that_does_not_exist_is_refused(self):
         self.invalid(lambda: self.create(customer="cus_nonsense"), code="resource_missing", param="customer")
 
+    def test_a_list_by_a_customer_that_does_not_exist_is_refused(self):
+        call = lambda: stripe.PaymentIntent.list(customer="cus_nonsense")
+        error = self.invalid(call, code="resource_missing", param="customer", message="No such customer: 'cus_nonsense'")
+        self.assertEqual(error.http_status, 400)
+
+    def test_a_type_that_does_not_pay_in_the_currency_is_refused(self):
+        call = lambda: self.create(payment_method_types=["card", "ideal"])
+        self.invalid(call, code="payment_intent_invalid_parameter", param="payment_method_types")
+
+    def test_a_statement_descriptor_of_a_card_payment_is_refused(self):
+        self.invalid(lambda: self.create(statement_descriptor="SHOP 7"), param="statement_descriptor")
+        self.has(self.create(statement_descriptor_suffix="R7"), statement_descriptor_suffix="R7")
+
+    def test_a_return_url_without_a_scheme_is_refused(self):
+        call = lambda: paid(return_url="shop.example/done")
+        self.invalid(call, code="url_invalid", param="return_url", message="Not a valid URL")
+
+    def test_a_client_secret_of_another_intent_is_refused(self):
+        call = lambda: stripe.PaymentIntent.retrieve(intent().id, client_secret=intent().client_secret)
+        self.invalid(call, code="payment_intent_invalid_parameter", param="client_secret")
+
+    def test_a_metadata_key_with_brackets_is_refused(self):
+        self.invalid(lambda: self.create(metadata={"a[b]": "x"}), param="metadata")
+
     def test_an_intent_that_does_not_exist_is_missing(self):
         call = lambda: stripe.PaymentIntent.retrieve("pi_nonsense")
         message = "No such payment_intent: 'pi_nonsense'"
