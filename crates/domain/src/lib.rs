@@ -8,6 +8,7 @@
 //! * [`operation`]: [`Order::edit`], [`Order::cancel`] and [`Order::capture`], where a PaymentIntent must change too.
 //! * [`refund`] and [`dispute`]: money that the shop refunds, or that the customer's bank withdraws from it.
 //! * [`anomaly`]: money that does not match an order, and the policies on it.
+//! * [`books`]: double entry of what orders expect and of what moved the balance at Stripe.
 //! * [`task`]: [`Decision`], [`Task`] and definite failures of requests to Stripe.
 //! * [`fact`]: the history of an order.
 //! * [`money`], [`timestamp`], [`text`] and [`id`]: the values of all these.
@@ -34,6 +35,7 @@
 mod variant_names;
 
 pub mod anomaly;
+pub mod books;
 pub mod dispute;
 pub mod fact;
 pub mod id;

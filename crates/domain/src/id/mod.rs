@@ -169,7 +169,16 @@ macro_rules! parsed_as_new {
     )+};
 }
 
-parsed_as_new!(CustomerId, IntentId, RefundId, DisputeId, ProviderCustomerId, PaymentMethodId);
+parsed_as_new!(
+    CustomerId,
+    IntentId,
+    RefundId,
+    DisputeId,
+    ProviderCustomerId,
+    BalanceTransactionId,
+    PayoutId,
+    PaymentMethodId
+);
 
 /// Checks an id of the shop's system: 1 to `max` letters, digits or any of `_-.:@|`.
 pub(crate) fn check_shop_id(text: String, max: usize) -> Result<String, IdError> {
@@ -251,6 +260,10 @@ stripe_ids! {
     DisputeId,
     /// Stripe's id of a Customer, like `cus_Q9uqUz6gVQFku2`.
     ProviderCustomerId,
+    /// Stripe's id of a BalanceTransaction, like `txn_3R8f5yQ9LjHruSyq1VbT0aKd`.
+    BalanceTransactionId,
+    /// Stripe's id of a Payout, like `po_1R9aQzQ9LjHruSyqW2mXc7Tf`.
+    PayoutId,
     /// Stripe's id of a PaymentMethod, like `pm_1Qedd42ESifGlJez0IOx5AZ3`.
     PaymentMethodId,
 }

@@ -298,7 +298,7 @@ impl Money {
         Self::new(minor, currency).map_err(|_| above)
     }
 
-    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
+    pub(crate) fn same_currency(self, other: Self) -> Result<(), MoneyError> {
         if self.currency == other.currency {
             return Ok(());
         }

@@ -1,0 +1,344 @@
+//! Tests of the books as a whole: figures that anybody can add up again, and entries of any amounts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::anomaly::Policies;
+use crate::dispute::{Dispute, DisputeStatus};
+use crate::id::{BalanceTransactionId, DisputeId, PayoutId, RefundId};
+use crate::intent::{IntentPlan, IntentStatus};
+use crate::order::tests::at;
+use crate::order::{Adjustment, AdjustmentKind, ContentError};
+use crate::refund::{NewRefund, Refund, RefundStatus};
+use crate::text::Text;
+use crate::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
+
+fn money(minor: i64, currency: Currency) -> Money {
+    Money::new(minor, currency).unwrap()
+}
+
+fn usd(minor: i64) -> SignedMoney {
+    SignedMoney::new(minor, Currency::Usd)
+}
+
+fn pi(name: &str) -> IntentId {
+    IntentId::new(format!("pi_{name}")).unwrap()
+}
+
+fn paid(lines: &[(i64, u32)], adjustments: &[(AdjustmentKind, &str, i64)], currency: Currency, by: &IntentId) -> Order {
+    try_paid(lines, adjustments, currency, by).unwrap()
+}
+
+/// Order that was paid by a PaymentIntent, if an order can have this content.
+fn try_paid(
+    lines: &[(i64, u32)],
+    adjustments: &[(AdjustmentKind, &str, i64)],
+    currency: Currency,
+    by: &IntentId,
+) -> Result<Order, ContentError> {
+    let lines = lines.iter().map(|(unit, quantity)| LineItem::new("x", money(*unit, currency), *quantity).unwrap());
+    let adjustments = adjustments.iter().map(|(kind, label, amount)| Adjustment {
+        kind: *kind,
+        label: Text::new(*label).unwrap(),
+        amount: money(*amount, currency),
+    });
+    let new = NewOrder { lines: lines.collect(), adjustments: adjustments.collect(), ..NewOrder::empty(currency) };
+    let order = Order::place(OrderId(uuid::Uuid::from_u128(9)), new, at(100))?.order;
+    let IntentPlan::Create { decision: Some(requested), .. } = order.request_intent(at(200)).unwrap() else {
+        panic!("a new order requests an intent")
+    };
+    let created = IntentSnapshot::new(by.clone(), order.id, order.total, at(300));
+    let paid = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
+    Ok(requested.order.settle(&paid, &Policies::DEFAULT, at(301)).unwrap().order)
+}
+
+/// Refund of an order's payment as the first one, under an id of Stripe's.
+fn refund(order: &Order, amount: Money, id: &str) -> Refund {
+    let intent = order.intents.first().unwrap().id.clone();
+    let new = NewRefund { amount: Some(amount), ..NewRefund::default() };
+    let (decision, number) = order.refund(&new, at(400)).unwrap();
+    let mut refund = decision.order.refund_numbered(number).unwrap().clone();
+    assert_eq!(refund.intent, intent);
+    refund.provider_id = Some(RefundId::new(id).unwrap());
+    refund.status = RefundStatus::Succeeded;
+    refund
+}
+
+fn dispute(id: &str, intent: &IntentId, amount: Money) -> Dispute {
+    Dispute {
+        id: DisputeId::new(id).unwrap(),
+        intent: intent.clone(),
+        amount,
+        status: DisputeStatus::Lost,
+        reason: "fraudulent".into(),
+        due_by: None,
+        withdrawn: true,
+        reinstated: false,
+    }
+}
+
+fn row(id: u32, category: ReportingCategory, amount: i64, fee: i64, source: Source) -> BalanceTransaction {
+    let id = BalanceTransactionId::new(format!("txn_{id}")).unwrap();
+    BalanceTransaction::new(id, at(500), category, usd(amount), usd(fee)).with_source(source)
+}
+
+/// Books of several entries.
+struct Books(Vec<Entry>);
+
+impl Books {
+    fn balance(&self, account: &Account) -> i64 {
+        self.0.iter().map(|it| it.sum_of(account, Currency::Usd).minor()).sum()
+    }
+
+    /// Objects whose clearing account is not zero.
+    fn open_items(&self) -> Vec<String> {
+        let mut accounts: Vec<&Account> = self.0.iter().flat_map(|it| it.postings()).map(|it| &it.account).collect();
+        accounts.sort();
+        accounts.dedup();
+        let is_open = |it: &&&Account| matches!(it, Account::Clearing(_)) && self.balance(it) != 0;
+        accounts.iter().filter(is_open).map(ToString::to_string).collect()
+    }
+}
+
+/// Three sales of 124.50, 10.00 and 20.00; a refund of 12.50 of the first, one of the second that fails later, and a lost
+/// dispute of the third with a fee of 15.00; then a payout of all that is left.
+fn a_month() -> Books {
+    let mut entries = Vec::new();
+    let mut rows = 0;
+    let mut book = |category, amount, fee, source: &Source| {
+        rows += 1;
+        Entry::of_balance_transaction(&row(rows, category, amount, fee, source.clone())).unwrap()
+    };
+    let mut orders = Vec::new();
+    for (name, total, fee) in [("a", 12_450, 391), ("b", 1_000, 59), ("c", 2_000, 88)] {
+        let intent = pi(name);
+        let order = paid(&[(total, 1)], &[], Currency::Usd, &intent);
+        entries.push(Entry::of_payment(&order, &intent, money(0, Currency::Usd), order.total).unwrap());
+        entries.push(book(ReportingCategory::Charge, total, fee, &Source::Payment { intent: intent.clone() }));
+        orders.push(order);
+    }
+    for (order, amount, id, fails) in [(&orders[0], 1_250, "re_a", false), (&orders[1], 1_000, "re_b", true)] {
+        let source = Source::Refund { refund: RefundId::new(id).unwrap() };
+        let refund = refund(order, money(amount, Currency::Usd), id);
+        let entry = Entry::of_refund(order, &refund, money(0, Currency::Usd)).unwrap().unwrap();
+        entries.push(book(ReportingCategory::Refund, -amount, 0, &source));
+        if fails {
+            entries.push(entry.reversed().unwrap());
+            entries.push(book(ReportingCategory::RefundFailure, amount, 0, &source));
+        }
+        entries.push(entry);
+    }
+    let disputed = dispute("du_c", &pi("c"), money(2_000, Currency::Usd));
+    let source = Source::Dispute { dispute: disputed.id.clone() };
+    entries.push(Entry::of_dispute(&disputed).unwrap());
+    entries.push(book(ReportingCategory::Dispute, -2_000, 1_500, &source));
+    let payout = Source::Payout { payout: PayoutId::new("po_1").unwrap() };
+    entries.push(book(ReportingCategory::Payout, -10_162, 0, &payout));
+    Books(entries)
+}
+
+#[test]
+fn the_books_of_a_month_have_the_figures_of_its_movements() {
+    let books = a_month();
+    assert_eq!(books.open_items(), [""; 0]);
+    for (account, balance) in [
+        (Account::Balance(BalanceType::Payments), 0),
+        (Account::PayoutsInTransit, 10_162),
+        (Account::Sales(SalesPart::Goods), -15_450),
+        (Account::Refunds(SalesPart::Goods), 1_250),
+        (Account::Fees(FeeKind::Payment), 538),
+        (Account::Fees(FeeKind::Dispute), 1_500),
+        (Account::Disputes, 2_000),
+    ] {
+        assert_eq!(books.balance(&account), balance, "{account}");
+    }
+}
+
+#[test]
+fn a_movement_that_is_missing_or_differs_leaves_its_object_open() {
+    let Books(entries) = a_month();
+    let balance = Account::Balance(BalanceType::Payments);
+    for missing in 0..entries.len() {
+        let (mut rest, payout) = (entries.clone(), Account::PayoutsInTransit);
+        let entry = rest.remove(missing);
+        let books = Books(rest);
+        let is_payout = entry.postings().iter().any(|it| it.account == payout);
+        assert_eq!(books.open_items().len(), usize::from(!is_payout), "{entry:?}");
+        let is_of_stripe = entry.postings().iter().any(|it| it.account == balance);
+        assert_eq!(books.balance(&balance) != 0, is_of_stripe, "{entry:?}");
+    }
+}
+
+#[test]
+fn a_sale_is_divided_into_goods_shipping_discounts_and_taxes() {
+    use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
+    let adjustments =
+        [(Discount, "welcome", 1_000), (Shipping, "post", 500), (TaxIncluded, "VAT 19 %", 1_517), (Tax, "Fee", 100)];
+    let order = paid(&[(5_000, 2)], &adjustments, Currency::Eur, &pi("1"));
+    let zero = money(0, Currency::Eur);
+    let entry = Entry::of_payment(&order, &pi("1"), zero, order.total).unwrap();
+    let of = |part| entry.sum_of(&Account::Sales(part), Currency::Eur).minor();
+    let tax = |label: &str| SalesPart::Tax(Text::new(label).unwrap());
+    assert_eq!(of(SalesPart::Goods), -10_000 + 1_437);
+    assert_eq!(of(SalesPart::Shipping), -500 + 80);
+    assert_eq!((of(SalesPart::Discounts), of(tax("VAT 19 %")), of(tax("Fee"))), (1_000, -1_517, -100));
+    assert_eq!(entry.sum_of(&Account::Clearing(Source::Payment { intent: pi("1") }), Currency::Eur).minor(), 9_600);
+}
+
+#[test]
+fn an_order_that_settles_in_another_currency_goes_through_the_exchange() {
+    let charge = row(1, ReportingCategory::Charge, 10_837, 344, Source::Payment { intent: pi("1") });
+    let charge = BalanceTransaction { presented: Some(SignedMoney::new(10_000, Currency::Eur)), ..charge };
+    let entry = Entry::of_balance_transaction(&charge).unwrap();
+    let clearing = Account::Clearing(Source::Payment { intent: pi("1") });
+    assert_eq!(entry.sum_of(&clearing, Currency::Eur).minor(), -10_000);
+    assert_eq!(entry.sum_of(&clearing, Currency::Usd).minor(), 0);
+    assert_eq!(entry.sum_of(&Account::Exchange, Currency::Eur).minor(), 10_000);
+    assert_eq!(entry.sum_of(&Account::Exchange, Currency::Usd).minor(), -10_837);
+    assert_eq!(entry.sum_of(&Account::Balance(BalanceType::Payments), Currency::Usd).minor(), 10_493);
+}
+
+#[test]
+fn a_partial_capture_may_be_one_row_or_two() {
+    let source = Source::Payment { intent: pi("1") };
+    let book = |category, amount, fee| Entry::of_balance_transaction(&row(1, category, amount, fee, source.clone()));
+    let one = Books(vec![book(ReportingCategory::Charge, 4_000, 146).unwrap()]);
+    let two = Books(vec![
+        book(ReportingCategory::Charge, 10_000, 320).unwrap(),
+        book(ReportingCategory::PartialCaptureReversal, -6_000, -174).unwrap(),
+    ]);
+    for account in
+        [Account::Balance(BalanceType::Payments), Account::Fees(FeeKind::Payment), Account::Clearing(source.clone())]
+    {
+        assert_eq!(one.balance(&account), two.balance(&account), "{account}");
+    }
+}
+
+#[test]
+fn each_kind_of_movement_and_fee_has_its_account() {
+    let fee = |kind: &str, amount| Fee { kind: kind.into(), amount: usd(amount) };
+    let fees = vec![fee("stripe_fee", 30), fee("tax", 6), fee("payment_method_passthrough_fee", 4), fee("new", 1)];
+    let charge = row(1, ReportingCategory::Charge, 1_000, 41, Source::None);
+    let entry = Entry::of_balance_transaction(&BalanceTransaction { fees, ..charge }).unwrap();
+    let of = |account| entry.sum_of(&account, Currency::Usd).minor();
+    assert_eq!(of(Account::Fees(FeeKind::Payment)), 31);
+    assert_eq!((of(Account::TaxOnFees), of(Account::Fees(FeeKind::Network))), (6, 4));
+
+    let new: ReportingCategory = "climate_order_purchase".parse().unwrap();
+    for (category, description, account) in [
+        (ReportingCategory::Fee, "Radar (2026-11-24)", Account::Fees(FeeKind::Service)),
+        (ReportingCategory::Fee, "Dispute countered fee (2026-11-24)", Account::Fees(FeeKind::Dispute)),
+        (ReportingCategory::NetworkCost, "", Account::Fees(FeeKind::Network)),
+        (ReportingCategory::Tax, "", Account::TaxOnFees),
+        (ReportingCategory::PayoutReversal, "", Account::PayoutsInTransit),
+        (ReportingCategory::PayoutMinimumBalanceHold, "", Account::MinimumBalance),
+        (ReportingCategory::RiskReservedFunds, "", Account::Reserves),
+        (new.clone(), "", Account::Other(new)),
+    ] {
+        let row = BalanceTransaction { description: description.into(), ..row(1, category, -700, 0, Source::None) };
+        let entry = Entry::of_balance_transaction(&row).unwrap();
+        assert_eq!(entry.sum_of(&account, Currency::Usd), usd(700), "{account}");
+    }
+}
+
+#[test]
+fn a_row_that_contradicts_itself_is_not_booked() {
+    let charge = row(1, ReportingCategory::Charge, 1_000, 59, Source::None);
+    let wrong = BalanceTransaction { net: usd(942), ..charge.clone() };
+    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Net { .. }))));
+    let wrong = BalanceTransaction { fees: vec![], ..charge.clone() };
+    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Fees { .. }))));
+    let wrong = BalanceTransaction { fee: SignedMoney::new(59, Currency::Eur), ..charge };
+    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Money(_)))));
+}
+
+#[test]
+fn money_that_did_not_pay_the_order_is_no_sale() {
+    let order = paid(&[(5_000, 1)], &[], Currency::Usd, &pi("1"));
+    let second = Entry::of_payment(&order, &pi("2"), money(0, Currency::Usd), order.total);
+    assert_eq!(second, Err(EntryError::NotOfTheOrder));
+    let more = Entry::of_payment(&order, &pi("1"), order.total, money(5_300, Currency::Usd)).unwrap();
+    assert_eq!(more.sum_of(&Account::Sales(SalesPart::Unexpected), Currency::Usd), usd(-300));
+}
+
+fn categories() -> impl Strategy<Value = ReportingCategory> {
+    let known = prop::sample::select(vec![
+        "charge",
+        "charge_failure",
+        "partial_capture_reversal",
+        "refund",
+        "refund_failure",
+        "dispute",
+        "dispute_reversal",
+        "fee",
+        "network_cost",
+        "tax",
+        "payout",
+        "payout_reversal",
+        "payout_minimum_balance_hold",
+        "payout_minimum_balance_release",
+        "risk_reserved_funds",
+        "topup",
+    ]);
+    prop_oneof![known.prop_map(|it| it.parse().unwrap()), "[a-z_]{1,20}".prop_map(|it| it.parse().unwrap())]
+}
+
+fn row_of_any_kind() -> impl Strategy<Value = BalanceTransaction> {
+    let kinds = prop::sample::select(vec!["stripe_fee", "tax", "withheld_tax", "application_fee", "x"]);
+    let fees = prop::collection::vec((kinds, -1_000_i64..100_000), 0..4);
+    let presented = prop::option::of((-9_000_000_i64..9_000_000, prop::sample::select(Currency::ALL)));
+    (categories(), -9_000_000_i64..9_000_000, fees, prop::sample::select(BalanceType::ALL.to_vec()), presented)
+        .prop_map(|(category, amount, fees, balance, presented)| {
+            let fees: Vec<_> =
+                fees.into_iter().map(|(kind, fee)| Fee { kind: kind.into(), amount: usd(fee) }).collect();
+            let fee = fees.iter().map(|it| it.amount.minor()).sum();
+            let presented = presented.map(|(minor, currency)| SignedMoney::new(minor, currency));
+            BalanceTransaction { fees, balance, presented, ..row(1, category, amount, fee, Source::None) }
+        })
+}
+
+proptest! {
+    #[test]
+    fn any_rows_add_up_to_zero_in_each_currency_and_to_stripes_balance(
+        rows in prop::collection::vec(row_of_any_kind(), 0..20),
+    ) {
+        let entries: Vec<_> = rows.iter().map(|it| Entry::of_balance_transaction(it).unwrap()).collect();
+        for currency in Currency::ALL {
+            let of_currency = entries.iter().flat_map(Entry::postings).filter(|it| it.amount.currency() == *currency);
+            prop_assert_eq!(of_currency.map(|it| it.amount.minor()).sum::<i64>(), 0);
+        }
+        for balance in BalanceType::ALL {
+            let net: i64 = rows.iter().filter(|it| it.balance == balance).map(|it| it.net.minor()).sum();
+            prop_assert_eq!(Books(entries.clone()).balance(&Account::Balance(balance)), net);
+        }
+    }
+
+    /// Refunds in any steps, and payments in any steps, are together what they are at once.
+    #[test]
+    fn steps_of_a_payment_add_up_to_the_payment(
+        lines in prop::collection::vec((1_i64..50_000, 1_u32..4), 1..4),
+        adjustments in prop::collection::vec(
+            (prop::sample::select(AdjustmentKind::ALL.to_vec()), prop::sample::select(vec!["a", "b"]), 0_i64..20_000),
+            0..5),
+        steps in prop::collection::vec(0_u32..=100, 0..6),
+    ) {
+        let Ok(order) = try_paid(&lines, &adjustments, Currency::Usd, &pi("1")) else { return Ok(()) };
+        let total = order.total.minor();
+        let mut amounts: Vec<i64> = steps.iter().map(|it| total * i64::from(*it) / 100).collect();
+        amounts.extend([0, total]);
+        amounts.sort_unstable();
+        let amounts: Vec<_> = amounts.into_iter().map(|it| money(it, Currency::Usd)).collect();
+        let steps: Vec<_> = amounts
+            .windows(2)
+            .map(|it| Entry::of_payment(&order, &pi("1"), it[0], it[1]).unwrap())
+            .collect();
+        let at_once = Entry::of_payment(&order, &pi("1"), money(0, Currency::Usd), order.total).unwrap();
+        for posting in at_once.postings() {
+            prop_assert_eq!(Books(steps.clone()).balance(&posting.account), posting.amount.minor());
+        }
+        let whole = Books(vec![at_once]);
+        let tax: i64 = ["a", "b"].map(|it| whole.balance(&Account::Sales(SalesPart::Tax(Text::new(it).unwrap())))).iter().sum();
+        let taxes = |it: &&(AdjustmentKind, &str, i64)| matches!(it.0, AdjustmentKind::Tax | AdjustmentKind::TaxIncluded);
+        prop_assert_eq!(-tax, adjustments.iter().filter(taxes).map(|it| it.2).sum::<i64>());
+    }
+}
