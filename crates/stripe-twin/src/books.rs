@@ -165,7 +165,7 @@ impl Snapshot {
             Self::Refund(it) => ObjectView::Refund(it.view()),
             Self::Dispute(it) => ObjectView::Dispute(it.view()),
             Self::Charge(it) => ObjectView::Charge { intent: &it.intent, has_fee: it.balance_transaction.is_some() },
-            Self::Customer(_) | Self::PaymentMethod(_) | Self::SetupIntent(_) => ObjectView::Other,
+            Self::Customer(_) | Self::PaymentMethod(_) | Self::SetupIntent(_) | Self::Payout(_) => ObjectView::Other,
         }
     }
 }

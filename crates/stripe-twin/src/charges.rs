@@ -1,4 +1,4 @@
-//! Charges and balance transactions, which only payments, refunds and disputes change.
+//! Charges, which only payments, refunds and disputes change.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::calls::Sent;
 use crate::error::Refusal;
 use crate::kinds::{Kind, Spec, param};
 use crate::lists::{is, is_created, page};
-use crate::objects::{BalanceTransaction, Charge};
+use crate::objects::Charge;
 use crate::state::Twin;
 
 pub(crate) const FILTERS: &[Spec] =
@@ -16,8 +16,6 @@ pub(crate) const UPDATE: &[Spec] = &[
     param("receipt_email", Kind::Text(5000)),
     param("transfer_group", Kind::Text(5000)),
 ];
-pub(crate) const TRANSACTION_FILTERS: &[Spec] =
-    &[param("currency", Kind::Text(3)), param("source", Kind::Id), param("type", Kind::Text(5000))];
 
 impl Twin {
     pub(crate) fn list_charges(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
@@ -46,21 +44,5 @@ impl Twin {
         let charge = charge.clone();
         self.emit_updated("charge.updated", &before, &charge, sent.now);
         Ok(charge.to_json())
-    }
-
-    pub(crate) fn list_transactions(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
-        let wanted = |it: &BalanceTransaction| {
-            is(sent.params, "source", &it.source)
-                && is(sent.params, "type", &it.kind)
-                && is(sent.params, "currency", &it.currency)
-                && is_created(it.created, sent.params)
-        };
-        let (noun, url) = ("balance transaction", "/v1/balance_transactions");
-        page(url, noun, &self.balance_transactions, sent.params, wanted, |it| it.to_json(sent.now))
-    }
-
-    pub(crate) fn retrieve_transaction(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
-        let found = self.balance_transactions.get(sent.id).map(|it| it.to_json(sent.now));
-        found.ok_or_else(|| Refusal::no_such("balance transaction", sent.id))
     }
 }

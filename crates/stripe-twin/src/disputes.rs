@@ -68,23 +68,19 @@ impl Twin {
     /// Withdraws or reinstates the money of a dispute, and emits an event of `kind`.
     fn move_disputed(&mut self, id: &str, amount: i64, kind: &str, now: i64) {
         let transaction = self.draw("txn_");
-        let Some(dispute) = self.disputes.get_mut(id) else { return };
-        let transaction = BalanceTransaction {
-            id: transaction,
-            source: id.to_owned(),
+        let Some(dispute) = self.disputes.get(id) else { return };
+        let movement = self.movement(transaction, "adjustment", amount, &dispute.currency, now);
+        let movement = BalanceTransaction {
+            source: Some(id.to_owned()),
             intent: dispute.intent.clone(),
-            kind: "adjustment".into(),
-            amount,
             // The dispute fee stays withdrawn when the money is reinstated.
             fee: if amount < 0 { DISPUTE_FEE } else { 0 },
-            currency: dispute.currency.clone(),
-            created: now,
-            request: None,
-            available_on: now,
+            ..movement
         };
-        dispute.movements.push(transaction.clone());
+        let Some(dispute) = self.disputes.get_mut(id) else { return };
+        dispute.movements.push(movement.clone());
         let dispute = dispute.clone();
-        self.balance_transactions.insert(transaction);
+        self.book(movement);
         self.emit(kind, &dispute, now);
     }
 
@@ -138,12 +134,24 @@ impl Twin {
             }
         }
         let dispute = dispute.clone();
+        if before.status == "needs_response" && dispute.status == "under_review" {
+            self.charge_countering(&dispute, -DISPUTE_FEE, "Dispute countered fee", now);
+        }
         self.emit_updated("charge.dispute.updated", &before, &dispute, now);
         match dispute.evidence.get("uncategorized_text").filter(|_| dispute.status.ends_with("under_review")) {
             Some("winning_evidence") => self.decide_dispute(sent.id, true, now),
             Some("losing_evidence") => self.decide_dispute(sent.id, false, now),
             Some(_) | None => Ok(dispute.to_json()),
         }
+    }
+
+    /// Charges the fee for countering a dispute, or refunds it: a movement of its own ("Dispute fees").
+    fn charge_countering(&mut self, dispute: &Dispute, amount: i64, description: &str, now: i64) {
+        let id = self.draw("txn_");
+        let (_, currency, _) = self.account.settle(0, &dispute.currency);
+        let row = BalanceTransaction::new(id, "stripe_fee", amount, &currency, now);
+        let description = Some(format!("{description} ({})", dispute.id));
+        self.book(BalanceTransaction { description, intent: dispute.intent.clone(), ..row });
     }
 
     /// `POST /v1/disputes/{id}/close`: accepts the loss.
@@ -179,6 +187,10 @@ impl Twin {
             self.emit("charge.dispute.closed", &dispute, now);
         } else {
             self.emit_updated("charge.dispute.updated", &before, &dispute, now);
+        }
+        // The fee for countering is refunded with the disputed amount.
+        if won && before.status == "under_review" {
+            self.charge_countering(&dispute, DISPUTE_FEE, "Dispute countered fee refund", now);
         }
         match (won, dispute.withdrawn() > 0) {
             (true, true) => self.move_disputed(id, dispute.amount, "charge.dispute.funds_reinstated", now),

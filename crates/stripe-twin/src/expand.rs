@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::Refusal;
-use crate::objects::{Charge, Customer, Dispute, Intent, PaymentMethod, Refund};
+use crate::objects::{Charge, Customer, Dispute, Intent, PaymentMethod, Payout, Refund};
 use crate::state::Twin;
 
 /// Levels that a request may expand.
@@ -44,7 +44,13 @@ const FIELDS: &[Field] = &[
     ("refund", "transfer_reversal", &[]),
     ("dispute", "charge", &["charge"]),
     ("dispute", "payment_intent", &["payment_intent"]),
-    ("balance_transaction", "source", &["charge", "refund", "dispute"]),
+    ("balance_transaction", "source", &["charge", "refund", "dispute", "payout"]),
+    ("payout", "application_fee", &[]),
+    ("payout", "balance_transaction", &["balance_transaction"]),
+    ("payout", "destination", &[]),
+    ("payout", "failure_balance_transaction", &["balance_transaction"]),
+    ("payout", "original_payout", &[]),
+    ("payout", "reversed_by", &[]),
     ("customer", "cash_balance", &[]),
     ("customer", "default_source", &[]),
     ("customer", "invoice_settings.default_payment_method", &["payment_method"]),
@@ -166,6 +172,7 @@ impl Twin {
             "txn" => self.balance_transactions.get(id).map(|it| it.to_json(self.cause.at)),
             "re" => self.refunds.get(id).map(Refund::to_json),
             "du" => self.disputes.get(id).map(Dispute::to_json),
+            "po" => self.payouts.get(id).map(Payout::to_json),
             "cus" => self.customers.get(id).map(Customer::to_json),
             "pm" => self.payment_methods.get(id).map(PaymentMethod::to_json),
             _ => None,

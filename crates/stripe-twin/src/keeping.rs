@@ -20,8 +20,14 @@ impl Twin {
         keep(&mut self.ephemeral_keys, most);
         keep(&mut self.payment_methods, most);
         keep(&mut self.setup_intents, most);
+        keep(&mut self.payouts, most);
         while let Some(intent) = self.oldest_beyond(most) {
-            self.remove_intent(&intent);
+            // A payout or a fee belongs to no intent.
+            let row = self.balance_transactions.iter().next().map(|it| it.id.clone()).filter(|_| intent.is_empty());
+            match row {
+                Some(row) => self.remove_row(&row),
+                None => self.remove_intent(&intent),
+            }
         }
     }
 
@@ -43,7 +49,17 @@ impl Twin {
         remove(&mut self.charges, |it| it.intent == id);
         remove(&mut self.refunds, |it| it.intent == id);
         remove(&mut self.disputes, |it| it.intent == id);
-        remove(&mut self.balance_transactions, |it| it.intent == id);
+        let rows = self.balance_transactions.iter().filter(|it| it.intent == id).map(|it| it.id.clone());
+        for row in rows.collect::<Vec<_>>() {
+            self.remove_row(&row);
+        }
+    }
+
+    /// Removes a balance transaction; what it moved stays on the balance.
+    fn remove_row(&mut self, id: &str) {
+        if let Some(row) = self.balance_transactions.remove(id) {
+            *self.account.removed.entry(row.currency.clone()).or_default() += row.net();
+        }
     }
 }
 
@@ -82,7 +98,7 @@ mod tests {
             assert!(twin.charges.iter().all(|it| twin.intents.get(&it.intent).is_some()));
             assert!(twin.refunds.iter().all(|it| twin.charges.get(&it.charge).is_some()));
             let known = |source: &str| twin.charges.get(source).is_some() || twin.refunds.get(source).is_some();
-            assert!(twin.balance_transactions.iter().all(|it| known(&it.source)));
+            assert!(twin.balance_transactions.iter().all(|it| it.source.as_deref().is_some_and(known)));
         }
         let gone = twin.handle(&request(Method::Get, &format!("/v1/customers/{customer}"), ""), NOW).0;
         assert_eq!(gone.status, 404);

@@ -7,9 +7,11 @@
 //! The twin shares no code with the client that is tested against it: both follow Stripe's own documentation.
 
 mod access;
+mod account;
 mod amount_details;
 #[cfg(feature = "server")]
 mod answers;
+mod balance;
 mod body;
 mod books;
 mod calls;
@@ -32,6 +34,7 @@ mod lists;
 mod objects;
 mod params;
 mod payment_methods;
+mod payouts;
 #[cfg(feature = "program")]
 pub mod program;
 #[cfg(feature = "server")]

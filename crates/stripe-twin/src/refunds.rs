@@ -65,18 +65,9 @@ impl Twin {
     }
 
     fn add_transaction(&mut self, refund: &Refund, id: String, kind: &str, now: i64) {
-        self.balance_transactions.insert(BalanceTransaction {
-            id,
-            source: refund.id.clone(),
-            intent: refund.intent.clone(),
-            kind: kind.to_owned(),
-            amount: if kind == "refund" { -refund.amount } else { refund.amount },
-            fee: 0,
-            currency: refund.currency.clone(),
-            created: now,
-            request: None,
-            available_on: now,
-        });
+        let amount = if kind == "refund" { -refund.amount } else { refund.amount };
+        let movement = self.movement(id, kind, amount, &refund.currency, now);
+        self.book(BalanceTransaction { source: Some(refund.id.clone()), intent: refund.intent.clone(), ..movement });
     }
 
     /// Returns the id of the charge that the request names, by itself or by its PaymentIntent.

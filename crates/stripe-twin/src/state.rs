@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::body::Body;
 use crate::collection::{Collection, Stored};
 use crate::objects::{
-    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, Intent, PaymentMethod, Refund, SetupIntent,
-    Snapshot, WebhookEndpoint,
+    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, Intent, PaymentMethod, Payout, Refund,
+    SetupIntent, Snapshot, WebhookEndpoint,
 };
 
 /// Lifetime of an authorization, in seconds: 7 days.
@@ -24,6 +25,8 @@ pub struct Twin {
     pub(crate) intents: Collection<Intent>,
     pub(crate) charges: Collection<Charge>,
     pub(crate) balance_transactions: Collection<BalanceTransaction>,
+    #[serde(default)]
+    pub(crate) payouts: Collection<Payout>,
     pub(crate) refunds: Collection<Refund>,
     pub(crate) disputes: Collection<Dispute>,
     pub(crate) customers: Collection<Customer>,
@@ -34,9 +37,11 @@ pub struct Twin {
     pub(crate) events: Collection<Event>,
     /// Saved answers, by idempotency key, the oldest first.
     pub(crate) answers: Collection<SavedAnswer>,
+    #[serde(default)]
+    pub(crate) account: Account,
     /// Number of ids drawn so far. Ids are derived from it, so that a run can be repeated.
     pub(crate) drawn: u64,
-    /// Earliest time at which a key or an authorization can expire; before it there is nothing to check.
+    /// Earliest time at which something happens by itself: a key or an authorization expires, or a payout changes.
     #[serde(skip)]
     pub(crate) quiet_until: i64,
     #[serde(skip)]
@@ -140,14 +145,22 @@ impl Twin {
         self.endpoints.insert(endpoint);
     }
 
-    /// Schedules a check for expired keys and authorizations.
-    pub(crate) fn expire_at(&mut self, time: i64) {
+    /// Books a movement of the balance.
+    pub(crate) fn book(&mut self, row: BalanceTransaction) {
+        if self.account.next_payouts.is_some() {
+            self.check_at(row.created);
+        }
+        self.balance_transactions.insert(row);
+    }
+
+    /// Schedules a check for what happens by itself.
+    pub(crate) fn check_at(&mut self, time: i64) {
         self.quiet_until = self.quiet_until.min(time);
     }
 
     /// Schedules the expiry of an authorization made at `now`.
     pub(crate) fn watch_authorization(&mut self, now: i64) {
-        self.expire_at(now + AUTHORIZATION_SECONDS);
+        self.check_at(now + AUTHORIZATION_SECONDS);
     }
 }
 

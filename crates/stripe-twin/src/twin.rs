@@ -108,11 +108,11 @@ impl Twin {
                 at: now,
             });
         }
-        self.expire_at(now + KEY_SECONDS);
+        self.check_at(now + KEY_SECONDS);
     }
 
-    /// Expires idempotency keys and authorizations, as Stripe does by itself.
-    fn pass_time(&mut self, now: i64) {
+    /// Expires idempotency keys and authorizations, and makes payouts, as Stripe does by itself.
+    pub(crate) fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
             return;
         }
@@ -129,10 +129,12 @@ impl Twin {
         for id in expired {
             self.lapse(&id, now);
         }
+        self.pass_payouts(now);
         let key = self.answers.iter().next().map(|it| it.at + KEY_SECONDS);
         let authorized = self.intents.iter().filter(|it| it.status == "requires_capture");
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        self.quiet_until = key.into_iter().chain(authorizations).min().unwrap_or(i64::MAX);
+        let payouts = self.next_payout_step();
+        self.quiet_until = key.into_iter().chain(authorizations).chain(payouts).min().unwrap_or(i64::MAX);
     }
 }
 

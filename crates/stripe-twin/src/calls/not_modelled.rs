@@ -88,7 +88,8 @@ pub(super) const NOT_MODELLED: &[(&str, &str)] = &[
          amount_details.line_items.*.payment_method_options.paypal application_fee_amount hooks transfer_data"),
     ("POST /v1/refunds", "currency customer origin refund_application_fee reverse_transfer"),
     ("POST /v1/charges/{charge}", "customer fraud_details"),
-    ("GET /v1/balance_transactions", "payout"),
+    ("GET /v1/payouts", "arrival_date destination"),
+    ("POST /v1/payouts", "destination payout_method source_type"),
     ("POST /v1/disputes/{dispute}",
         "evidence.cancellation_policy evidence.customer_communication evidence.customer_signature \
          evidence.duplicate_charge_documentation evidence.enhanced_evidence evidence.receipt \

@@ -9,7 +9,8 @@ use crate::card_options::SPECS as CARD_OPTIONS;
 use crate::request::Method;
 use crate::state::Twin;
 use crate::{
-    charges, customers, disputes, intents, payment_methods as methods, refunds, setup_intents as setups, webhooks,
+    account, balance, charges, customers, disputes, intents, payment_methods as methods, payouts, refunds,
+    setup_intents as setups, webhooks,
 };
 
 /// A call that reads one object of a kind.
@@ -77,8 +78,14 @@ pub(super) const CALLS: &[Call] = &[
     post("/v1/charges/{charge}", "charge", &[charges::UPDATE, intents::SHIPPING, METADATA, EXPAND], Twin::update_charge),
     list("/v1/charges/{charge}/refunds", "refund", &[PAGE], |twin, it| twin.list_refunds_of_charge(it)),
     get("/v1/charges/{charge}/refunds/{refund}", "refund", &[EXPAND], |twin, it| twin.retrieve_refund_of_charge(it)),
-    list("/v1/balance_transactions", "balance_transaction", &[charges::TRANSACTION_FILTERS, CREATED, PAGE], |twin, it| twin.list_transactions(it)),
+    list("/v1/balance_transactions", "balance_transaction", &[balance::FILTERS, CREATED, PAGE], |twin, it| twin.list_transactions(it)),
     get("/v1/balance_transactions/{id}", "balance_transaction", &[EXPAND], |twin, it| twin.retrieve_transaction(it)),
+    get("/v1/balance", "balance", &[EXPAND], |twin, it| Ok(twin.show_balance(it))),
+    post("/v1/payouts", "payout", &[payouts::CREATION, METADATA, EXPAND], Twin::create_payout),
+    list("/v1/payouts", "payout", &[payouts::FILTERS, CREATED, PAGE], |twin, it| twin.list_payouts(it)),
+    get("/v1/payouts/{payout}", "payout", &[EXPAND], |twin, it| twin.retrieve_payout(it.id)),
+    post("/v1/payouts/{payout}", "payout", &[METADATA, EXPAND], Twin::update_payout),
+    post("/v1/payouts/{payout}/cancel", "payout", &[EXPAND], Twin::cancel_payout),
     list("/v1/disputes", "dispute", &[OF_PAYMENT, CREATED, PAGE], |twin, it| twin.list_disputes(it)),
     get("/v1/disputes/{dispute}", "dispute", &[EXPAND], |twin, it| twin.retrieve_dispute(it.id)),
     post("/v1/disputes/{dispute}", "dispute", &[disputes::UPDATE, METADATA, EXPAND], Twin::update_dispute),
@@ -116,4 +123,11 @@ pub(super) const CALLS: &[Call] = &[
     post("/_twin/setup_intents/{intent}/finish", "setup_intent", &[OUTCOME, SECRET], Twin::finish_setup_intent),
     post("/_twin/refunds/{refund}/finish", "refund", &[OUTCOME], Twin::finish_refund),
     post("/_twin/disputes/{dispute}/close", "dispute", &[disputes::CLOSING], Twin::close_dispute),
+    post("/_twin/payouts/{payout}/fail", "payout", &[payouts::FAILURE], Twin::fail_payout),
+    get("/_twin/account", "twin.account", &[], |twin, it| Ok(twin.show_account(it))),
+    post("/_twin/account", "twin.account", &[account::SETTINGS], Twin::set_account),
+    post("/_twin/clock", "twin.account", &[account::CLOCK], Twin::move_clock),
+    post("/_twin/balance_transactions", "balance_transaction", &[balance::MOVEMENT], Twin::add_movement),
+    post("/_twin/balance_transactions/{id}", "balance_transaction", &[balance::MOVEMENT, balance::TAMPERING], Twin::tamper),
+    get("/_twin/report", "twin.report", &[balance::INTERVAL], |twin, it| Ok(twin.report(it))),
 ];

@@ -132,19 +132,15 @@ impl Twin {
         let charge = self.charges.get(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
         // Cards of the section "Available balance" of Stripe's test cards.
         let is_at_once = charge.token.starts_with("pm_card_bypassPending");
-        let transaction = BalanceTransaction {
-            id: id.clone(),
-            source: charge_id.to_owned(),
+        let movement = self.movement(id.clone(), "charge", amount, &charge.currency, now);
+        self.book(BalanceTransaction {
+            source: Some(charge_id.to_owned()),
             intent: intent.to_owned(),
-            kind: "charge".into(),
-            amount,
-            fee: fee(amount),
-            currency: charge.currency.clone(),
-            created: now,
+            fee: fee(movement.amount),
             request: self.cause.request.clone(),
             available_on: now + if is_at_once { 0 } else { AVAILABLE_AFTER_SECONDS },
-        };
-        self.balance_transactions.insert(transaction);
+            ..movement
+        });
         Ok(id)
     }
 

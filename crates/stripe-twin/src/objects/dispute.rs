@@ -14,7 +14,7 @@ pub(crate) struct Dispute {
     pub(crate) reason: String,
     /// Brand of the card.
     pub(crate) brand: String,
-    /// Amounts withdrawn from the balance (negative) and reinstated (positive) because of the dispute, in order.
+    /// Movements of the balance because of the dispute, in order.
     pub(crate) movements: Vec<BalanceTransaction>,
     pub(crate) evidence: Fields,
     pub(crate) submissions: u32,
@@ -73,7 +73,8 @@ impl Dispute {
 
     /// Amount that was withdrawn and not reinstated.
     pub(crate) fn withdrawn(&self) -> i64 {
-        -self.movements.iter().map(|it| it.amount).sum::<i64>()
+        // Each movement withdraws or reinstates all of it.
+        if self.movements.last().is_some_and(|it| it.amount < 0) { self.amount } else { 0 }
     }
 
     fn evidence(&self) -> Value {

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{API_VERSION, Charge, Customer, Dispute, Intent, Metadata, PaymentMethod, Refund, SetupIntent, set};
+use super::{
+    API_VERSION, Charge, Customer, Dispute, Intent, Metadata, PaymentMethod, Payout, Refund, SetupIntent, set,
+};
 
 /// An object as it was when an event was created.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +15,7 @@ pub(crate) enum Snapshot {
     Customer(Box<Customer>),
     PaymentMethod(Box<PaymentMethod>),
     SetupIntent(Box<SetupIntent>),
+    Payout(Box<Payout>),
 }
 
 macro_rules! snapshot {
@@ -29,7 +32,7 @@ macro_rules! snapshot {
     })* };
 }
 
-snapshot!(Intent, Charge, Refund, Dispute, Customer, PaymentMethod, SetupIntent);
+snapshot!(Intent, Charge, Refund, Dispute, Customer, PaymentMethod, SetupIntent, Payout);
 
 impl Snapshot {
     pub(crate) fn to_json(&self) -> Value {
@@ -41,6 +44,7 @@ impl Snapshot {
             Self::Customer(it) => it.to_json(),
             Self::PaymentMethod(it) => it.to_json(),
             Self::SetupIntent(it) => it.to_json(),
+            Self::Payout(it) => it.to_json(),
         }
     }
 }

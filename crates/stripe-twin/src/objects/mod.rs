@@ -1,5 +1,6 @@
 //! Objects that the twin stores, and their JSON as Stripe renders it.
 
+mod balance_transaction;
 mod charge;
 mod customer;
 mod dispute;
@@ -7,6 +8,7 @@ mod event;
 mod fields;
 mod intent;
 mod payment_method;
+mod payout;
 mod refund;
 mod setup_intent;
 
@@ -14,7 +16,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use charge::{BalanceTransaction, Charge};
+pub(crate) use balance_transaction::{BalanceTransaction, Rate};
+pub(crate) use charge::Charge;
 pub(crate) use customer::{Customer, EphemeralKey};
 pub(crate) use dispute::Dispute;
 pub(crate) use event::Snapshot;
@@ -22,6 +25,7 @@ pub use event::{Event, WebhookEndpoint};
 pub(crate) use fields::{Fields, SHIPPING};
 pub(crate) use intent::{AutomaticMethods, Intent};
 pub(crate) use payment_method::PaymentMethod;
+pub(crate) use payout::Payout;
 pub(crate) use refund::Refund;
 pub(crate) use setup_intent::SetupIntent;
 
@@ -48,4 +52,4 @@ macro_rules! stored {
 }
 
 stored!(Intent, Charge, BalanceTransaction, Refund, Dispute, Customer, EphemeralKey, PaymentMethod, SetupIntent, Event);
-stored!(WebhookEndpoint);
+stored!(Payout, WebhookEndpoint);
