@@ -213,6 +213,11 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Time of the account's clock.
+    fn now(&self, twin: &Twin) -> i64 {
+        twin.time_at((self.options.clock)())
+    }
+
     /// Writes the state to a new file and renames it, so that a crash leaves either the old or the new state.
     fn save(&self) {
         let Some(path) = &self.options.state_file else { return };
@@ -352,13 +357,13 @@ async fn perform(
     faults: &[Fault],
 ) -> Result<hyper::Response<Text>, Dropped> {
     let fault = |kind| faults.iter().find(|it| it.kind == kind);
-    let now = (shared.options.clock)();
     if fault(FaultKind::DropBefore).is_some() {
         return Err(Dropped);
     }
     if let Some(fault) = fault(FaultKind::StatusBefore) {
         let mut inner = shared.lock();
         inner.changed = true;
+        let now = shared.now(&inner.twin);
         let before = inner.twin.next_event();
         let response = inner.twin.fail_before(request, now, fault.status);
         let events = inner.twin.events_from(before).cloned().collect();
@@ -381,6 +386,7 @@ async fn perform(
     let response: Response = {
         let mut inner = shared.lock();
         let fails = fault(FaultKind::StatusAfter).map(|it| it.status);
+        let now = shared.now(&inner.twin);
         let (response, events) = inner.twin.handle_with(request, now, fails);
         inner.changed |= request.method != Method::Get || !events.is_empty();
         shared.send(&mut inner, events, faults);
@@ -435,7 +441,7 @@ fn api_key(value: &HeaderValue) -> Option<String> {
 fn three_d_secure_page(shared: &Arc<Shared>, id: &str, request: Request) -> hyper::Response<Text> {
     let mut inner = shared.lock();
     let secret = request.params.text("client_secret").unwrap_or_default().to_owned();
-    let now = (shared.options.clock)();
+    let now = shared.now(&inner.twin);
     let Some(task) = inner.twin.authentication(id, &secret) else {
         return page(404, &three_d_secure::gone());
     };

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { act, all, eventually, has, hooks, paid, refused, stripe } from './twin.mjs'
+
+const DAY = 24 * 3600
+const sum = rows => rows.reduce((total, it) => total + it.net, 0)
+const members = payout => all(stripe.balanceTransactions.list({ payout: payout.id, limit: 100 }))
+const settled = async () => {
+  await act('clock', { advance: 4 * DAY })
+  return (await stripe.payouts.list({ limit: 1 })).data[0]
+}
+
+test('money is pending first, and available two days later', async () => {
+  const before = (await stripe.balance.retrieve()).pending[0].amount
+  await paid({ amount: 12450 })
+  const { available, pending, livemode } = await stripe.balance.retrieve()
+  assert.equal(livemode, false)
+  assert.equal(pending[0].amount - before, 12059)
+  has(pending[0], { currency: 'usd', source_types: { card: pending[0].amount } })
+  await act('clock', { advance: 2 * DAY })
+  const later = await stripe.balance.retrieve()
+  assert.equal(later.available[0].amount, available[0].amount + pending[0].amount)
+  assert.equal(later.pending[0].amount, 0)
+})
+test('a payout by a request takes its amount off the available balance, and gives it back if it is canceled', async () => {
+  const [{ amount: available }] = (await stripe.balance.retrieve()).available
+  const payout = await stripe.payouts.create({ amount: available, currency: 'usd', metadata: { a: '1' } })
+  has(payout, {
+    object: 'payout', amount: available, automatic: false, metadata: { a: '1' }, method: 'standard', status: 'pending',
+    reconciliation_status: 'not_applicable'
+  })
+  assert.equal((await stripe.balance.retrieve()).available[0].amount, 0)
+  const error = await refused(stripe.payouts.create({ amount: 1, currency: 'usd' }))
+  assert.equal(error.code, 'balance_insufficient')
+  assert.equal((await refused(members(payout))).param, 'payout')
+  const canceled = await stripe.payouts.cancel(payout.id, { expand: ['failure_balance_transaction'] })
+  has(canceled, { status: 'canceled' })
+  has(canceled.failure_balance_transaction, {
+    amount: available, reporting_category: 'payout_reversal', source: payout.id, type: 'payout_cancel'
+  })
+  assert.equal((await stripe.balance.retrieve()).available[0].amount, available)
+})
+test('an automatic payout consists of all that is available, and its rows add up to it', async () => {
+  await act('account', { payouts: 'daily' })
+  await paid({ amount: 2000 })
+  const payout = await settled()
+  has(payout, { automatic: true, reconciliation_status: 'completed', status: 'paid', failure_code: null })
+  assert.ok(payout.trace_id.value)
+  const rows = await members(payout)
+  assert.equal(sum(rows), 0)
+  assert.equal(sum(rows.filter(it => it.type !== 'payout')), payout.amount)
+  for (const type of ['payout.created', 'payout.reconciliation_completed', 'payout.paid']) {
+    await eventually(() => hooks.webhooks.some(it => it.event.type === type && it.event.data.object.id === payout.id), type)
+  }
+  assert.equal((await stripe.payouts.list({ status: 'paid' })).data[0].id, payout.id)
+})
+test('a payout may fail after it was paid, and its amount is paid out again', async () => {
+  await paid({ amount: 3000 })
+  const payout = await settled()
+  has(await act(`payouts/${payout.id}/fail`, { failure_code: 'no_account' }), { status: 'failed', failure_code: 'no_account' })
+  const failed = await stripe.payouts.retrieve(payout.id, { expand: ['failure_balance_transaction'] })
+  has(failed.failure_balance_transaction, { amount: payout.amount, reporting_category: 'payout_reversal', type: 'payout_failure' })
+  const again = await settled()
+  assert.notEqual(again.id, payout.id)
+  assert.equal(again.amount, payout.amount)
+})
+test('a payment in another currency is on the balance at the rate of the account', async () => {
+  await act('account', { settlement_currency: 'usd', 'exchange_rates[eur]': '1.0837' })
+  const { latest_charge: charge } = await paid({ amount: 10000, currency: 'eur' })
+  const { data: [row] } = await stripe.balanceTransactions.list({ source: charge })
+  has(row, { amount: 10837, currency: 'usd', exchange_rate: 1.0837, fee: 344, net: 10493 })
+})
