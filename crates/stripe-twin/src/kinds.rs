@@ -78,9 +78,9 @@ impl Spec {
         self.name == name || (self.is_pattern && matches(self.name, name))
     }
 
-    /// Name of the list in a name of this pattern that has a key in place of an index. Only metadata has keys.
+    /// Name of the list in a name of this pattern that has a key in place of an index. Metadata and rates of exchange have keys.
     pub(crate) fn list_with_key<'a>(&self, name: &'a str) -> Option<&'a str> {
-        if !self.is_pattern || self.name == "metadata.*" {
+        if !self.is_pattern || matches!(self.name, "metadata.*" | "exchange_rates.*") {
             return None;
         }
         let is_index = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
