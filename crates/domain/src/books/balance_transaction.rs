@@ -22,7 +22,7 @@ pub struct BalanceTransaction {
     pub amount: SignedMoney,
     /// Fee, in the same currency; positive if Stripe charges it.
     pub fee: SignedMoney,
-    /// What the balance moves by: `amount` less `fee`.
+    /// Net amount, by which the balance moves: `amount` less `fee`.
     pub net: SignedMoney,
     /// Parts of the fee; they add up to `fee`.
     pub fees: Vec<Fee>,

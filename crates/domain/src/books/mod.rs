@@ -36,5 +36,5 @@ mod tests;
 pub use self::account::{Account, FeeKind, SalesPart};
 pub use self::amount::SignedMoney;
 pub use self::balance_transaction::{BalanceTransaction, BalanceType, Fee, RowError, Source};
-pub use self::category::ReportingCategory;
+pub use self::category::{OtherCategory, ReportingCategory};
 pub use self::entry::{Entry, EntryError, Posting};
