@@ -92,7 +92,7 @@ impl Books {
 
     /// Objects whose clearing account is not zero.
     fn open_items(&self) -> Vec<String> {
-        let mut accounts: Vec<&Account> = self.0.iter().flat_map(|it| it.postings()).map(|it| &it.account).collect();
+        let mut accounts: Vec<&Account> = self.0.iter().flat_map(Entry::postings).map(|it| &it.account).collect();
         accounts.sort();
         accounts.dedup();
         let is_open = |it: &&&Account| matches!(it, Account::Clearing(_)) && self.balance(it) != 0;
@@ -293,7 +293,7 @@ fn row_of_any_kind() -> impl Strategy<Value = BalanceTransaction> {
                 fees.into_iter().map(|(kind, fee)| Fee { kind: kind.into(), amount: usd(fee) }).collect();
             let fee = fees.iter().map(|it| it.amount.minor()).sum();
             let presented = presented.map(|(minor, currency)| SignedMoney::new(minor, currency));
-            BalanceTransaction { fees, balance, presented, ..row(1, category, amount, fee, Source::None) }
+            BalanceTransaction { balance, fees, presented, ..row(1, category, amount, fee, Source::None) }
         })
 }
 

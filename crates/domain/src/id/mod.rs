@@ -260,7 +260,7 @@ stripe_ids! {
     DisputeId,
     /// Stripe's id of a Customer, like `cus_Q9uqUz6gVQFku2`.
     ProviderCustomerId,
-    /// Stripe's id of a BalanceTransaction, like `txn_3R8f5yQ9LjHruSyq1VbT0aKd`.
+    /// Stripe's id of a balance transaction, like `txn_3R8f5yQ9LjHruSyq1VbT0aKd`.
     BalanceTransactionId,
     /// Stripe's id of a Payout, like `po_1R9aQzQ9LjHruSyqW2mXc7Tf`.
     PayoutId,
