@@ -154,6 +154,7 @@ impl BalanceTransaction {
     }
 
     /// Returns the balance transaction with this source.
+    #[must_use]
     pub fn with_source(self, source: Source) -> Self {
         Self { source, ..self }
     }
