@@ -158,9 +158,12 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
     .await
     .map_err(|error| match error {
         StartError::Listen { .. } => format!("{error}: give another port with --twin-port, or 0 for any").into(),
-        StartError::State { .. } | StartError::Seed { .. } | StartError::Record { .. } | StartError::Http(_) => {
-            Failure::from(error)
-        }
+        StartError::State { .. }
+        | StartError::Unwritable { .. }
+        | StartError::KeepsNothing
+        | StartError::Seed { .. }
+        | StartError::Record { .. }
+        | StartError::Http(_) => Failure::from(error),
     })
 }
 

@@ -57,8 +57,9 @@ impl Deliveries {
         Ok(Self { http, running: Arc::new(running), waiting: Arc::new(waiting), clock })
     }
 
-    /// Delivers an event in the background, with retries until the endpoint answers 2xx or the delivery is given up.
-    pub(crate) fn send(&self, endpoint: WebhookEndpoint, event: &Event) {
+    /// Delivers an event in the background, with retries until the endpoint answers 2xx, when `delivered` is
+    /// called, or the delivery is given up.
+    pub(crate) fn send(&self, endpoint: WebhookEndpoint, event: &Event, delivered: impl FnOnce() + Send + 'static) {
         let this = self.clone();
         let (id, kind, body) = (event.id.clone(), event.kind.clone(), event.to_json().to_string());
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
@@ -69,7 +70,7 @@ impl Deliveries {
             let _place = place;
             for wait in WAITS.into_iter().map(Some).chain([None]) {
                 let problem = match this.attempt(&endpoint, &body).await {
-                    Ok(status) if status.is_success() => return,
+                    Ok(status) if status.is_success() => return delivered(),
                     Ok(status) => status.to_string(),
                     Err(error) => error.to_string(),
                 };

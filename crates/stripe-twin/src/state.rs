@@ -110,6 +110,8 @@ impl Twin {
     }
 
     fn emit_change(&mut self, kind: &str, previous: Option<Snapshot>, object: Snapshot, now: i64) {
+        let endpoints = self.endpoints.iter().filter(|it| it.is_enabled_for(kind));
+        let pending = endpoints.map(|it| it.id.clone()).collect();
         let event = Event {
             id: self.draw("evt_"),
             kind: kind.to_owned(),
@@ -118,6 +120,7 @@ impl Twin {
             previous,
             idempotency_key: self.cause.idempotency_key.clone(),
             request: self.cause.request.clone(),
+            pending,
         };
         self.events.insert(event);
     }

@@ -15,7 +15,12 @@ const ENDPOINTS_MAX: usize = 16;
 /// Most types of events that a list can be filtered by.
 const TYPES_MAX: usize = 20;
 
-pub(crate) const FILTERS: &[Spec] = &[param("type", Kind::Text(5000)), param("types.*", Kind::Text(5000))];
+pub(crate) const FILTERS: &[Spec] = &[
+    param("type", Kind::Text(5000)),
+    param("types.*", Kind::Text(5000)),
+    // Whether all endpoints have received the event.
+    param("delivery_success", Kind::Bool),
+];
 pub(crate) const ENDPOINT: &[Spec] = &[
     param("url", Kind::Text(5000)),
     param("enabled_events.*", Kind::Text(5000)),
@@ -38,6 +43,7 @@ impl Twin {
         let wanted = |it: &Event| {
             sent.params.text("type").is_none_or(|wanted| is_of_type(wanted, &it.kind))
                 && (types.is_empty() || types.iter().any(|wanted| is_of_type(wanted, &it.kind)))
+                && sent.params.bool("delivery_success").is_none_or(|wanted| wanted == it.pending.is_empty())
                 && is_created(it.created, sent.params)
         };
         page("/v1/events", "event", &self.events, sent.params, wanted, Event::to_json)
@@ -45,6 +51,14 @@ impl Twin {
 
     pub(crate) fn retrieve_event(&self, id: &str) -> Result<Value, Refusal> {
         self.events.get(id).map(Event::to_json).ok_or_else(|| Refusal::no_such("event", id))
+    }
+
+    /// Records that an endpoint has received an event.
+    #[cfg(feature = "server")]
+    pub(crate) fn finish_delivery(&mut self, event: &str, endpoint: &str) {
+        if let Some(event) = self.events.get_mut(event) {
+            event.pending.retain(|it| it != endpoint);
+        }
     }
 
     pub(crate) fn create_endpoint(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {

@@ -126,6 +126,5 @@ pub(super) const NOT_MODELLED: &[(&str, &str)] = &[
     ("POST /v1/setup_intents/{intent}/confirm",
         "confirmation_token mandate_data payment_method_data payment_method_options"),
     ("POST /v1/ephemeral_keys", "issuing_card nonce verification_session"),
-    ("GET /v1/events", "delivery_success"),
     ("POST /v1/webhook_endpoints", "connect"),
 ];

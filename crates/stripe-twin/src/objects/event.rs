@@ -66,6 +66,9 @@ pub struct Event {
     pub idempotency_key: Option<String>,
     /// Id of the request that caused the event (`req_…`); `None` if the twin acted by itself.
     pub request: Option<String>,
+    /// Ids of the webhook endpoints that have not received the event.
+    #[serde(default)]
+    pub(crate) pending: Vec<String>,
 }
 
 impl Event {
@@ -84,7 +87,7 @@ impl Event {
             "created": self.created,
             "data": data,
             "livemode": false,
-            "pending_webhooks": 1,
+            "pending_webhooks": self.pending.len(),
             "request": { "id": self.request, "idempotency_key": self.idempotency_key },
             "type": self.kind,
         })
@@ -132,7 +135,7 @@ pub struct WebhookEndpoint {
 }
 
 impl WebhookEndpoint {
-    #[cfg(feature = "server")]
+    /// Whether events of a type are delivered to the endpoint.
     pub(crate) fn is_enabled_for(&self, kind: &str) -> bool {
         !self.disabled && self.enabled_events.iter().any(|it| it == "*" || it == kind)
     }

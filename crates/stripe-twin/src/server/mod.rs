@@ -14,12 +14,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 pub use self::start::{Options, StartError};
-use self::start::{Saved, load, sown};
 use crate::deliveries::Deliveries;
 use crate::faults::{Fault, FaultKind, Faults};
-use crate::objects::Event;
+use crate::objects::{Event, WebhookEndpoint};
 use crate::record::Recorder;
-use crate::state::{FORM, Twin};
+use crate::state::Twin;
 
 /// Most kinds of requests (method and path prefix) that are counted.
 const REQUEST_KINDS_MAX: usize = 1000;
@@ -32,6 +31,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    /// Events of the seed file, which are delivered when the server runs.
+    seeded: Vec<Event>,
     shared: Arc<Shared>,
 }
 
@@ -60,20 +61,22 @@ struct Inner {
 impl Server {
     /// Makes a server that listens on `address` (port 0 for any free port).
     pub async fn bind(address: SocketAddr, options: Options) -> Result<Self, StartError> {
-        let mut twin = match &options.state_file {
-            Some(path) if path.exists() => load(path)?,
-            Some(_) | None => sown(&options)?,
-        };
-        for endpoint in &options.endpoints {
-            twin.register(endpoint.clone());
+        if options.keep == 0 {
+            return Err(StartError::KeepsNothing);
         }
+        let (twin, seeded) = start::first_state(&options)?;
         let open =
             |path: &PathBuf| Recorder::open(path).map_err(|source| StartError::Record { path: path.clone(), source });
         let recorder = options.record.as_ref().map(open).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let deliveries = Deliveries::new(options.clock)?;
+        if let Some(path) = &options.state_file {
+            // A path that cannot be written is an error now, not when the state changes.
+            let written = start::saved(&twin).and_then(|content| start::write(path, &content));
+            written.map_err(|source| StartError::Unwritable { path: path.clone(), source })?;
+        }
         let inner = Mutex::new(Inner { twin, ..Inner::default() });
-        Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options, recorder }) })
+        Ok(Self { listener, seeded, shared: Arc::new(Shared { inner, deliveries, options, recorder }) })
     }
 
     /// Address on which the server listens.
@@ -85,6 +88,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         let mut save = tokio::time::interval(SAVE_EVERY);
+        self.shared.deliver(&self.shared.lock().twin, &self.seeded);
         loop {
             tokio::select! {
                 () = &mut stop => break,
@@ -119,35 +123,40 @@ impl Shared {
         twin.time_at((self.options.clock)())
     }
 
-    /// Writes the state to a new file and renames it, so that a crash leaves either the old or the new state.
+    /// Writes the state, if it has changed since it was last written.
     fn save(&self) {
         let Some(path) = &self.options.state_file else { return };
-        let text = {
+        let content = {
             let mut inner = self.lock();
             if !std::mem::take(&mut inner.changed) {
                 return;
             }
-            serde_json::to_string(&Saved { form: FORM, twin: &inner.twin })
+            start::saved(&inner.twin)
         };
-        let new_file = path.with_extension("new");
-        let written = text.map_err(std::io::Error::other).and_then(|text| {
-            std::fs::write(&new_file, text)?;
-            std::fs::rename(&new_file, path)
-        });
-        if let Err(error) = written {
+        if let Err(error) = content.and_then(|content| start::write(path, &content)) {
             tracing::error!(path = %path.display(), %error, "the twin's state could not be written");
         }
     }
 
-    fn deliver(&self, twin: &Twin, events: &[Event]) {
+    /// Starts the deliveries of events to the endpoints for which they are pending.
+    fn deliver(self: &Arc<Self>, twin: &Twin, events: &[Event]) {
         for event in events {
             if let Some(recorder) = &self.recorder {
                 recorder.event(event);
             }
-            for endpoint in twin.endpoints().filter(|it| it.is_enabled_for(&event.kind)) {
-                self.deliveries.send(endpoint.clone(), event);
+            let pending = |endpoint: &&WebhookEndpoint| !endpoint.disabled && event.pending.contains(&endpoint.id);
+            for endpoint in twin.endpoints().filter(pending) {
+                let (this, delivered) = (Arc::clone(self), (event.id.clone(), endpoint.id.clone()));
+                self.deliveries.send(endpoint.clone(), event, move || this.finish_delivery(&delivered.0, &delivered.1));
             }
         }
+    }
+
+    /// Records that an endpoint has received an event.
+    fn finish_delivery(&self, event: &str, endpoint: &str) {
+        let mut inner = self.lock();
+        inner.twin.finish_delivery(event, endpoint);
+        inner.changed = true;
     }
 
     /// Delivers the events of a request, subject to the request's faults.
@@ -172,7 +181,7 @@ impl Shared {
         self.deliver_held_back(inner);
     }
 
-    fn deliver_held_back(&self, inner: &mut Inner) {
+    fn deliver_held_back(self: &Arc<Self>, inner: &mut Inner) {
         let mut late = std::mem::take(&mut inner.held_back);
         late.reverse();
         self.deliver(&inner.twin, &late);

@@ -1,13 +1,13 @@
 //! Start of a server: its options, the state file, and the seed file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::objects::WebhookEndpoint;
+use crate::objects::{Event, WebhookEndpoint};
 use crate::seed::Seed;
 use crate::state::{FORM, Twin};
 
@@ -22,7 +22,7 @@ pub struct Options {
     pub latency: Duration,
     /// Webhook endpoints that are registered at the start.
     pub endpoints: Vec<WebhookEndpoint>,
-    /// Most objects of each kind, events and saved answers that are kept; the oldest are removed.
+    /// Most objects of each kind, events and saved answers that are kept, at least 1; the oldest are removed.
     pub keep: usize,
     /// Clock, in seconds since 1970.
     pub clock: fn() -> i64,
@@ -33,10 +33,10 @@ pub struct Options {
 
 /// State file.
 #[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Saved<T> {
+struct Saved<T> {
     /// Form of the file.
-    pub(super) form: u32,
-    pub(super) twin: T,
+    form: u32,
+    twin: T,
 }
 
 /// Why a twin server does not start.
@@ -58,6 +58,17 @@ pub enum StartError {
         /// Why the file cannot be read.
         reason: String,
     },
+    /// The state file cannot be written.
+    #[error("the twin's state file {} cannot be written: {source}", path.display())]
+    Unwritable {
+        /// Path of the state file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+    /// The twin would keep no objects.
+    #[error("--keep must be at least 1: a twin that keeps no objects cannot answer")]
+    KeepsNothing,
     /// The seed file cannot be read, or one of its requests was refused.
     #[error("the seed file {}: {reason}", path.display())]
     Seed {
@@ -79,19 +90,33 @@ pub enum StartError {
     Http(#[from] reqwest::Error),
 }
 
-/// State of a new twin, with the objects of the seed file.
-pub(super) fn sown(options: &Options) -> Result<Twin, StartError> {
-    let mut twin = Twin::default();
-    let Some(path) = &options.seed_file else { return Ok(twin) };
-    let wrong = |reason: String| StartError::Seed { path: path.clone(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let seeds: Vec<Seed> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    twin.sow(&seeds, (options.clock)()).map_err(wrong)?;
-    Ok(twin)
+/// State of the twin at the start, and the events of the seed file, which are yet to be delivered.
+pub(super) fn first_state(options: &Options) -> Result<(Twin, Vec<Event>), StartError> {
+    let (mut twin, is_new) = match &options.state_file {
+        Some(path) if path.exists() => (load(path)?, false),
+        Some(_) | None => (Twin::default(), true),
+    };
+    for endpoint in &options.endpoints {
+        twin.register(endpoint.clone());
+    }
+    let before = twin.next_event();
+    if let Some(path) = options.seed_file.as_ref().filter(|_| is_new) {
+        sow(&mut twin, path, (options.clock)())?;
+    }
+    let events = twin.events_from(before).cloned().collect();
+    Ok((twin, events))
 }
 
-pub(super) fn load(path: &PathBuf) -> Result<Twin, StartError> {
-    let wrong = |reason: String| StartError::State { path: path.clone(), reason };
+/// Performs the requests of a seed file.
+fn sow(twin: &mut Twin, path: &Path, now: i64) -> Result<(), StartError> {
+    let wrong = |reason: String| StartError::Seed { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let seeds: Vec<Seed> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    twin.sow(&seeds, now).map_err(wrong)
+}
+
+fn load(path: &Path) -> Result<Twin, StartError> {
+    let wrong = |reason: String| StartError::State { path: path.to_owned(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let read: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if read.get("form").and_then(Value::as_u64) != Some(u64::from(FORM)) {
@@ -99,4 +124,16 @@ pub(super) fn load(path: &PathBuf) -> Result<Twin, StartError> {
     }
     let saved: Saved<Twin> = serde_json::from_value(read).map_err(|error| wrong(error.to_string()))?;
     Ok(saved.twin)
+}
+
+/// Content of the state file.
+pub(super) fn saved(twin: &Twin) -> std::io::Result<String> {
+    serde_json::to_string(&Saved { form: FORM, twin }).map_err(std::io::Error::other)
+}
+
+/// Writes the state to a new file and renames it, so that a crash leaves either the old or the new state.
+pub(super) fn write(path: &Path, content: &str) -> std::io::Result<()> {
+    let new_file = path.with_extension("new");
+    std::fs::write(&new_file, content)?;
+    std::fs::rename(&new_file, path)
 }
