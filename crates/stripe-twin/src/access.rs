@@ -1,8 +1,74 @@
 //! API keys and what each gives access to ("API keys" in Stripe's documentation).
 
+use serde_json::Value;
+
 use crate::error::Refusal;
 use crate::request::{Method, Request};
 use crate::state::Twin;
+
+/// Fields of a PaymentIntent that a publishable key shows, as in Stripe's answers of 2024 that its SDK for iOS has
+/// recorded. Of `payment_method_options` these show nothing of cards.
+const SHOWN_OF_PAYMENT_INTENT: &[&str] = &[
+    "id",
+    "object",
+    "amount",
+    "amount_details",
+    "automatic_payment_methods",
+    "canceled_at",
+    "cancellation_reason",
+    "capture_method",
+    "client_secret",
+    "confirmation_method",
+    "created",
+    "currency",
+    "description",
+    "last_payment_error",
+    "livemode",
+    "next_action",
+    "payment_method",
+    "payment_method_configuration_details",
+    "payment_method_types",
+    "processing",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "status",
+];
+/// Fields of a SetupIntent that a publishable key shows, by the same sources.
+const SHOWN_OF_SETUP_INTENT: &[&str] = &[
+    "id",
+    "object",
+    "automatic_payment_methods",
+    "cancellation_reason",
+    "client_secret",
+    "created",
+    "description",
+    "last_setup_error",
+    "livemode",
+    "next_action",
+    "payment_method",
+    "payment_method_configuration_details",
+    "payment_method_types",
+    "status",
+    "usage",
+];
+
+/// Removes from an answer what a publishable key does not show: many fields of intents, the fingerprint of a card, and
+/// the metadata of every object ("Metadata").
+pub(crate) fn reduce(json: &mut Value) {
+    match json {
+        Value::Object(fields) => {
+            match fields.get("object").and_then(Value::as_str) {
+                Some("payment_intent") => fields.retain(|name, _| SHOWN_OF_PAYMENT_INTENT.contains(&name.as_str())),
+                Some("setup_intent") => fields.retain(|name, _| SHOWN_OF_SETUP_INTENT.contains(&name.as_str())),
+                Some(_) | None => fields.retain(|name, _| name != "metadata" && name != "fingerprint"),
+            }
+            fields.values_mut().for_each(reduce);
+        }
+        Value::Array(items) => items.iter_mut().for_each(reduce),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
 
 impl Twin {
     /// Refuses a request whose key gives no access to its call.
@@ -15,7 +81,7 @@ impl Twin {
         if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
             return Ok(());
         }
-        if key.starts_with("pk_test_") {
+        if request.has_publishable_key() {
             return self.check_publishable(request);
         }
         if key.starts_with("ek_test_") {
@@ -98,6 +164,33 @@ mod tests {
         assert_eq!(send(Method::Post, &format!("{path}/confirm"), &confirmation), 200);
         assert_eq!(send(Method::Post, &format!("{path}/capture"), ""), 401);
         assert_eq!(send(Method::Post, &path, &secret), 401);
+    }
+
+    #[test]
+    fn a_publishable_key_shows_no_metadata_customer_or_charge() {
+        let mut twin = Twin::default();
+        let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
+        let form = format!("amount=500&currency=usd&metadata[order]=7&customer={customer}");
+        let made = post(&mut twin, "/v1/payment_intents", &form).body;
+        let path = format!("/v1/payment_intents/{}", made["id"].as_str().unwrap());
+        let secret = format!("client_secret={}", made["client_secret"].as_str().unwrap());
+        let declined = format!("{secret}&payment_method=pm_card_chargeDeclined");
+        let error = with_key(&mut twin, "pk_test_x", Method::Post, &format!("{path}/confirm"), &declined).body;
+        let form = format!("{secret}&expand[]=payment_method&payment_method=pm_card_visa");
+        let paid = with_key(&mut twin, "pk_test_x", Method::Post, &format!("{path}/confirm"), &form).body;
+        let read = with_key(&mut twin, "pk_test_x", Method::Get, &path, &secret).body;
+        for shown in [&error["error"]["payment_intent"], &**paid, &**read] {
+            assert_eq!((&shown["amount"], &shown["client_secret"]), (&made["amount"], &made["client_secret"]));
+            for hidden in ["metadata", "customer", "latest_charge", "amount_received", "payment_method_options"] {
+                assert_eq!(shown.get(hidden), None, "{hidden} in {shown}");
+            }
+        }
+        assert_eq!(
+            (&paid["payment_method"]["card"]["last4"], paid["payment_method"].get("metadata")),
+            (&"4242".into(), None)
+        );
+        assert_eq!(error["error"]["payment_intent"]["last_payment_error"]["payment_method"].get("metadata"), None);
+        assert_eq!(twin.handle(&request(Method::Get, &path, ""), NOW).0.body["metadata"]["order"], "7");
     }
 
     #[test]

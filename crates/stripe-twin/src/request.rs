@@ -49,6 +49,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the key is a publishable one, which pages and apps have.
+    pub(crate) fn has_publishable_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|it| it.starts_with("pk_test_"))
+    }
+
     /// Idempotency key of a `POST` request; other methods ignore it.
     pub(crate) fn effective_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::access::reduce;
 use crate::body::Body;
 use crate::error::Refusal;
 use crate::objects::{API_VERSION, Event, Intent};
@@ -64,6 +65,11 @@ impl Twin {
             Ok(body) => (Response { status: 200, headers: Vec::new(), body: Arc::new(body) }, true),
             Err(refusal) => (refuse(&refusal), refusal.saved),
         };
+        if request.has_publishable_key() {
+            let mut json = Value::clone(&response.body);
+            reduce(&mut json);
+            response.body = Arc::new(Body::from(json));
+        }
         if let Some(status) = fails {
             let refusal = Refusal::server(status);
             is_saved = refusal.saved;
