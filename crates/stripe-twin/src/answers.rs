@@ -22,7 +22,7 @@ pub(crate) struct Dropped;
 pub(crate) fn preflight() -> hyper::Response<Text> {
     let mut response = respond(200, Vec::new(), &json!({}), false);
     let fields = response.headers_mut();
-    fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, DELETE"));
     fields
         .insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, stripe-version"));
     response

@@ -99,6 +99,19 @@ impl Refusal {
         Self { status: 400, param: Some(param.to_owned()), ..self }
     }
 
+    /// Refusal of an amount that is zero or negative.
+    pub(crate) fn not_positive(param: &str) -> Self {
+        Self::parameter("parameter_invalid_integer", param, "This value must be greater than or equal to 1.")
+    }
+
+    /// Refusal of a body that is not a form.
+    #[cfg(feature = "server")]
+    pub(crate) fn not_a_form() -> Self {
+        let message = "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you \
+                       have any questions, we can help at https://support.stripe.com/.";
+        Self::new(400, None, None, message.to_owned())
+    }
+
     pub(crate) fn amount(code: &str, message: String) -> Self {
         Self::new(400, Some(code), Some("amount"), message)
     }

@@ -116,7 +116,7 @@ impl Twin {
         }
         let amount = params.int("amount").unwrap_or(rest);
         if amount < 1 {
-            return Err(Refusal::parameter("parameter_invalid_integer", "amount", "Invalid positive integer"));
+            return Err(Refusal::not_positive("amount"));
         }
         if amount > rest {
             let of = |amount| written(amount, &charge.currency);

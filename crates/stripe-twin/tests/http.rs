@@ -337,3 +337,90 @@ async fn a_state_file_of_another_form_is_refused_in_words() {
     let refused = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), kept).await.unwrap_err();
     assert!(refused.to_string().contains("another version of the twin"), "{refused}");
 }
+
+async fn get(twin: &Running, path: &str) -> Value {
+    json(twin.http.get(format!("{}{path}", twin.base)).bearer_auth("sk_test_x").send().await.unwrap()).await
+}
+
+/// Types of the events of a list.
+fn types(list: &Value) -> Vec<&str> {
+    list["data"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_event_counts_the_endpoints_that_have_not_received_it() {
+    let (endpoint, received) = endpoint(0).await;
+    let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
+    twin.post(CREATE.0, CREATE.1, &[("twin-fault", "webhook_drop")]).await.unwrap();
+    twin.post("/v1/customers", "", &[]).await.unwrap();
+    kinds(&received, 1).await;
+    assert_eq!(received.lock().unwrap()[0].1["pending_webhooks"], 1, "this delivery is pending");
+    let missed = get(&twin, "/v1/events?delivery_success=false").await;
+    assert_eq!((types(&missed), &missed["data"][0]["pending_webhooks"]), (vec!["payment_intent.created"], &1.into()));
+    let delivered = get(&twin, "/v1/events?delivery_success=true").await;
+    assert_eq!((types(&delivered), &delivered["data"][0]["pending_webhooks"]), (vec!["customer.created"], &0.into()));
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn events_of_a_seed_file_are_delivered_at_the_first_start() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (state, seeds) = (folder.path().join("twin.json"), folder.path().join("seed.json"));
+    std::fs::write(&seeds, r#"[{ "path": "/v1/customers", "params": { "email": "ada@example.com" } }]"#).unwrap();
+    let (endpoint, received) = endpoint(0).await;
+    for _ in 0..2 {
+        let (state_file, seed_file) = (Some(state.clone()), Some(seeds.clone()));
+        let twin = start(Options { state_file, seed_file, endpoints: vec![endpoint.clone()], ..options() }).await;
+        assert_eq!(kinds(&received, 1).await, ["customer.created"]);
+        let list = get(&twin, "/v1/events?delivery_success=true").await;
+        assert_eq!(types(&list), ["customer.created"]);
+        twin.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_form_is_refused() {
+    let twin = start(options()).await;
+    let json_type = ("content-type", "application/json");
+    let refused = twin.post(CREATE.0, r#"{"amount":500,"currency":"usd"}"#, &[json_type]).await.unwrap();
+    assert_eq!(refused.status(), 400);
+    let error = json(refused).await["error"].clone();
+    assert_eq!((&error["type"], error.get("code")), (&"invalid_request_error".into(), None));
+    assert!(error["message"].as_str().unwrap().contains("POST content type is application/x-www-form-urlencoded"));
+    for accepted in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"] {
+        let made = twin.post(CREATE.0, CREATE.1, &[("content-type", accepted)]).await.unwrap();
+        assert_eq!(made.status(), 200, "{accepted}");
+    }
+    assert_eq!(twin.post("/v1/customers", "", &[json_type]).await.unwrap().status(), 200, "there is no body");
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_a_body() {
+    let twin = start(options()).await;
+    let made = json(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap()).await;
+    for (path, status) in [(format!("{}/{}", CREATE.0, made["id"].as_str().unwrap()), 200), ("/v1/x".to_owned(), 404)] {
+        let sent = twin.http.head(format!("{}{path}", twin.base)).bearer_auth("sk_test_x").send().await.unwrap();
+        assert_eq!(
+            (sent.status().as_u16(), &sent.headers()["content-type"]),
+            (status, &"application/json".parse().unwrap())
+        );
+        assert!(sent.headers().contains_key("request-id") || status == 404);
+        assert_eq!(sent.bytes().await.unwrap().len(), 0);
+    }
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn a_twin_that_keeps_nothing_or_cannot_write_its_state_is_refused_at_the_start() {
+    let folder = tempfile::TempDir::new().unwrap();
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let nowhere = folder.path().join("missing").join("twin.json");
+    for (options, message) in [
+        (Options { keep: 0, ..options() }, "--keep must be at least 1"),
+        (Options { state_file: Some(nowhere), ..options() }, "twin.json cannot be written"),
+    ] {
+        let refused = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), options).await.unwrap_err();
+        assert!(refused.to_string().contains(message), "{refused}");
+    }
+}

@@ -71,19 +71,13 @@ impl Twin {
         }
         let amount = params.int("amount_to_capture").unwrap_or(intent.amount_capturable);
         if amount < 1 {
-            return Err(Refusal::parameter(
-                "parameter_invalid_integer",
-                "amount_to_capture",
-                "Invalid positive integer",
-            ));
+            return Err(Refusal::not_positive("amount_to_capture"));
         }
         if amount > intent.amount_capturable {
-            let message = format!(
-                "The remaining amount that can be captured for this PaymentIntent is {}, but you have requested to \
-                 capture {amount}. Please submit a new request with an amount less than or equal to this amount.",
-                intent.amount_capturable
-            );
-            return Err(Refusal::parameter("amount_too_large", "amount_to_capture", &message));
+            let message = "The payment could not be captured because the requested capture amount is greater than the \
+                           authorized amount. If you are trying to collect a tip or over-capture, your account might not \
+                           be configured for those features. Contact us via https://support.stripe.com/contact/";
+            return Err(Refusal::parameter("amount_too_large", "amount_to_capture", message));
         }
         let is_final = params.bool("final_capture") != Some(false) || amount == intent.amount_capturable;
         if !is_final && !intent.card_options.requests_multicapture() {

@@ -58,30 +58,56 @@ pub(crate) fn written(amount: i64, currency: &str) -> String {
         _ => 2,
     };
     let unit = 10_i64.pow(digits);
-    let (whole, part) = (amount / unit, amount % unit);
+    let (whole, part) = (grouped(amount / unit), amount % unit);
     let number = match usize::try_from(digits).unwrap_or_default() {
-        0 => whole.to_string(),
+        0 => whole,
         width => format!("{whole}.{part:0width$}"),
     };
-    match currency {
-        "usd" => format!("${number}"),
-        "eur" => format!("€{number}"),
-        "gbp" => format!("£{number}"),
-        "jpy" => format!("¥{number}"),
-        _ => format!("{number} {currency}"),
+    match symbol(currency) {
+        Some(symbol) => format!("{symbol}{number}"),
+        None => format!("{number} {currency}"),
     }
 }
 
+fn symbol(currency: &str) -> Option<char> {
+    match currency {
+        "usd" => Some('$'),
+        "eur" => Some('€'),
+        "gbp" => Some('£'),
+        "jpy" => Some('¥'),
+        _ => None,
+    }
+}
+
+/// A number with its thousands separated by commas.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 pub(super) fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
+    if amount < 1 {
+        return Err(Refusal::not_positive("amount"));
+    }
     check_currency(currency)?;
     let least = minimum(currency);
     if amount < least {
-        let message = format!("Amount must be at least {least} in the smallest unit of {currency}");
+        // Stripe's message has the symbol and the code, like "$0.50 usd".
+        let code = if symbol(currency).is_some() { format!(" {currency}") } else { String::new() };
+        let message = format!("Amount must be at least {}{code}", written(least, currency));
         return Err(Refusal::amount("amount_too_small", message));
     }
     let most = maximum(currency);
     if amount > most {
-        return Err(Refusal::amount("amount_too_large", format!("Amount must be no more than {most}")));
+        let message = format!("Amount must be no more than {}", written(most, currency));
+        return Err(Refusal::amount("amount_too_large", message));
     }
     let step = match currency {
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
@@ -110,4 +136,28 @@ pub(crate) fn check_email(params: &Params, name: &str) -> Result<(), Refusal> {
     }
     let refusal = Refusal::invalid(name, &format!("Invalid email address: {email}"));
     Err(Refusal { code: Some("email_invalid".to_owned()), ..refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_outside_the_limits_is_refused_in_the_currencys_notation() {
+        for (amount, currency, code, message) in [
+            (0, "usd", "parameter_invalid_integer", "This value must be greater than or equal to 1."),
+            (-5, "usd", "parameter_invalid_integer", "This value must be greater than or equal to 1."),
+            (49, "usd", "amount_too_small", "Amount must be at least $0.50 usd"),
+            (29, "gbp", "amount_too_small", "Amount must be at least £0.30 gbp"),
+            (49, "jpy", "amount_too_small", "Amount must be at least ¥50 jpy"),
+            (299, "sek", "amount_too_small", "Amount must be at least 3.00 sek"),
+            (100_000_000, "usd", "amount_too_large", "Amount must be no more than $999,999.99"),
+            (10_000_000_000, "jpy", "amount_too_large", "Amount must be no more than ¥9,999,999,999"),
+        ] {
+            let refusal = check_amount(amount, currency).unwrap_err();
+            assert_eq!((refusal.code.as_deref(), refusal.message.as_str()), (Some(code), message));
+        }
+        assert_eq!(written(123_456, "bhd"), "123.456 bhd");
+        assert_eq!(written(100_000, "eur"), "€1,000.00");
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use serde_json::json;
 
 use super::Shared;
@@ -39,7 +40,8 @@ pub(super) async fn answer(
         return Ok(preflight());
     }
     let method = match head.method.as_str() {
-        "GET" => Method::Get,
+        // hyper sends the head of an answer to HEAD without its body.
+        "GET" | "HEAD" => Method::Get,
         "POST" => Method::Post,
         "DELETE" => Method::Delete,
         _ => return Ok(refuse(&Refusal::url(head.method.as_str(), &path))),
@@ -52,18 +54,37 @@ pub(super) async fn answer(
     if path == "/_twin/faults" {
         return Ok(set_faults(&shared, method, &body));
     }
+    if method == Method::Post && !body.is_empty() && !is_form(&head.headers) {
+        return Ok(refuse(&Refusal::not_a_form()));
+    }
+    let (request, form) = parsed(&head, &body, method);
+    if let Some(id) = path.strip_prefix("/_twin/3ds/") {
+        return Ok(three_d_secure_page(&shared, id, request));
+    }
+    let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
+    if let Some(named) = head.headers.get("twin-fault").and_then(|it| it.to_str().ok()) {
+        let Some(fault) = Fault::from_header(named) else {
+            let message = format!("Invalid header Twin-Fault: {named}. docs/twin.md lists the faults.");
+            return Ok(refuse(&Refusal::parameter_less("parameter_invalid", message)));
+        };
+        faults.push(fault);
+    }
+    perform(&shared, &request, &form, &faults).await
+}
+
+/// The request, and its parameters as a form.
+fn parsed(head: &Parts, body: &[u8], method: Method) -> (Request, Vec<u8>) {
     let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-    let is_get = method == Method::Get;
     let query = head.uri.query().unwrap_or_default().as_bytes();
     // Stripe takes parameters of a query and of a form together.
-    let form = match (is_get, query) {
-        (true, _) => query.to_vec(),
-        (false, []) => body.to_vec(),
-        (false, _) => [query, &body].join(&b'&'),
+    let form = match (method, query) {
+        (Method::Get, _) => query.to_vec(),
+        (Method::Post | Method::Delete, []) => body.to_vec(),
+        (Method::Post | Method::Delete, _) => [query, body].join(&b'&'),
     };
     let request = Request {
         method,
-        path: path.clone(),
+        path: head.uri.path().to_owned(),
         params: Params::parse(&form),
         key: head.headers.get(AUTHORIZATION).and_then(api_key),
         idempotency_key: header("idempotency-key"),
@@ -71,18 +92,7 @@ pub(super) async fn answer(
         account: header("stripe-account"),
         host: header("host"),
     };
-    if let Some(id) = path.strip_prefix("/_twin/3ds/") {
-        return Ok(three_d_secure_page(&shared, id, request));
-    }
-    let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
-    if let Some(named) = header("twin-fault") {
-        let Some(fault) = Fault::from_header(&named) else {
-            let message = format!("Invalid header Twin-Fault: {named}. docs/twin.md lists the faults.");
-            return Ok(refuse(&Refusal::parameter_less("parameter_invalid", message)));
-        };
-        faults.push(fault);
-    }
-    perform(&shared, &request, &form, &faults).await
+    (request, form)
 }
 
 async fn perform(
@@ -158,6 +168,13 @@ impl Drop for KeyInFlight {
     fn drop(&mut self) {
         self.shared.lock().in_flight.remove(&self.key);
     }
+}
+
+/// Whether a body is a form, by its content type. Without one it counts as a form.
+fn is_form(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// API key of an `Authorization` header: the token of `Bearer`, or the user of `Basic` as `curl -u` sends it.
