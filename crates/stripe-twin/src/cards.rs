@@ -44,6 +44,8 @@ pub(crate) enum Aftermath {
     None,
     /// The payment is disputed, with this reason.
     Disputed(&'static str),
+    /// The payment is disputed twice, with this reason: each dispute is of one half.
+    DisputedTwice(&'static str),
     /// The bank inquires; no money is withdrawn.
     Inquiry,
     RefundFails,

@@ -117,7 +117,8 @@ impl Twin {
     }
 
     /// `POST /v1/disputes/{id}`: submits evidence to the bank immediately, unless `submit=false` ("Update a dispute").
-    /// `winning_evidence` or `losing_evidence` as `evidence[uncategorized_text]` decides the dispute ("Testing").
+    /// `winning_evidence` or `losing_evidence` as `evidence[uncategorized_text]` decides the dispute, and
+    /// `escalate_inquiry_evidence` makes an inquiry a dispute ("Testing").
     pub(crate) fn update_dispute(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let (params, now) = (sent.params, sent.now);
         let dispute = self.disputes.get_mut(sent.id).ok_or_else(|| Refusal::no_such("dispute", sent.id))?;
@@ -141,6 +142,7 @@ impl Twin {
         match dispute.evidence.get("uncategorized_text").filter(|_| dispute.status.ends_with("under_review")) {
             Some("winning_evidence") => self.decide_dispute(sent.id, true, now),
             Some("losing_evidence") => self.decide_dispute(sent.id, false, now),
+            Some("escalate_inquiry_evidence") if dispute.is_inquiry() => self.escalate_inquiry(sent.id, now),
             Some(_) | None => Ok(dispute.to_json()),
         }
     }
@@ -152,6 +154,17 @@ impl Twin {
         let row = BalanceTransaction::new(id, "stripe_fee", amount, &currency, now);
         let description = Some(format!("{description} ({})", dispute.id));
         self.book(BalanceTransaction { description, intent: dispute.intent.clone(), ..row });
+    }
+
+    /// Makes an inquiry a dispute, which withdraws the money and needs a new response.
+    fn escalate_inquiry(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
+        let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::no_such("dispute", id))?;
+        let before = dispute.clone();
+        dispute.status = "needs_response".into();
+        let dispute = dispute.clone();
+        self.emit_updated("charge.dispute.updated", &before, &dispute, now);
+        self.move_disputed(id, -dispute.amount, "charge.dispute.funds_withdrawn", now);
+        self.retrieve_dispute(id)
     }
 
     /// `POST /v1/disputes/{id}/close`: accepts the loss.
@@ -179,8 +192,10 @@ impl Twin {
         }
         .into();
         let dispute = dispute.clone();
+        let is_other = |it: &&Dispute| it.charge == dispute.charge && it.id != id;
+        let is_disputed = !won || self.disputes.iter().filter(is_other).any(|it| it.is_open() || it.status == "lost");
         if let Some(charge) = self.charges.get_mut(&dispute.charge) {
-            charge.disputed = !won;
+            charge.disputed = is_disputed;
         }
         // A reversed decision finds the dispute closed already.
         if before.is_open() {
@@ -247,6 +262,49 @@ mod tests {
             won["balance_transactions"].as_array().unwrap().iter().map(|it| it["amount"].clone()).collect();
         assert_eq!(amounts, [-500, 500]);
         assert_eq!(post(&mut twin, &path, "evidence[customer_name]=x").status, 400, "it is closed");
+    }
+
+    #[test]
+    fn each_card_opens_its_disputes() {
+        for (card, amounts, reason, case_type) in [
+            ("pm_card_createDispute", vec![501], "fraudulent", "chargeback"),
+            ("pm_card_createMultipleDisputes", vec![251, 250], "fraudulent", "chargeback"),
+            ("pm_card_createDisputeInquiry", vec![501], "fraudulent", "inquiry"),
+            ("pm_card_createComplianceDispute", vec![501], "noncompliant", "compliance"),
+        ] {
+            let mut twin = Twin::default();
+            let form = format!("amount=501&currency=usd&confirm=true&payment_method={card}");
+            post(&mut twin, "/v1/payment_intents", &form);
+            let opened: Vec<Value> = twin.disputes.iter().map(Dispute::to_json).collect();
+            let values = |field: &str| opened.iter().map(|it| it[field].clone()).collect::<Vec<_>>();
+            assert_eq!(values("amount"), amounts, "{card}");
+            assert!(values("reason").iter().all(|it| it == reason), "{card}");
+            assert_eq!(opened[0]["payment_method_details"]["card"]["case_type"], case_type);
+        }
+    }
+
+    #[test]
+    fn a_charge_stays_disputed_until_each_of_its_disputes_is_won() {
+        let mut twin = Twin::default();
+        disputed(&mut twin, "pm_card_createMultipleDisputes");
+        let ids: Vec<String> = twin.disputes.iter().map(|it| it.id.clone()).collect();
+        for (id, is_disputed) in ids.iter().zip([true, false]) {
+            post(&mut twin, &format!("/_twin/disputes/{id}/close"), "outcome=won");
+            assert_eq!(twin.charges.iter().last().unwrap().disputed, is_disputed);
+        }
+    }
+
+    #[test]
+    fn evidence_may_escalate_an_inquiry_to_a_dispute() {
+        let mut twin = Twin::default();
+        let path = disputed(&mut twin, "pm_card_createDisputeInquiry");
+        let escalated = post(&mut twin, &path, "evidence[uncategorized_text]=escalate_inquiry_evidence").body;
+        assert_eq!(
+            (&escalated["status"], &escalated["is_charge_refundable"]),
+            (&json!("needs_response"), &json!(false))
+        );
+        assert_eq!(escalated["balance_transactions"][0]["amount"], -500);
+        assert_eq!(twin.events().last().unwrap().kind, "charge.dispute.funds_withdrawn");
     }
 
     #[test]

@@ -168,6 +168,11 @@ impl Twin {
         self.emit_updated("charge.updated", without_fee, with_fee, now);
         match aftermath {
             Aftermath::Disputed(reason) => self.dispute(charge_id, captured, reason, false, now),
+            Aftermath::DisputedTwice(reason) => {
+                let second = captured / 2;
+                self.dispute(charge_id, captured - second, reason, false, now);
+                self.dispute(charge_id, second, reason, false, now);
+            }
             Aftermath::Inquiry => self.dispute(charge_id, captured, "fraudulent", true, now),
             Aftermath::None | Aftermath::RefundFails | Aftermath::RefundPending => {}
         }

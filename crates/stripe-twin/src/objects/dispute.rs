@@ -77,6 +77,15 @@ impl Dispute {
         if self.movements.last().is_some_and(|it| it.amount < 0) { self.amount } else { 0 }
     }
 
+    /// `case_type` of a card's dispute.
+    fn case_type(&self) -> &'static str {
+        match (self.status.starts_with("warning_"), self.reason.as_str()) {
+            (true, _) => "inquiry",
+            (false, "noncompliant") => "compliance",
+            (false, _) => "chargeback",
+        }
+    }
+
     fn evidence(&self) -> Value {
         let mut fields = Map::new();
         for name in EVIDENCE {
@@ -106,8 +115,8 @@ impl Dispute {
             "livemode": false,
             "metadata": self.metadata,
             "payment_intent": self.intent,
-            "payment_method_details": { "card": { "brand": self.brand, "case_type": if self.is_inquiry() { "inquiry" }
-                else { "chargeback" }, "network_reason_code": "10" }, "type": "card" },
+            "payment_method_details": { "card": { "brand": self.brand, "case_type": self.case_type(),
+                "network_reason_code": "10" }, "type": "card" },
             "reason": self.reason,
             "status": self.status,
         })
