@@ -98,7 +98,7 @@ impl Twin {
         self.emit_change(kind, None, object.into(), now);
     }
 
-    /// Adds an event of a change, with the object before it.
+    /// Adds an event of a change, with the object before it, unless nothing has changed.
     pub(crate) fn emit_updated(
         &mut self,
         kind: &str,
@@ -106,7 +106,10 @@ impl Twin {
         object: impl Into<Snapshot>,
         now: i64,
     ) {
-        self.emit_change(kind, Some(before.into()), object.into(), now);
+        let (before, object) = (before.into(), object.into());
+        if before != object {
+            self.emit_change(kind, Some(before), object, now);
+        }
     }
 
     fn emit_change(&mut self, kind: &str, previous: Option<Snapshot>, object: Snapshot, now: i64) {

@@ -198,6 +198,32 @@ mod tests {
     }
 
     #[test]
+    fn an_update_without_a_change_has_no_event() {
+        let mut twin = Twin::default();
+        let customer = post(&mut twin, "/v1/customers", "name=Ada&metadata[a]=1").body["id"].clone();
+        let customer = customer.as_str().unwrap();
+        let attached = format!("customer={customer}");
+        let method = post(&mut twin, "/v1/payment_methods/pm_card_visa/attach", &attached).body["id"].clone();
+        let paid = "amount=500&currency=usd&confirm=true&payment_method=pm_card_createDispute";
+        let charge = post(&mut twin, "/v1/payment_intents", paid).body["latest_charge"].clone();
+        let dispute = twin.disputes.iter().last().unwrap().id.clone();
+        let paid = post(&mut twin, "/v1/payment_intents", &paid.replace("createDispute", "visa")).body;
+        let refund = format!("payment_intent={}&metadata[a]=1", paid["id"].as_str().unwrap());
+        let refund = post(&mut twin, "/v1/refunds", &refund).body["id"].clone();
+        let before = twin.next_event();
+        for (path, form) in [
+            (format!("/v1/customers/{customer}"), "name=Ada&metadata[a]=1"),
+            (format!("/v1/payment_methods/{}", method.as_str().unwrap()), "metadata[a]="),
+            (format!("/v1/charges/{}", charge.as_str().unwrap()), "description="),
+            (format!("/v1/disputes/{dispute}"), "metadata="),
+            (format!("/v1/refunds/{}", refund.as_str().unwrap()), "metadata[a]=1"),
+        ] {
+            assert_eq!(post(&mut twin, &path, form).status, 200, "{path}");
+            assert_eq!(twin.next_event(), before, "{path}");
+        }
+    }
+
+    #[test]
     fn an_event_of_an_update_has_the_values_before_it() {
         let mut twin = Twin::default();
         let made = post(&mut twin, "/v1/customers", "name=Ada&metadata[a]=1&metadata[b]=2").body;
