@@ -1,4 +1,4 @@
-// A browser, and what people do with the demo shop front in it.
+// A browser, and what people do in it with the demo shop front and other pages.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { after, before } from 'node:test'
@@ -9,7 +9,6 @@ export const needed = name => {
   if (!value) throw new Error(`${name} is not set: these tests are run by scripts/test, which starts the server`)
   return value
 }
-const url = `${needed('PAYWRIGHT_URL')}/demo`
 // How long anything on the page may take before it is given up, in milliseconds: far more than it takes.
 const PATIENCE_MS = 60000
 // Where pictures go, if anybody wants to look at them.
@@ -23,8 +22,8 @@ before(async () => {
 })
 after(() => browser.close())
 
-// A fresh browser's page of this width, whose mistakes are the test's.
-export async function open(width, prepare = async () => {}) {
+// A page of this width in a fresh context, which collects the errors of its scripts.
+export async function newPage(width, prepare = async () => {}) {
   const context = await browser.createBrowserContext()
   const page = await context.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
@@ -33,7 +32,12 @@ export async function open(width, prepare = async () => {}) {
   page.on('console', message => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.mistakes.push(message.text()) })
   await page.setViewport({ width, height: 900 })
   await prepare(page)
-  await page.goto(url)
+  return page
+}
+// The demo shop front.
+export async function open(width, prepare) {
+  const page = await newPage(width, prepare)
+  await page.goto(`${needed('PAYWRIGHT_URL')}/demo`)
   await page.waitForSelector('#catalog button')
   return page
 }

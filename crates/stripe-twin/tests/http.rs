@@ -313,7 +313,8 @@ async fn a_customer_authenticates_on_a_page_and_returns_to_the_shop() {
         assert!(url.starts_with(&twin.base), "{url} is absolute");
         let page = http.get(url).send().await.unwrap();
         assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
-        assert!(page.text().await.unwrap().contains("Complete authentication"));
+        let shown = page.text().await.unwrap();
+        assert!(shown.contains("Complete authentication") && shown.contains("a payment of $5.00"), "{shown}");
         let secret = made["client_secret"].as_str().unwrap();
         let sent = http.post(url).body(format!("client_secret={secret}&outcome={outcome}")).send().await.unwrap();
         assert_eq!(sent.status(), 303);
@@ -323,7 +324,9 @@ async fn a_customer_authenticates_on_a_page_and_returns_to_the_shop() {
         let read = format!("{}{}/{}", twin.base, CREATE.0, made["id"].as_str().unwrap());
         let read = json(http.get(read).bearer_auth("sk_test_x").send().await.unwrap()).await;
         assert_eq!(read["status"], status);
-        assert_eq!(http.get(url).send().await.unwrap().status(), 404, "the authentication is done");
+        let again = http.get(url).send().await.unwrap();
+        assert_eq!(again.status(), 404, "the authentication is done");
+        assert!(again.text().await.unwrap().contains("Return to the shop"));
     }
     twin.stop().await;
 }

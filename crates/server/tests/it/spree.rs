@@ -65,7 +65,7 @@ fn node(folder: &str, file: &str, count: usize, environment: &[(&str, &str)], de
 }
 
 /// Path of a browser: that of `CHROMIUM`, or the first one found.
-fn browser() -> String {
+pub(crate) fn browser() -> String {
     let named = std::env::var("CHROMIUM").ok();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut found = ["chromium", "chromium-browser", "google-chrome"].iter().flat_map(|name| {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::spree::browser;
+
 /// Folder of this repository.
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
@@ -42,6 +44,16 @@ fn python(folder: &Path, client: &str, count: usize) {
 
 const NODE_STORIES: usize = 320;
 const PYTHON_STORIES: usize = 102;
+
+#[test]
+fn a_customer_authenticates_on_the_twins_page_in_a_browser() {
+    let folder = folder("tests/demo");
+    assert!(folder.join("node_modules").is_dir(), "run scripts/test, or `npm ci` in {}", folder.display());
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=tap", "three_d_secure.test.mjs"]).env("CHROMIUM", browser());
+    let printed = passes(command, &folder);
+    assert!(printed.contains("# pass 5\n"), "every test passed, and is counted: {printed}");
+}
 
 #[test]
 fn the_newest_node_client_passes_all_stories() {

@@ -194,11 +194,11 @@ fn three_d_secure_page(shared: &Arc<Shared>, id: &str, request: Request) -> hype
     let mut inner = shared.lock();
     let secret = request.params.text("client_secret").unwrap_or_default().to_owned();
     let now = shared.now(&inner.twin);
-    let Some(task) = inner.twin.authentication(id, &secret) else {
-        return page(404, &three_d_secure::gone());
-    };
+    let task = inner.twin.authentication(id, &secret);
+    let ended = || page(404, &three_d_secure::ended(task.as_ref(), &secret));
+    let Some(task) = task.as_ref().filter(|it| it.is_waiting) else { return ended() };
     if request.method == Method::Get {
-        return page(200, &three_d_secure::page(&task, &secret));
+        return page(200, &three_d_secure::page(task, &secret));
     }
     let outcome = if request.params.text("outcome") == Some("succeeded") { "succeeded" } else { "failed" };
     let path = format!("/_twin/{}/{id}/finish", task.collection);
@@ -208,9 +208,9 @@ fn three_d_secure_page(shared: &Arc<Shared>, id: &str, request: Request) -> hype
     inner.changed = true;
     shared.send(&mut inner, events, &[]);
     if response.status != 200 {
-        return page(404, &three_d_secure::gone());
+        return ended();
     }
-    match three_d_secure::back(&task, &secret, outcome) {
+    match three_d_secure::back(task, &secret, Some(outcome)) {
         Some(url) => {
             let mut response = page(303, "");
             if let Ok(value) = HeaderValue::from_str(&url) {
