@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A stateful stand-in for Stripe's REST API, for development and tests.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "stripe-twin", version)]
 struct Cli {
     #[command(flatten)]
     arguments: Arguments,
