@@ -14,7 +14,9 @@ for (const [payment_method, brand, funding] of [
   ['pm_card_discover', 'discover', 'credit'],
   ['pm_card_diners', 'diners', 'credit'],
   ['pm_card_jcb', 'jcb', 'credit'],
-  ['pm_card_unionpay', 'unionpay', 'credit']
+  ['pm_card_unionpay', 'unionpay', 'credit'],
+  ['pm_card_visa_debit_eftposAuCoBranded', 'visa', 'debit'],
+  ['pm_card_mastercard_debit_mastercardFsaProductCode', 'mastercard', 'debit']
 ]) {
   test(`${payment_method} pays`, async () => {
     const done = await paid({ payment_method, expand: ['payment_method', 'latest_charge'] })
@@ -25,7 +27,8 @@ for (const [payment_method, brand, funding] of [
 }
 for (const [payment_method, country] of [
   ['pm_card_us', 'US'], ['pm_card_ca', 'CA'], ['pm_card_mx', 'MX'], ['pm_card_br', 'BR'], ['pm_card_at', 'AT'],
-  ['pm_card_de', 'DE'], ['pm_card_fr', 'FR'], ['pm_card_gb', 'GB'], ['pm_card_au', 'AU'], ['pm_card_jp', 'JP']
+  ['pm_card_de', 'DE'], ['pm_card_fr', 'FR'], ['pm_card_gb', 'GB'], ['pm_card_au', 'AU'], ['pm_card_jp', 'JP'],
+  ['pm_card_ie', 'IE'], ['pm_card_ae_mastercard', 'AE'], ['pm_card_th_debit', 'TH']
 ]) {
   test(`${payment_method} is a card of its country`, async () => {
     const done = await paid({ payment_method, expand: ['payment_method'] })
@@ -75,6 +78,11 @@ test('a charge that the issuer declined says so in its outcome', async () => {
 test('pm_card_riskLevelElevated pays with an elevated risk', async () => {
   const done = await paid({ payment_method: 'pm_card_riskLevelElevated', expand: ['latest_charge'] })
   has(done.latest_charge.outcome, { risk_level: 'elevated', type: 'authorized' })
+})
+test('pm_card_cvcCheckFailElevatedRisk pays with a failed check and an elevated risk', async () => {
+  const done = await paid({ payment_method: 'pm_card_cvcCheckFailElevatedRisk', expand: ['latest_charge'] })
+  has(done.latest_charge.outcome, { risk_level: 'elevated' })
+  has(done.latest_charge.payment_method_details.card.checks, { cvc_check: 'fail' })
 })
 test('the balance of pm_card_bypassPending is available at once', async () => {
   const done = await paid({ payment_method: 'pm_card_bypassPending' })

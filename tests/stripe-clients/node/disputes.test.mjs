@@ -47,6 +47,26 @@ for (const [word, status] of [['winning_evidence', 'won'], ['losing_evidence', '
     await eventually(async () => (await stripe.disputes.retrieve(id)).status === status, status)
   })
 }
+test('a card may be disputed twice', async () => {
+  const { id } = await paid({ payment_method: 'pm_card_createMultipleDisputes' })
+  const { data } = await eventually(async () => {
+    const list = await stripe.disputes.list({ payment_intent: id })
+    return list.data.length === 2 && list
+  }, 'two disputes')
+  assert.equal(data[0].amount + data[1].amount, 1099)
+  for (const dispute of data) {
+    await act(`disputes/${dispute.id}/close`, { outcome: 'won' })
+    has(await stripe.charges.retrieve(dispute.charge), { disputed: dispute.id === data[0].id })
+  }
+})
+test('escalate_inquiry_evidence makes an inquiry a dispute', async () => {
+  const { id } = await disputed({ payment_method: 'pm_card_createDisputeInquiry' })
+  has(await stripe.disputes.retrieve(id), { status: 'warning_needs_response', balance_transactions: [] })
+  await stripe.disputes.update(id, { evidence: { uncategorized_text: 'escalate_inquiry_evidence' } })
+  const read = await stripe.disputes.retrieve(id)
+  has(read, { status: 'needs_response', is_charge_refundable: false })
+  assert.equal(read.balance_transactions[0].amount, -1099)
+})
 test('metadata of a dispute are merged', async () => {
   const { id } = await disputed()
   await stripe.disputes.update(id, { metadata: { a: '1' }, submit: false })

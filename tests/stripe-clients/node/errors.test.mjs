@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { client, fault, has, intent, paid, refused, Stripe, stripe, twin } from './twin.mjs'
+import { authorized, client, fault, has, intent, paid, refused, Stripe, stripe, twin } from './twin.mjs'
 
 const create = (params, options) => stripe.paymentIntents.create(params, options)
 
@@ -49,6 +49,42 @@ test('the message of an unknown parameter names it', async () => {
 })
 test('the message of an invalid integer quotes it', async () => {
   assert.equal((await refused(create({ amount: 'ten', currency: 'usd' }))).message, 'Invalid integer: ten')
+})
+for (const [amount, currency, code, message] of [
+  [0, 'usd', 'parameter_invalid_integer', 'This value must be greater than or equal to 1.'],
+  [-100, 'usd', 'parameter_invalid_integer', 'This value must be greater than or equal to 1.'],
+  [49, 'usd', 'amount_too_small', 'Amount must be at least $0.50 usd'],
+  [29, 'gbp', 'amount_too_small', 'Amount must be at least £0.30 gbp'],
+  [100_000_000, 'usd', 'amount_too_large', 'Amount must be no more than $999,999.99']
+]) {
+  test(`an amount of ${amount} ${currency} is refused in Stripe's words`, async () => {
+    has(await refused(create({ amount, currency })), { code, param: 'amount', message })
+  })
+}
+test('an amount of nothing is refused in a refund and a capture', async () => {
+  const expected = { code: 'parameter_invalid_integer', message: 'This value must be greater than or equal to 1.' }
+  const refund = { payment_intent: (await paid()).id, amount: 0 }
+  has(await refused(stripe.refunds.create(refund)), { ...expected, param: 'amount' })
+  const capture = stripe.paymentIntents.capture((await authorized()).id, { amount_to_capture: 0 })
+  has(await refused(capture), { ...expected, param: 'amount_to_capture' })
+})
+test('a body of JSON is refused', async () => {
+  const answer = await fetch(`${twin.origin}/v1/customers`, {
+    method: 'POST', headers: { authorization: 'Bearer sk_test_x', 'content-type': 'application/json' }, body: '{"name":"Ada"}'
+  })
+  assert.equal(answer.status, 400)
+  const { error } = await answer.json()
+  has(error, { type: 'invalid_request_error' })
+  assert.match(error.message, /^Invalid request \(check that your POST content type is application\/x-www-form-urlencoded\)/)
+})
+test('HEAD is answered as GET without a body', async () => {
+  const { id } = await stripe.customers.create()
+  for (const [path, status] of [[`customers/${id}`, 200], ['customers/cus_nonsense', 404]]) {
+    const headers = { authorization: 'Bearer sk_test_x' }
+    const answer = await fetch(`${twin.origin}/v1/${path}`, { method: 'HEAD', headers })
+    assert.deepEqual([answer.status, await answer.text()], [status, ''])
+    assert.match(answer.headers.get('request-id'), /^req_/)
+  }
 })
 test('an intent that does not exist is missing', async () => {
   const error = await refused(stripe.paymentIntents.retrieve('pi_nonsense'))

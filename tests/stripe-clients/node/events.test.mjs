@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { all, apiVersion, has, ids, paid, refused, stripe } from './twin.mjs'
+import { all, apiVersion, eventually, fault, has, ids, paid, refused, stripe } from './twin.mjs'
 
 test('an event has the fields of one and a copy of its object', async () => {
   const customer = await stripe.customers.create({ name: 'Ada' }, { idempotencyKey: 'events-1' })
@@ -69,6 +69,26 @@ test('a payment has its events', async () => {
   for (const type of ['payment_intent.created', 'charge.succeeded', 'payment_intent.succeeded']) {
     assert.ok(of.includes(type), `${type} is in ${of}`)
   }
+})
+test('an event is pending until its endpoints have received it', async () => {
+  await fault({ kind: 'webhook_drop', path: '/v1/customers', times: 1 })
+  const missed = await stripe.customers.create()
+  const received = await stripe.customers.create()
+  const newest = async delivery_success =>
+    (await stripe.events.list({ type: 'customer.created', delivery_success, limit: 1 })).data[0]
+  await eventually(async () => (await newest(true))?.data.object.id === received.id, 'the delivery')
+  has(await newest(true), { pending_webhooks: 0 })
+  const pending = await newest(false)
+  assert.equal(pending.data.object.id, missed.id)
+  has(await stripe.events.retrieve(pending.id), { pending_webhooks: 1 })
+})
+test('an update without a change has no event', async () => {
+  const { id } = await stripe.customers.create({ name: 'Ada', metadata: { a: '1' } })
+  const refund = await stripe.refunds.create({ payment_intent: (await paid()).id, metadata: { a: '1' } })
+  const [before] = (await stripe.events.list({ limit: 1 })).data
+  await stripe.customers.update(id, { name: 'Ada', metadata: { a: '1' } })
+  await stripe.refunds.update(refund.id, { metadata: { a: '1' } })
+  assert.deepEqual(ids((await stripe.events.list({ limit: 1 })).data), [before.id])
 })
 test('an event that does not exist is missing', async () => {
   has(await refused(stripe.events.retrieve('evt_nonsense')), { statusCode: 404, code: 'resource_missing' })
