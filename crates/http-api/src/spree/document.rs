@@ -61,7 +61,7 @@ impl Resource {
 
     fn shown(&self, show: &Show) -> Value {
         debug_assert!(
-            relationships(self.kind).is_none_or(|known| {
+            (show.known)(self.kind).is_none_or(|known| {
                 self.relations.is_empty()
                     || known.len() == self.relations.len()
                         && self.relations.iter().all(|(name, _)| known.iter().any(|(known, _)| known == name))
@@ -104,10 +104,11 @@ struct Included {
 
 /// Related resources to include, and attributes to show by type. Checked before the use case runs, so that answering
 /// cannot fail after it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Show {
     include: Vec<String>,
     fields: BTreeMap<String, BTreeSet<String>>,
+    known: Relationships,
 }
 
 /// Most paths in `include`.
@@ -116,7 +117,10 @@ const INCLUDES_MAX: usize = 50;
 /// Relationships of a resource type, each with the type that it leads to. That is `None` for resources of the catalog and
 /// others that are not stored here: the relationship is always empty, and any path below it is accepted. `None` for an
 /// unknown resource type.
-fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static str>)]> {
+pub(super) type Relationships = fn(&str) -> Option<&'static [(&'static str, Option<&'static str>)]>;
+
+/// Relationships of the storefront's resource types.
+const STOREFRONT: Relationships = |kind| {
     Some(match kind {
         "cart" | "order" => &[
             ("line_items", Some("line_item")),
@@ -148,10 +152,10 @@ fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static 
         "promotion" | "address" | "payment_method" => &[],
         _ => return None,
     })
-}
+};
 
 /// Checks a path of relationships from a resource of type `kind`.
-fn check_path(kind: &str, path: &str) -> Result<(), Refusal> {
+fn check_path(relationships: Relationships, kind: &str, path: &str) -> Result<(), Refusal> {
     let mut kind = kind;
     for name in path.split('.') {
         let Some(known) = relationships(kind) else { return Ok(()) };
@@ -168,22 +172,33 @@ fn not_a_relationship(name: &str, kind: &str) -> Refusal {
 }
 
 impl Show {
-    /// Reads and checks `include` and `fields` of a request whose answer has resources of type `kind`.
+    /// Reads and checks `include` and `fields` of a request whose answer has the storefront's resources of type `kind`.
     pub(super) fn of(params: &Params, kind: &str) -> Result<Self, Refusal> {
+        Self::of_known(params, kind, STOREFRONT)
+    }
+
+    /// Includes every relationship of resources of type `kind`, one level deep, and shows every attribute.
+    pub(super) fn everything(kind: &str, known: Relationships) -> Self {
+        let include = known(kind).unwrap_or_default().iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self { include, fields: BTreeMap::new(), known }
+    }
+
+    /// As [`Self::of`], where `known` has the relationships of each resource type.
+    pub(super) fn of_known(params: &Params, kind: &str, known: Relationships) -> Result<Self, Refusal> {
         let names =
             |text: &str| text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
         let include: Vec<String> = params.text("include")?.map(|it| names(&it)).unwrap_or_default();
         if include.len() > INCLUDES_MAX {
             return Err(Refusal::bad_request(format!("include takes at most {INCLUDES_MAX} names")));
         }
-        include.iter().try_for_each(|it| check_path(kind, it))?;
+        include.iter().try_for_each(|it| check_path(known, kind, it))?;
         let mut fields = BTreeMap::new();
         for (kind, wanted) in params.under("fields")?.unwrap_or_default().entries() {
             let malformed = || Refusal::bad_request(format!("fields[{}] must be names, like number,token", echo(kind)));
             let wanted: Vec<String> = wanted.as_str().map(names).ok_or_else(malformed)?;
             fields.insert(kind.to_owned(), wanted.into_iter().collect());
         }
-        Ok(Self { include, fields })
+        Ok(Self { include, fields, known })
     }
 
     /// Adds relationships to include.

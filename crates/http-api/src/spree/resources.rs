@@ -18,7 +18,7 @@ use super::document::{Relation, Resource};
 pub(super) const PAYMENT_METHOD: &str = "stripe";
 
 /// Time as Spree writes it: UTC, with milliseconds.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     let text = at.to_string();
     let seconds = text.split_once(['.', 'Z']).map_or(text.as_str(), |(seconds, _)| seconds);
     format!("{seconds}.{:03}Z", at.unix_micros().rem_euclid(1_000_000) / 1000)

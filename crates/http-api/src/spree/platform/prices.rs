@@ -12,13 +12,13 @@ use paywright_domain::storefront::{Terms, Variant, VariantId};
 use paywright_domain::text::Text;
 use serde_json::json;
 
-use super::document::{Resource, Show, answer};
-use super::params::{Params, text};
-use super::refusal::Refusal;
-use super::terms::{TERMS, read_terms};
 use crate::Api;
 use crate::auth::{bearer, key_of};
 use crate::reader::{FieldProblems, Reader, boolean};
+use crate::spree::document::{Resource, Show, answer};
+use crate::spree::params::{Params, text};
+use crate::spree::refusal::Refusal;
+use crate::spree::terms::{TERMS, read_terms};
 
 /// Variants of a page by default.
 const PAGE_DEFAULT: u16 = 100;
@@ -59,7 +59,11 @@ impl PriceCall {
 }
 
 /// `GET /variants?after=&per_page=`: a page of the price list, by id.
-pub(super) async fn variants(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+pub(in crate::spree) async fn variants(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
     let call = PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
     let mut problems = FieldProblems::default();
     let mut it = call.params.reader(&mut problems);
@@ -75,7 +79,7 @@ pub(super) async fn variants(api: Data<Api>, request: HttpRequest, payload: Payl
 }
 
 /// `GET /variants/{variant}`: a variant of the price list.
-pub(super) async fn variant(
+pub(in crate::spree) async fn variant(
     api: Data<Api>,
     request: HttpRequest,
     payload: Payload,
@@ -115,7 +119,7 @@ fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
 }
 
 /// `PUT /variants/{variant}`: adds or replaces a variant.
-pub(super) async fn put_variant(
+pub(in crate::spree) async fn put_variant(
     api: Data<Api>,
     request: HttpRequest,
     payload: Payload,
@@ -132,7 +136,7 @@ pub(super) async fn put_variant(
 }
 
 /// `PUT /variants`: adds or replaces many variants, all or none.
-pub(super) async fn put_variants(
+pub(in crate::spree) async fn put_variants(
     api: Data<Api>,
     request: HttpRequest,
     payload: Payload,
@@ -153,7 +157,7 @@ pub(super) async fn put_variants(
 }
 
 /// `DELETE /variants/{variant}`: removes a variant from the price list.
-pub(super) async fn remove_variant(
+pub(in crate::spree) async fn remove_variant(
     api: Data<Api>,
     request: HttpRequest,
     payload: Payload,
@@ -170,13 +174,21 @@ fn terms_answer(terms: &Terms) -> HttpResponse {
 }
 
 /// `GET /terms`: the terms of sale.
-pub(super) async fn terms(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+pub(in crate::spree) async fn terms(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
     PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
     Ok(terms_answer(&api.storefront.terms().await?))
 }
 
 /// `PUT /terms`: replaces shipping, taxes and coupons.
-pub(super) async fn put_terms(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+pub(in crate::spree) async fn put_terms(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
     let call = PriceCall::read(&api, &request, payload, Scope::PricesWrite).await?;
     if call.params.get("terms").is_none() {
         return Err(Refusal::missing("terms"));
