@@ -14,8 +14,8 @@ use crate::deadline::Deadline;
 use crate::{
     ApiKey, ApiKeys, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
     EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, OrderQuery, OrderRef, Orders, PriceList, ReceivedEvent, RecordedFact, Rescheduled,
-    StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Version, Versioned,
+    LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, PriceList, ReceivedEvent,
+    RecordedFact, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Version, Versioned,
 };
 
 /// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every
@@ -120,6 +120,14 @@ impl Orders for Remembering<dyn Orders> {
 
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         self.doubt.read(self.port.count_completed_orders(customer)).await
+    }
+
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        self.doubt.read(self.port.search_orders(search)).await
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        self.doubt.read(self.port.count_orders(filter)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

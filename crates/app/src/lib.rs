@@ -92,6 +92,7 @@ pub use ports::ids_and_clock::{Clock, ENDING_BITS, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, EventStatus, Inbox, LeasedEvent, ReceivedEvent};
 pub use ports::installations::{Installation, Installations, LostOrderDecision};
 pub use ports::lease::{CLOCK_TOLERANCE_SECONDS, Lease};
+pub use ports::order_list::{Balance, Completion, OrderFilter, OrderSearch, OrderSort, TimeRange};
 pub use ports::orders::{
     Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
 };

@@ -27,6 +27,7 @@ mod probe;
 mod queue;
 mod read;
 mod rows;
+mod search;
 pub mod sql;
 mod statement;
 mod storefront;
@@ -49,8 +50,8 @@ use diesel_async::RunQueryDsl;
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
-    TaskQueue, TaskRelease, Versioned,
+    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, Orders, ReceivedEvent, RecordedFact,
+    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -348,6 +349,25 @@ impl Orders for PostgresStore {
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         let count: Result<Option<i64>, Failure> =
             self.row(read::CountCompletedOrders(customer.as_str().to_owned())).await;
+        let count = count.map(|it| it.and_then(|it| u64::try_from(it).ok()));
+        count.and_then(|it| Column("orders", "count").found(it)).map_err(Failure::of_read)
+    }
+
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        let (offset, limit) = (i64::try_from(search.offset).unwrap_or(i64::MAX), i64::from(search.limit));
+        let page = search::Page { offset, limit, filter: search::Filter::of(&search.filter) };
+        whole_orders(match search.sort {
+            OrderSort::Id => self.rows(search::ById(page)).await,
+            OrderSort::IdDescending => self.rows(search::ByIdDescending(page)).await,
+            OrderSort::Number => self.rows(search::ByNumber(page)).await,
+            OrderSort::NumberDescending => self.rows(search::ByNumberDescending(page)).await,
+            OrderSort::UpdatedAt => self.rows(search::ByUpdate(page)).await,
+            OrderSort::UpdatedAtDescending => self.rows(search::ByUpdateDescending(page)).await,
+        })
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        let count: Result<Option<i64>, Failure> = self.row(search::Count(search::Filter::of(filter))).await;
         let count = count.map(|it| it.and_then(|it| u64::try_from(it).ok()));
         count.and_then(|it| Column("orders", "count").found(it)).map_err(Failure::of_read)
     }

@@ -22,6 +22,7 @@ mod read;
 mod reserve;
 mod rows;
 mod schema;
+mod search;
 mod setup;
 mod storefront;
 mod write;
@@ -34,8 +35,8 @@ use diesel::SqliteConnection;
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
-    TaskQueue, TaskRelease, Versioned,
+    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent, RecordedFact,
+    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -188,6 +189,16 @@ impl Orders for SqliteStore {
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         let customer = customer.clone();
         self.read_many(move |db| read::count_completed_orders(db, &customer)).await
+    }
+
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        let search = search.clone();
+        self.read_many(move |db| search::orders(db, &search)).await
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        let filter = filter.clone();
+        self.read_many(move |db| search::count(db, &filter)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -59,9 +59,9 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
     })
 }
 
-/// Condition of [`paywright_app::is_completed`]: paid and confirmed, or open after a payment that was processing. Each
-/// subquery finds its rows by the order's id.
-const COMPLETED: &str = "(
+/// Condition of [`Order::is_paid`]: paid, and confirmed by Stripe if an event reported the payment. The subquery finds its
+/// rows by the order's id.
+pub(crate) const CONFIRMED: &str = "(
     orders.state = 'paid' AND NOT EXISTS (
         SELECT 1 FROM anomalies
         JOIN payment_intents ON payment_intents.order_id = orders.id AND payment_intents.provider_id = orders.paid_by
@@ -71,16 +71,23 @@ const COMPLETED: &str = "(
                 json_extract(anomalies.payload, '$.told.minor'), ifnull(payment_intents.capture_asked, orders.total)
             )
     )
-    OR orders.state = 'open' AND EXISTS (
-        SELECT 1 FROM facts
-        WHERE facts.order_id = orders.id AND facts.kind = 'payment_intent.changed'
-            AND json_extract(facts.payload, '$.status') = 'processing'
-    )
 )";
+
+/// Condition of [`paywright_app::is_completed`]: paid and confirmed, or open after a payment that was processing. Each
+/// subquery finds its rows by the order's id.
+fn completed() -> String {
+    format!(
+        "({CONFIRMED} OR orders.state = 'open' AND EXISTS (
+            SELECT 1 FROM facts
+            WHERE facts.order_id = orders.id AND facts.kind = 'payment_intent.changed'
+                AND json_extract(facts.payload, '$.status') = 'processing'
+        ))"
+    )
+}
 
 pub(crate) fn completed_orders(db: &mut SqliteConnection, query: &CompletedOrdersQuery) -> Result<Vec<Order>, Failure> {
     snapshot(db, |db| {
-        let own = orders::table.filter(orders::customer.eq(query.customer.as_str())).filter(sql::<Bool>(COMPLETED));
+        let own = orders::table.filter(orders::customer.eq(query.customer.as_str())).filter(sql::<Bool>(&completed()));
         let page = own.limit(i64::from(query.limit)).offset(i64::try_from(query.offset).unwrap_or(i64::MAX));
         let rows: Vec<OrderRow<'_>> = if query.oldest_first {
             page.order(orders::id.asc()).load(db)?
@@ -92,13 +99,13 @@ pub(crate) fn completed_orders(db: &mut SqliteConnection, query: &CompletedOrder
 }
 
 pub(crate) fn count_completed_orders(db: &mut SqliteConnection, customer: &CustomerId) -> Result<u64, Failure> {
-    let own = orders::table.filter(orders::customer.eq(customer.as_str())).filter(sql::<Bool>(COMPLETED));
+    let own = orders::table.filter(orders::customer.eq(customer.as_str())).filter(sql::<Bool>(&completed()));
     let count: i64 = own.count().get_result(db)?;
     Column("orders", "id").read(u64::try_from(count))
 }
 
 /// Reads the other rows of an order.
-fn whole(db: &mut SqliteConnection, row: OrderRow<'_>) -> Result<Versioned<Order>, Failure> {
+pub(crate) fn whole(db: &mut SqliteConnection, row: OrderRow<'_>) -> Result<Versioned<Order>, Failure> {
     let id = row.id();
     let lines: Vec<LineRow<'_>> =
         order_lines::table.filter(order_lines::order_id.eq(id)).order(order_lines::position).load(db)?;
@@ -171,7 +178,7 @@ pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure
 
 /// Runs `work` on the database as of one moment. Uses a savepoint, because the writer's own connection is in a
 /// transaction already.
-fn snapshot<T>(
+pub(crate) fn snapshot<T>(
     db: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

@@ -8,6 +8,7 @@ pub(crate) mod ids_and_clock;
 pub(crate) mod inbox;
 pub(crate) mod installations;
 pub(crate) mod lease;
+pub(crate) mod order_list;
 pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod store;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::feed::OrderSnapshot;
 use super::idempotency::{IdempotencyKey, IdempotencyRecord};
 use super::inbox::ReceivedEvent;
+use super::order_list::{OrderFilter, OrderSearch};
 use super::store::{StoreError, Version, Versioned};
 use crate::Actor;
 
@@ -36,6 +37,13 @@ pub trait Orders: Send + Sync {
 
     /// Counts the orders that a customer has completed.
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError>;
+
+    /// Reads a page of the orders that a filter admits, as [`OrderFilter::admits`] defines it. Orders by the time of their
+    /// last change are found by an index: the time of a search that starts there grows with what was changed since.
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError>;
+
+    /// Counts the orders that a filter admits.
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError>;
 
     /// Reads the facts of an order, the oldest first.
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError>;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, IdempotentRequest, OrderQuery, OrderRef,
-    Orders, PlacedOrder, RecordedFact, StoreError, StorePorts, Versioned,
+    Access, Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, IdempotentRequest, OrderFilter,
+    OrderQuery, OrderRef, OrderSearch, Orders, PlacedOrder, RecordedFact, StoreError, StorePorts, Versioned,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::IntentStatus;
@@ -81,6 +81,12 @@ impl Orders for Doubtful {
     }
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         self.store.orders.count_completed_orders(customer).await
+    }
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        self.store.orders.search_orders(search).await
+    }
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        self.store.orders.count_orders(filter).await
     }
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
         self.store.orders.facts(order).await

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use paywright_app::{
     ApiKey, ApiKeys, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations, IssuedIntent,
-    IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderQuery, OrderRef,
-    Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent,
-    RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned,
-    WorkerWaker,
+    IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderFilter, OrderQuery,
+    OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, PublisherPorts,
+    ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask,
+    TaskQueue, TaskRelease, Versioned, WorkerWaker,
 };
 use paywright_domain::dispute::Dispute;
 use paywright_domain::id::{CustomerId, Epoch, RefundId};
@@ -401,6 +401,14 @@ impl Orders for ScheduledStore {
 
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         self.read("count completed orders", self.store.count_completed_orders(customer)).await
+    }
+
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        self.read("search orders", self.store.search_orders(search)).await
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        self.read("count orders", self.store.count_orders(filter)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -14,8 +14,8 @@ pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
-    TaskQueue, TaskRelease, Versioned,
+    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent, RecordedFact,
+    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -95,6 +95,14 @@ impl Orders for MemoryStore {
 
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         Ok(self.read(|it| it.count_completed_orders(customer)))
+    }
+
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        Ok(self.read(|it| it.search_orders(search)))
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        Ok(self.read(|it| it.count_orders(filter)))
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

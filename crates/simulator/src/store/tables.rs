@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
     ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey,
-    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
-    OrderRef, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskRelease, Version, Versioned,
-    is_completed,
+    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter,
+    OrderQuery, OrderRef, OrderSearch, OrderSort, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
+    TaskRelease, Version, Versioned, is_completed,
 };
 use paywright_domain::id::{CustomerId, Epoch, InstallationId};
 use paywright_domain::task::TaskKey;
@@ -128,6 +128,29 @@ impl Tables {
 
     pub(crate) fn count_completed_orders(&self, customer: &CustomerId) -> u64 {
         self.completed(customer).fold(0, |count, _| count + 1)
+    }
+
+    pub(crate) fn search_orders(&self, search: &OrderSearch) -> Vec<Order> {
+        let mut orders: Vec<&Order> = self.admitted(&search.filter).collect();
+        match search.sort {
+            OrderSort::Id | OrderSort::IdDescending => {}
+            OrderSort::Number | OrderSort::NumberDescending => orders.sort_by_key(|it| it.number.as_str()),
+            OrderSort::UpdatedAt | OrderSort::UpdatedAtDescending => orders.sort_by_key(|it| (it.updated_at, it.id)),
+        }
+        match search.sort {
+            OrderSort::Id | OrderSort::Number | OrderSort::UpdatedAt => {}
+            OrderSort::IdDescending | OrderSort::NumberDescending | OrderSort::UpdatedAtDescending => orders.reverse(),
+        }
+        let page = orders.into_iter().skip(usize::try_from(search.offset).unwrap_or(usize::MAX));
+        page.take(usize::from(search.limit)).map(|it| it.clone().in_epoch(self.epoch)).collect()
+    }
+
+    pub(crate) fn count_orders(&self, filter: &OrderFilter) -> u64 {
+        self.admitted(filter).fold(0, |count, _| count + 1)
+    }
+
+    fn admitted<'a>(&'a self, filter: &'a OrderFilter) -> impl Iterator<Item = &'a Order> {
+        self.orders.values().map(|it| &it.value).filter(|it| filter.admits(it))
     }
 
     pub(crate) fn facts(&self, order: OrderId) -> Vec<RecordedFact> {

@@ -63,6 +63,7 @@ macro_rules! store_contract {
                 a_commit_is_visible_to_another_process
                 the_completed_orders_of_a_customer_are_read_by_page_and_counted
                 paging_through_orders_misses_and_repeats_none
+                orders_are_searched_by_filters_and_counted
                 a_customers_list_has_only_that_customers_orders
                 an_idempotency_record_is_stored_in_the_same_commit
                 one_of_many_concurrent_requests_with_the_same_key_succeeds

@@ -1,12 +1,16 @@
 //! Cases of the lists of the port [`Orders`](paywright_app::Orders): all orders, those of a customer, and those that a
 //! customer has completed.
 
-use paywright_app::{CompletedOrdersQuery, OrderQuery, Store, is_completed};
+use paywright_app::{
+    Balance, CompletedOrdersQuery, Completion, OrderFilter, OrderQuery, OrderSearch, OrderSort, Store, TimeRange,
+    is_completed,
+};
 use paywright_domain::anomaly::Policies;
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::order::CancelReason;
-use paywright_domain::{IntentId, IntentSnapshot, NewOrder, Order, OrderId};
+use paywright_domain::refund::NewRefund;
+use paywright_domain::{IntentId, IntentSnapshot, Money, NewOrder, Order, OrderId};
 
 use super::{NOW, Subject, first, requested, then, update};
 use crate::{at, edit_of_lines, new_order, order_id, place};
@@ -26,6 +30,12 @@ enum Step {
     Confirmed,
     /// The order is canceled.
     Canceled,
+    /// Stripe answers that the intent has received 1.00 more than the total.
+    Overpaid,
+    /// Another intent has received 1.00 more than the total, which is held for review.
+    HeldOfAnother,
+    /// A part of the payment is refunded, in minor units; 0 is all that is left.
+    Refunded(i64),
 }
 
 const OF_ADA: [(&[Step], bool); 10] = {
@@ -44,6 +54,10 @@ const OF_ADA: [(&[Step], bool); 10] = {
         (&[Answered(RequiresCapture)], false),
     ]
 };
+
+fn one_more(amount: Money) -> Money {
+    amount.plus(Money::new(100, amount.currency()).unwrap()).unwrap()
+}
 
 /// Places the `n`th order for `customer` and takes it through `steps`.
 async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
@@ -72,6 +86,17 @@ async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
             Step::Missing => read(None),
             Step::Confirmed => read(Some(&seen(IntentStatus::Succeeded))),
             Step::Canceled => order.cancel(CancelReason::Abandoned, at(NOW + seconds)).unwrap(),
+            Step::Overpaid => {
+                settled(&IntentSnapshot { received: one_more(order.total), ..seen(IntentStatus::Succeeded) })
+            }
+            Step::HeldOfAnother => {
+                let (intent, amount) = (IntentId::new(format!("pi_{n}_other")).unwrap(), one_more(order.total));
+                settled(&IntentSnapshot { intent, amount, received: amount, ..seen(IntentStatus::Succeeded) })
+            }
+            Step::Refunded(minor) => {
+                let amount = (*minor > 0).then(|| Money::new(*minor, order.total.currency()).unwrap());
+                order.refund(&NewRefund { amount, ..NewRefund::default() }, at(NOW + seconds)).unwrap().0
+            }
         };
         order = decision.order.clone();
         store.commit(then(version, decision)).await.unwrap();
@@ -154,4 +179,97 @@ pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subj
     assert_eq!(page.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(6), order_id(4)]);
     let rest = store.orders(&OrderQuery { older_than: Some(order_id(4)), ..query }).await.unwrap();
     assert_eq!(rest.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(2)]);
+}
+
+/// Ways of an order to each completion and each balance.
+const WAYS: [&[Step]; 14] = {
+    use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
+    use Step::{Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, Refunded, Reported};
+    [
+        &[],
+        &[Issued],
+        &[Answered(Succeeded)],
+        &[Answered(Processing)],
+        &[Answered(Processing), Answered(RequiresPaymentMethod)],
+        &[Answered(RequiresCapture)],
+        &[Reported],
+        &[Reported, Missing],
+        &[Reported, Missing, Confirmed],
+        &[Answered(Succeeded), Refunded(100)],
+        &[Answered(Succeeded), Refunded(0)],
+        &[Answered(Ended), Canceled],
+        &[Answered(Succeeded), Overpaid],
+        &[Issued, HeldOfAnother, Answered(Processing)],
+    ]
+};
+
+fn filters() -> Vec<OrderFilter> {
+    let any = OrderFilter::default();
+    let mut filters = vec![any.clone()];
+    filters.extend(Completion::ALL.map(|it| OrderFilter { completion: Some(it), ..any.clone() }));
+    filters.extend(Balance::ALL.map(|it| OrderFilter { balance: Some(it), ..any.clone() }));
+    let since = |seconds| TimeRange { from: Some(at(NOW + seconds)), until: None };
+    let until = |seconds| TimeRange { from: None, until: Some(at(NOW + seconds)) };
+    for seconds in 0..4 {
+        for range in
+            [since(seconds), until(seconds), TimeRange { until: Some(at(NOW + seconds + 1)), ..since(seconds) }]
+        {
+            filters.push(OrderFilter { updated: range, ..any.clone() });
+            filters.push(OrderFilter { placed: range, ..any.clone() });
+            filters.push(OrderFilter { completed: range, ..any.clone() });
+            filters.push(OrderFilter { updated: range, balance: Some(Balance::Paid), ..any.clone() });
+        }
+    }
+    filters.push(OrderFilter { email: Some("ada@example.com".into()), ..any.clone() });
+    filters.push(OrderFilter { email: Some("ADA@example.com".into()), ..any.clone() });
+    let number = place(3).order.number.clone();
+    filters.push(OrderFilter { number: Some(number.clone()), ..any.clone() });
+    filters.push(OrderFilter { number: Some(number), completion: Some(Completion::Canceled), ..any });
+    filters
+}
+
+/// Orders of every completion and balance are stored, several of which were changed at the same time.
+pub async fn orders_are_searched_by_filters_and_counted(subject: &impl Subject) {
+    let store = subject.store();
+    for (n, steps) in (1..).zip(WAYS) {
+        walk(&*store, n, "ada", steps).await;
+    }
+    let all = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    for wanted in Completion::ALL {
+        assert!(all.iter().any(|it| Completion::of(it) == wanted), "{wanted:?}");
+    }
+    for wanted in Balance::ALL {
+        assert!(all.iter().any(|it| Balance::of(it) == wanted), "{wanted:?}");
+    }
+    for filter in filters() {
+        let admitted: Vec<&Order> = all.iter().filter(|it| filter.admits(it)).collect();
+        assert_eq!(store.count_orders(&filter).await.unwrap(), u64::try_from(admitted.len()).unwrap(), "{filter:?}");
+        for (sort, descends) in [
+            (OrderSort::Id, false),
+            (OrderSort::IdDescending, true),
+            (OrderSort::Number, false),
+            (OrderSort::NumberDescending, true),
+            (OrderSort::UpdatedAt, false),
+            (OrderSort::UpdatedAtDescending, true),
+        ] {
+            let mut expected = admitted.clone();
+            expected.sort_by(|one, other| match sort {
+                OrderSort::Id | OrderSort::IdDescending => one.id.cmp(&other.id),
+                OrderSort::Number | OrderSort::NumberDescending => one.number.as_str().cmp(other.number.as_str()),
+                OrderSort::UpdatedAt | OrderSort::UpdatedAtDescending => {
+                    (one.updated_at, one.id).cmp(&(other.updated_at, other.id))
+                }
+            });
+            if descends {
+                expected.reverse();
+            }
+            for (offset, limit) in [(0, 500), (0, 3), (3, 3), (1_000_000_000_000, 500)] {
+                let search = OrderSearch { filter: filter.clone(), sort, offset, limit };
+                let page = store.search_orders(&search).await.unwrap();
+                let skipped = usize::try_from(offset).unwrap();
+                let expected: Vec<_> = expected.iter().skip(skipped).take(usize::from(limit)).copied().collect();
+                assert_eq!(page.iter().collect::<Vec<_>>(), expected, "{search:?}");
+            }
+        }
+    }
 }

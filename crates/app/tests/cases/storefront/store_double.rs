@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, Orders, RecordedFact, StoreError, StorePorts,
-    Version, Versioned,
+    Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderFilter, OrderSearch, Orders, RecordedFact,
+    StoreError, StorePorts, Version, Versioned,
 };
 use paywright_domain::id::ProviderCustomerId;
 use paywright_domain::storefront::{Cart, CartId};
@@ -79,6 +79,12 @@ impl Orders for StoreDouble {
     }
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         self.called("count_completed_orders").await.count_completed_orders(customer).await
+    }
+    async fn search_orders(&self, search: &OrderSearch) -> Result<Vec<Order>, StoreError> {
+        self.called("search_orders").await.search_orders(search).await
+    }
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, StoreError> {
+        self.called("count_orders").await.count_orders(filter).await
     }
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
         self.called("facts").await.facts(order).await

@@ -1,0 +1,166 @@
+//! Lists of all orders by filters.
+
+use diesel::dsl::sql;
+use diesel::helper_types::IntoBoxed;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
+use paywright_app::{OrderFilter, OrderSearch, OrderSort};
+use paywright_domain::Order;
+
+use crate::failure::Failure;
+use crate::orders::OrderRow;
+use crate::read::{CONFIRMED, snapshot, whole};
+use crate::rows::Column;
+use crate::schema::orders;
+
+/// Condition of [`Order::awaits_money`]: open, with a payment that is processing, and not held for review. Each subquery
+/// finds its rows by the order's id.
+const AWAITS_MONEY: &str = "(
+    orders.state = 'open' AND EXISTS (
+        SELECT 1 FROM payment_intents WHERE payment_intents.order_id = orders.id AND status = 'processing'
+    ) AND NOT EXISTS (
+        SELECT 1 FROM anomalies
+        WHERE anomalies.order_id = orders.id AND anomalies.policy = 'hold_for_review' AND (
+            anomalies.name = 'wrong_livemode'
+            OR EXISTS (
+                SELECT 1 FROM payment_intents
+                WHERE payment_intents.order_id = orders.id
+                    AND payment_intents.provider_id = anomalies.provider_id
+                    AND CASE WHEN anomalies.name = 'payment_not_confirmed'
+                        THEN received < min(
+                            json_extract(anomalies.payload, '$.told.minor'), ifnull(capture_asked, orders.total)
+                        ) OR received > refunded AND EXISTS (
+                            SELECT 1 FROM refunds
+                            WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
+                                AND origin = 'policy' AND refunds.status = 'failed'
+                                AND failure = 'payment_not_confirmed'
+                        )
+                        ELSE received > refunded
+                    END
+            )
+        )
+    )
+)";
+
+/// Name of [`paywright_app::Completion`].
+fn completion() -> String {
+    format!(
+        "CASE WHEN orders.state = 'canceled' THEN 'canceled' WHEN {CONFIRMED} OR {AWAITS_MONEY} THEN 'complete' \
+         ELSE 'open' END"
+    )
+}
+
+/// Name of [`paywright_app::Balance`].
+fn balance() -> String {
+    format!(
+        "CASE WHEN orders.state = 'canceled' THEN 'void' WHEN NOT {CONFIRMED} THEN 'balance_due' ELSE (
+            SELECT CASE sign(received - refunded - orders.total)
+                WHEN -1 THEN 'balance_due' WHEN 0 THEN 'paid' ELSE 'credit_owed'
+            END
+            FROM payment_intents WHERE payment_intents.order_id = orders.id AND provider_id = orders.paid_by
+        ) END"
+    )
+}
+
+/// Time of [`paywright_app::Completion::completed_at`].
+fn completed_at() -> String {
+    format!("CASE WHEN {CONFIRMED} THEN orders.state_at WHEN {AWAITS_MONEY} THEN orders.placed_at END")
+}
+
+type Found<'a> = IntoBoxed<'a, orders::table, Sqlite>;
+
+/// Orders that `filter` admits, as [`OrderFilter::admits`] defines it.
+fn found(filter: &OrderFilter) -> Found<'_> {
+    let mut found = orders::table.into_boxed();
+    if let Some(number) = &filter.number {
+        found = found.filter(orders::number.eq(number.as_str()));
+    }
+    if let Some(email) = &filter.email {
+        found = found.filter(orders::email.eq(email.as_str()));
+    }
+    if let Some(wanted) = filter.completion {
+        found = found.filter(sql::<Bool>(&format!("{} = '{}'", completion(), wanted.name())));
+    }
+    if let Some(wanted) = filter.balance {
+        found = found.filter(sql::<Bool>(&format!("{} = '{}'", balance(), wanted.name())));
+    }
+    if let Some(from) = filter.placed.from {
+        found = found.filter(orders::placed_at.ge(from.unix_micros()));
+    }
+    if let Some(until) = filter.placed.until {
+        found = found.filter(orders::placed_at.lt(until.unix_micros()));
+    }
+    if let Some(from) = filter.updated.from {
+        found = found.filter(orders::updated_at.ge(from.unix_micros()));
+    }
+    if let Some(until) = filter.updated.until {
+        found = found.filter(orders::updated_at.lt(until.unix_micros()));
+    }
+    if let Some(from) = filter.completed.from {
+        found = found.filter(sql::<Bool>(&format!("{} >= {}", completed_at(), from.unix_micros())));
+    }
+    if let Some(until) = filter.completed.until {
+        found = found.filter(sql::<Bool>(&format!("{} < {}", completed_at(), until.unix_micros())));
+    }
+    found
+}
+
+fn page(search: &OrderSearch) -> Found<'_> {
+    let found = found(&search.filter);
+    let sorted = match search.sort {
+        OrderSort::Id => found.order(orders::id.asc()),
+        OrderSort::IdDescending => found.order(orders::id.desc()),
+        OrderSort::Number => found.order(orders::number.asc()),
+        OrderSort::NumberDescending => found.order(orders::number.desc()),
+        OrderSort::UpdatedAt => found.order((orders::updated_at.asc(), orders::id.asc())),
+        OrderSort::UpdatedAtDescending => found.order((orders::updated_at.desc(), orders::id.desc())),
+    };
+    sorted.limit(i64::from(search.limit)).offset(i64::try_from(search.offset).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn orders(db: &mut SqliteConnection, search: &OrderSearch) -> Result<Vec<Order>, Failure> {
+    snapshot(db, |db| {
+        let rows: Vec<OrderRow<'_>> = page(search).load(db)?;
+        rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
+    })
+}
+
+pub(crate) fn count(db: &mut SqliteConnection, filter: &OrderFilter) -> Result<u64, Failure> {
+    let count: i64 = found(filter).count().get_result(db)?;
+    Column("orders", "id").read(u64::try_from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_app::TimeRange;
+    use paywright_domain::Timestamp;
+
+    use super::*;
+    use crate::{IN_MEMORY, Options, setup};
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        detail: String,
+    }
+
+    #[test]
+    fn a_poll_for_changed_orders_searches_an_index_and_sorts_nothing() {
+        let mut db = setup::open_for_writing(IN_MEMORY, Options::default()).unwrap();
+        let updated = TimeRange { from: Some(Timestamp::EPOCH), until: None };
+        let filter = OrderFilter { updated, ..OrderFilter::default() };
+        for (sort, step) in [
+            (OrderSort::UpdatedAt, "SEARCH orders USING INDEX orders_by_update (updated_at>?)"),
+            (OrderSort::UpdatedAtDescending, "SEARCH orders USING INDEX orders_by_update (updated_at>?)"),
+        ] {
+            let search = OrderSearch { filter: filter.clone(), sort, offset: 0, limit: 25 };
+            let text = diesel::debug_query::<Sqlite, _>(&page(&search)).to_string();
+            let text = text.split(" -- binds").next().unwrap().to_owned();
+            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}"));
+            let steps: Vec<Step> = plan.load(&mut db).unwrap();
+            let steps: Vec<String> = steps.into_iter().map(|it| it.detail).collect();
+            assert_eq!(steps, [step], "{text}");
+        }
+    }
+}
