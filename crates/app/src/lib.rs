@@ -40,6 +40,7 @@ mod refund_payment;
 mod reschedule;
 mod run_due_tasks;
 mod schedule;
+mod search_orders;
 mod settle_from_provider;
 mod storefront;
 mod take_event;
@@ -111,6 +112,7 @@ pub use publisher::{Publisher, PublisherPorts};
 pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
+pub use search_orders::FoundOrders;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
     AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, CartEdit, OrdersPage, PaymentIntentParams,

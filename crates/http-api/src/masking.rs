@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 /// Replacement for a secret.
 pub(crate) const MASK: &str = "***";
 /// Prefixes of secrets, ours and Stripe's. After a prefix within a longer run of token characters, the rest is secret.
-const SECRET_PREFIXES: [&str; 10] =
-    ["pwk_", "pwo_", "pwc_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "ek_live_", "ek_test_", "whsec_"];
+const SECRET_PREFIXES: [&str; 11] =
+    ["pwk_", "pwt_", "pwo_", "pwc_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "ek_live_", "ek_test_", "whsec_"];
 /// Text between an intent's id and the secret part of its client secret.
 const CLIENT_SECRET_MARK: &str = "_secret_";
 /// Start of a JWT: `{"` in base64.
@@ -103,6 +103,7 @@ mod tests {
             ("/cart/pwc_0195ead7_AbC-d_e/items?order_token=pwo_1_x&page=2", "/cart/***/items?order_token=***&page=2"),
             ("\"pwo_1_x\", (pwk_2); pwc_3.", "\"***\", (***); ***"),
             ("mine:pwk_00ff", "mine:***"),
+            ("Bearer pwt_aB-_9.c_-D", "Bearer ***"),
             ("PWK_00ff and Pwc_1_x", "*** and ***"),
             ("x-pwk_00ff", "x-***"),
             ("no such intent: pi_1_secret_2", "no such intent: pi_1***"),

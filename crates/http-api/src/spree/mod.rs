@@ -1,5 +1,5 @@
-//! The Spree dialect: Spree's Storefront API v2 for carts, checkouts, orders and Stripe, and the price list of its Platform
-//! API. `docs/spree.md` lists what is the same, what differs on purpose, and what is left out.
+//! The Spree dialect: Spree's Storefront API v2 for carts, checkouts, orders and Stripe, and of its Platform API the orders
+//! and the price list. `docs/spree.md` lists what is the same, what differs on purpose, and what is left out.
 
 mod account;
 mod amount;
@@ -21,6 +21,7 @@ use actix_web::web::{self, ServiceConfig, get};
 use actix_web::{HttpResponse, Resource, Route, Scope};
 pub(crate) use amount::display;
 use paywright_domain::OrderId;
+use platform::{orders, payments, prices};
 pub(crate) use refusal::Refusal;
 pub(crate) use shopper::Call;
 pub use terms::parse_terms;
@@ -42,6 +43,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
     config.service(
         web::scope("/spree_oauth")
             .wrap(cross_origin(origins))
+            .service(at("/token").route(post(platform::oauth::token)))
             .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Refusal::no_passwords()) })),
     );
     config.service(platform());
@@ -120,15 +122,36 @@ fn stripe_routes(config: &mut ServiceConfig) {
 
 fn platform() -> Scope {
     web::scope("/api/v2/platform")
-        .service(at("/variants").route(get().to(platform::variants)).route(put(platform::put_variants)))
+        .configure(platform_order_routes)
+        .service(at("/variants").route(get().to(prices::variants)).route(put(prices::put_variants)))
         .service(
             at("/variants/{variant}")
-                .route(get().to(platform::variant))
-                .route(put(platform::put_variant))
-                .route(delete(platform::remove_variant)),
+                .route(get().to(prices::variant))
+                .route(put(prices::put_variant))
+                .route(delete(prices::remove_variant)),
         )
-        .service(at("/terms").route(get().to(platform::terms)).route(put(platform::put_terms)))
+        .service(at("/terms").route(get().to(prices::terms)).route(put(prices::put_terms)))
         .default_service(not_found())
+}
+
+/// Resource at a path of the Platform API, which refuses the methods that Spree has and this API does not.
+fn platform_resource(path: &str) -> Resource {
+    at(path).default_service(web::route().to(platform::not_offered))
+}
+
+fn platform_order_routes(config: &mut ServiceConfig) {
+    config
+        .service(platform_resource("/orders").route(get().to(orders::list)))
+        .service(platform_resource("/orders/{order}").route(get().to(orders::show)).route(patch(orders::update)))
+        .service(platform_resource("/orders/{order}/cancel").route(patch(orders::cancel)))
+        .service(platform_resource("/orders/{order}/approve").route(patch(orders::approve)))
+        .service(platform_resource("/orders/{order}/{move}"))
+        .service(platform_resource("/payments").route(get().to(payments::payments)))
+        .service(platform_resource("/payments/{payment}").route(get().to(payments::payment)))
+        .service(platform_resource("/line_items").route(get().to(payments::line_items)))
+        .service(platform_resource("/line_items/{line}").route(get().to(payments::line_item)))
+        .service(platform_resource("/adjustments").route(get().to(payments::adjustments)))
+        .service(platform_resource("/adjustments/{adjustment}").route(get().to(payments::adjustment)));
 }
 
 /// CORS for pages of these origins. No caller is authenticated by a cookie, so that a page can do no more than its tokens

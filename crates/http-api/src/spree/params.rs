@@ -95,6 +95,16 @@ impl Params {
         Ok(Self { path: String::new(), fields: params })
     }
 
+    /// Returns the parameters without blank strings, which forms of filters send for what is not filled in.
+    pub(super) fn without_blanks(mut self) -> Self {
+        let is_blank = |it: &Value| it.as_str().is_some_and(|it| it.trim().is_empty());
+        self.fields.retain(|_, it| !is_blank(it));
+        for fields in self.fields.values_mut().filter_map(Value::as_object_mut) {
+            fields.retain(|_, it| !is_blank(it));
+        }
+        self
+    }
+
     /// Path of a parameter.
     fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }

@@ -70,12 +70,14 @@ pub(super) const RELATIONSHIPS: Relationships = |kind| {
 };
 
 /// Document of an order with every first-level relationship included.
+#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn order_document(order: &PlatformOrder) -> Result<Value, MoneyError> {
     Ok(Show::everything("order", RELATIONSHIPS).one(&order.resource()?))
 }
 
 /// Document of the payment by this PaymentIntent, with every first-level relationship included. `None` if the order has
 /// no such payment.
+#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn payment_document(order: &PlatformOrder, intent: &str) -> Result<Option<Value>, MoneyError> {
     let Some(payment) = order.payments.iter().find(|it| it.intent.as_str() == intent) else { return Ok(None) };
     Ok(Some(Show::everything("payment", RELATIONSHIPS).one(&order.payment(payment)?)))
@@ -83,6 +85,7 @@ pub(crate) fn payment_document(order: &PlatformOrder, intent: &str) -> Result<Op
 
 /// Document of the refund with this number, with every first-level relationship included. `None` if the order has no
 /// such refund.
+#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn refund_document(order: &PlatformOrder, number: u32) -> Result<Option<Value>, MoneyError> {
     let Some(refund) = order.refunds.iter().find(|it| it.number == number) else { return Ok(None) };
     let payment = order.payments.iter().find(|it| it.intent == refund.intent);
@@ -319,12 +322,16 @@ impl PlatformOrder {
 
     /// Resource of a payment, with its order as a related resource.
     pub(super) fn payment(&self, payment: &PlatformPayment) -> Result<Resource, MoneyError> {
-        let mut resource = self.payment_of_order(payment)?;
+        self.with_order(self.payment_of_order(payment)?)
+    }
+
+    /// Returns the resource of a part of the order with the order as a related resource, where it only names it.
+    pub(super) fn with_order(&self, mut part: Resource) -> Result<Resource, MoneyError> {
         let order = self.resource()?;
-        for (_, relation) in resource.relations.iter_mut().filter(|(name, _)| *name == "order") {
+        for (_, relation) in part.relations.iter_mut().filter(|(name, _)| ["order", "adjustable"].contains(name)) {
             *relation = Relation::one(Some(order.clone()));
         }
-        Ok(resource)
+        Ok(part)
     }
 
     /// Resource of a payment as a part of its order, which it only names.
@@ -419,5 +426,53 @@ impl PlatformPayment {
             IntentStatus::Succeeded => "completed",
             IntentStatus::Canceled => "void",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::anomaly::Policies;
+    use paywright_domain::refund::NewRefund;
+    use paywright_domain::uuid::Uuid;
+    use paywright_domain::{Currency, IntentId, IntentSnapshot, NewOrder, Order, OrderId, Timestamp};
+
+    use super::*;
+
+    /// Paid order of 6.00 of which 1.00 is being refunded.
+    fn paid() -> PlatformOrder {
+        let now = Timestamp::from_unix_seconds(1_743_415_050).unwrap();
+        let usd = |minor| Money::new(minor, Currency::Usd).unwrap();
+        let lines = vec![LineItem::new("Bone", usd(300), 2).unwrap()];
+        let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
+        let order = Order::place(OrderId(Uuid::from_u128(9)), new, now).unwrap().order;
+        let intent = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, now);
+        let paid = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..intent };
+        let order = order.settle(&paid, &Policies::DEFAULT, now).unwrap().order;
+        let refund = NewRefund { amount: Some(usd(100)), ..NewRefund::default() };
+        PlatformOrder::of(&order.refund(&refund, now).unwrap().0.order, None)
+    }
+
+    /// Types and ids of the included resources.
+    fn included(document: &Value) -> Vec<String> {
+        let included = document["included"].as_array().unwrap().iter();
+        included.map(|it| format!("{} {}", it["type"].as_str().unwrap(), it["id"].as_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_document_includes_every_related_resource_of_the_first_level_once() {
+        let order = paid();
+        let id = "00000000-0000-0000-0000-000000000009";
+        let document = order_document(&order).unwrap();
+        assert_eq!(document["data"]["id"], id);
+        assert_eq!(included(&document), [format!("line_item {id}_1"), "payment pi_1".to_owned()]);
+        let document = payment_document(&order, "pi_1").unwrap().unwrap();
+        assert_eq!(document["data"]["id"], "pi_1");
+        let expected =
+            [format!("order {id}"), "payment_method stripe".into(), "payment_capture_event pi_1_capture".into()];
+        assert_eq!(included(&document), [&expected[..], &[format!("refund {id}_1")]].concat());
+        let document = refund_document(&order, 1).unwrap().unwrap();
+        assert_eq!(document["data"]["attributes"]["amount"], "1.0");
+        assert_eq!(included(&document), ["payment pi_1"]);
+        assert_eq!((payment_document(&order, "pi_2").unwrap(), refund_document(&order, 2).unwrap()), (None, None));
     }
 }

@@ -1,10 +1,28 @@
-//! The Platform API, for applications of the shop by API key: orders with their payments, and the price list.
+//! The Platform API, for applications of the shop: orders with their payments, and the price list.
 
+mod admission;
 mod amounts;
-#[expect(dead_code, reason = "the routes of orders follow")]
 mod documents;
-#[expect(dead_code, reason = "the routes of orders follow")]
+mod lists;
+pub(super) mod oauth;
 mod order;
-mod prices;
+pub(super) mod orders;
+pub(super) mod payments;
+pub(super) mod prices;
 
-pub(super) use prices::{put_terms, put_variant, put_variants, remove_variant, terms, variant, variants};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::Scope;
+
+use super::refusal::Refusal;
+use crate::Api;
+
+/// Refuses calls of Spree that write what is read-only here, or that move a cart through its checkout.
+pub(super) async fn not_offered(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    admission::admit(&api, &request, Scope::OrdersRead).await?;
+    Err(Refusal::failed(format!(
+        "{} is not offered for this resource: carts and checkouts are the Storefront API's, captures and refunds are \
+         those of /api/v1/shop/orders, and an order that was placed is not deleted",
+        request.method()
+    )))
+}

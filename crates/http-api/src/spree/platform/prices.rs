@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Scope, Storefront};
@@ -12,8 +11,8 @@ use paywright_domain::storefront::{Terms, Variant, VariantId};
 use paywright_domain::text::Text;
 use serde_json::json;
 
+use super::admission::admit;
 use crate::Api;
-use crate::auth::{bearer, key_of};
 use crate::reader::{FieldProblems, Reader, boolean};
 use crate::spree::document::{Resource, Show, answer};
 use crate::spree::params::{Params, text};
@@ -22,15 +21,6 @@ use crate::spree::terms::{TERMS, read_terms};
 
 /// Variants of a page by default.
 const PAGE_DEFAULT: u16 = 100;
-
-/// Admits an application whose API key has `scope`. The key is in `X-API-Key`, or is a bearer token.
-async fn admit(api: &Api, request: &HttpRequest, scope: Scope) -> Result<(), Refusal> {
-    let named = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
-    let text =
-        named.or_else(|| request.headers().get(AUTHORIZATION).and_then(bearer)).ok_or_else(Refusal::token_invalid)?;
-    let key = key_of(api, text).await?.ok_or_else(Refusal::token_invalid)?;
-    if key.scopes.contains(&scope) { Ok(()) } else { Err(Refusal::not_allowed()) }
-}
 
 fn resource(variant: &Variant) -> Resource {
     let prices: BTreeMap<String, String> =

@@ -259,7 +259,7 @@ fn stripe() -> Vec<Route> {
 }
 
 fn platform() -> Vec<Route> {
-    let (get, put, delete) = (Method::GET, Method::PUT, Method::DELETE);
+    let (get, put, patch, delete) = (Method::GET, Method::PUT, Method::PATCH, Method::DELETE);
     let variant = json!({ "id": "mug", "name": "Mug", "sku": "MUG-1", "description": "A mug", "active": true,
         "prices": { "usd": "12.00" } });
     let terms = json!({ "terms": {
@@ -283,7 +283,24 @@ fn platform() -> Vec<Route> {
     ];
     let of_variant = ["/variants", "/variants/0/id", "/variants/0/name", "/variants/0/prices"];
     let pages = ["per_page=0", "per_page=x", "per_page=501", "after=a%20b", "per_page[]=1"];
+    let lists =
+        ["per_page=0", "per_page=x", "per_page=501", "page=0", "filter[odd]=1", "filter=1", "odd=1", "sort=odd"];
+    let edit = json!({ "order": { "email": "ada@example.com", "public_metadata": { "erp": "7" } } });
     vec![
+        Route::new(&get, "/api/v2/platform/orders", Stage::Paid, Value::Null).queries(&lists),
+        Route::new(&get, "/api/v2/platform/orders/{order}", Stage::Paid, Value::Null),
+        Route::new(&patch, "/api/v2/platform/orders/{order}", Stage::Placed, edit).required(&["/order"]),
+        Route::new(&patch, "/api/v2/platform/orders/{order}/cancel", Stage::Placed, Value::Null),
+        Route::new(&patch, "/api/v2/platform/orders/{order}/approve", Stage::Paid, Value::Null),
+        Route::new(&get, "/api/v2/platform/payments?filter[order_id_eq]={order}", Stage::Paid, Value::Null)
+            .queries(&lists),
+        Route::new(&get, "/api/v2/platform/payments/{payment}", Stage::Paid, Value::Null),
+        Route::new(&get, "/api/v2/platform/line_items?filter[order_id_eq]={order}", Stage::Paid, Value::Null)
+            .queries(&lists),
+        Route::new(&get, "/api/v2/platform/line_items/{line}", Stage::Paid, Value::Null),
+        Route::new(&get, "/api/v2/platform/adjustments?filter[order_id_eq]={order}", Stage::Paid, Value::Null)
+            .queries(&lists),
+        Route::new(&get, "/api/v2/platform/adjustments/{adjustment}", Stage::Paid, Value::Null),
         Route::new(&get, "/api/v2/platform/variants", Stage::Cart, Value::Null).queries(&pages),
         Route::new(&put, "/api/v2/platform/variants", Stage::Cart, json!({ "variants": [variant] }))
             .required(&of_variant),
@@ -308,6 +325,11 @@ fn others() -> Vec<Route> {
             ("stripe-signature", "thin"),
             ("stripe-signature", "\u{e9}"),
         ]),
+        Route::new(&post, "/spree_oauth/token", Stage::Placed, {
+            json!({ "grant_type": "client_credentials", "client_id": "{key_id}", "client_secret": "{key}",
+                "scope": "admin" })
+        })
+        .required(&["/grant_type", "/client_id", "/client_secret"]),
         Route::new(&get, "/healthz", Stage::Placed, Value::Null),
         Route::new(&get, "/readyz", Stage::Placed, Value::Null).queries(&["verbose&verbose"]),
     ]

@@ -113,7 +113,7 @@ impl World {
             Dialect::Shop => vec![key, bearer, json],
             Dialect::Storefront => [bearer, json].into_iter().chain(token).collect(),
             Dialect::Platform => vec![key, json],
-            Dialect::Other => [("stripe-signature", "good")].into_iter().chain(token).collect(),
+            Dialect::Other => [("stripe-signature", "good"), json].into_iter().chain(token).collect(),
         };
         headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -123,14 +123,21 @@ impl World {
     }
 
     async fn sell(&mut self, stage: Stage) {
+        let keys = self.service.api.app.api_keys().await.unwrap();
+        let key_id = keys.iter().find(|it| !it.scopes.is_empty()).unwrap().id;
+        self.names.extend([("key_id", key_id.to_string()), ("key", self.service.key.clone())]);
         let mut body = order();
         body["customer"] = json!("ada");
+        body["adjustments"] = json!([{ "kind": "tax_included", "label": "VAT", "amount": 100 }]);
         if stage == Stage::Authorized {
             body["capture"] = json!("manual");
             self.provider.holds_money();
         }
         let placed = self.service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
         self.name("order", &placed["id"]);
+        for name in ["line", "adjustment"] {
+            self.names.insert(name, self.named("{order}_1"));
+        }
         if stage == Stage::Endpoint {
             self.service.relay().await;
             let body = json!({ "url": "https://example.com/webhooks", "types": ["order.placed"] });
@@ -144,6 +151,7 @@ impl World {
         let headers = [("x-api-key", self.service.key.as_str()), ("authorization", self.bearer.as_str())];
         let made = self.service.send(Method::POST, &format!("{path}-intent"), &headers, b"").await;
         self.name("intent", &made.body["data"]["id"]);
+        self.name("payment", &made.body["data"]["id"]);
         self.provider.pay(&IntentId::new(self.named("{intent}")).unwrap());
         if stage != Stage::Paying {
             let answer = self.service.call(Method::POST, &path, &Value::Null).await;

@@ -1,4 +1,4 @@
-//! Every call of the shop dialect and of the price list with every kind of key and bearer token: each does only what
+//! Every call of the shop dialect and of the Platform API with every kind of key and bearer token: each does only what
 //! these allow, and a refused call reveals and changes nothing.
 
 use std::collections::BTreeMap;
@@ -38,6 +38,7 @@ fn routes() -> Vec<Route> {
     let mug: fn() -> Value = || json!({ "variant": { "name": "Mug", "prices": { "USD": "14.00" } } });
     let mugs: fn() -> Value = || json!({ "variants": [{ "id": "mug", "name": "Mug", "prices": { "USD": "14.00" } }] });
     let terms: fn() -> Value = || json!({ "terms": {} });
+    let edit_in_spree: fn() -> Value = || json!({ "order": { "email": "eve@example.com" } });
     let priced = |method, path, scope, body| Route { method, path, scope, bearer: Bearer::Ignored, body };
     vec![
         Route {
@@ -69,6 +70,17 @@ fn routes() -> Vec<Route> {
             body: None,
         },
         on_order(Method::POST, "/api/v1/shop/orders/{order}/cancel", "orders:write", None),
+        priced(Method::GET, "/api/v2/platform/orders", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/orders/{order}", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/payments?filter[order_id_eq]={order}", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/payments/pi_1", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/line_items?filter[order_id_eq]={order}", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/line_items/{order}_1", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/adjustments?filter[order_id_eq]={order}", "orders:read", None),
+        priced(Method::GET, "/api/v2/platform/adjustments/{order}_1", "orders:read", None),
+        priced(Method::PATCH, "/api/v2/platform/orders/{order}", "orders:write", Some(edit_in_spree)),
+        priced(Method::PATCH, "/api/v2/platform/orders/{order}/approve", "orders:write", None),
+        priced(Method::PATCH, "/api/v2/platform/orders/{order}/cancel", "orders:write", None),
         priced(Method::GET, "/api/v2/platform/variants", "prices:read", None),
         priced(Method::PUT, "/api/v2/platform/variants", "prices:write", Some(mugs)),
         priced(Method::PUT, "/api/v2/platform/variants/mug", "prices:write", Some(mug)),
