@@ -20,13 +20,13 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::Api;
+use crate::access_tokens::{AccessTokens, ApplicationAccess};
 use crate::problem::Problem;
 use crate::requests::record_actor;
 
 const KEY_PREFIX: &str = "pwk_";
 const ORDER_TOKEN_PREFIX: &str = "pwo_";
 const CART_TOKEN_PREFIX: &str = "pwc_";
-const ACCESS_TOKEN_PREFIX: &str = "pwt_";
 /// Minimum length of the token secret, in bytes: that of the output of HMAC-SHA256 (RFC 7518, section 3.2).
 pub(crate) const SECRET_BYTES_MIN: usize = 32;
 
@@ -186,75 +186,9 @@ impl Tokens {
     }
 }
 
-/// Scope of an access token: the part of its API key's scopes that it gives. The names are those of Spree's tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct AccessScope {
-    /// Scopes that read.
-    pub(crate) read: bool,
-    /// Scopes that write.
-    pub(crate) write: bool,
-}
-
-impl AccessScope {
-    /// Whether the token gives `scope`, where its key has it.
-    pub(crate) const fn permits(self, scope: Scope) -> bool {
-        match scope {
-            Scope::OrdersRead | Scope::PricesRead | Scope::EventsRead | Scope::WebhooksRead => self.read,
-            Scope::OrdersWrite | Scope::PaymentsWrite | Scope::PricesWrite | Scope::WebhooksWrite => self.write,
-        }
-    }
-}
-
-/// Access that an application's access token gives: that of its API key, within a scope and until a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ApplicationAccess {
-    /// Digest of the API key's text. The key is looked up at each call, so that its revocation ends its tokens.
-    pub(crate) key: [u8; 32],
-    /// Scope of the token.
-    pub(crate) scope: AccessScope,
-    /// Time from which the token is invalid, in whole seconds.
-    pub(crate) expires_at: Timestamp,
-}
-
-/// Access tokens of applications: what they give access to, and an HMAC-SHA256 tag of it, so that no token has to be
-/// stored.
-struct AccessTokens(Hmac<Sha256>);
-
-impl AccessTokens {
-    /// Length of the signed bytes: digest, scope and expiry.
-    const BYTES: usize = 32 + 1 + 8;
-
-    fn new(secret: &[u8]) -> Self {
-        Self(mac_of(secret, "access"))
-    }
-
-    fn token(&self, access: &ApplicationAccess) -> String {
-        let mut bytes = Vec::with_capacity(Self::BYTES);
-        bytes.extend_from_slice(&access.key);
-        bytes.push(u8::from(access.scope.read) | (u8::from(access.scope.write) << 1));
-        bytes.extend_from_slice(&access.expires_at.unix_seconds().to_be_bytes());
-        let tag = self.0.clone().chain_update(&bytes).finalize().into_bytes();
-        let [text, tag] = [&bytes[..], &tag[..]].map(|it| BASE64_URL_SAFE_NO_PAD.encode(it));
-        format!("{ACCESS_TOKEN_PREFIX}{text}.{tag}")
-    }
-
-    /// Access in a token whose tag verifies. The comparison takes constant time.
-    fn read(&self, token: &str) -> Option<ApplicationAccess> {
-        let (text, tag) = token.strip_prefix(ACCESS_TOKEN_PREFIX)?.split_once('.')?;
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
-        self.0.clone().chain_update(&bytes).verify_slice(&tag).ok()?;
-        let (key, rest) = bytes.split_first_chunk::<32>()?;
-        let (scope, seconds) = rest.split_first()?;
-        let seconds = i64::from_be_bytes(seconds.try_into().ok()?);
-        let scope = AccessScope { read: scope & 1 != 0, write: scope & 2 != 0 };
-        Some(ApplicationAccess { key: *key, scope, expires_at: Timestamp::from_unix_seconds(seconds).ok()? })
-    }
-}
-
 /// HMAC-SHA256 with the token secret, over a prefix that names the kind of token, so that a tag made for another kind
 /// never verifies.
-fn mac_of(secret: &[u8], kind: &str) -> Hmac<Sha256> {
+pub(crate) fn mac_of(secret: &[u8], kind: &str) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
     let mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
     mac.chain_update(format!("paywright {kind} token v1:").as_bytes())

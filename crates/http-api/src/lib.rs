@@ -3,6 +3,7 @@
 //! A dialect has a folder of its own, `shop` or `spree`; the root has what both share. `routes` lets the handlers
 //! that may change something run to their end, whatever their client does.
 
+mod access_tokens;
 mod auth;
 mod client_address;
 mod connection;

@@ -30,7 +30,10 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
             let key = new_key(&text, name, scopes, days)?;
             store.add_api_key(&key).await?;
             say(&format!("Key {} ({}) has the scopes {}.", key.id, key.name, scope_names(&key)));
-            say("The key is shown only once and is not stored; callers send it as X-API-Key:");
+            say(
+                "The key is shown only once and is not stored; callers send it as X-API-Key, and an OAuth 2.0 client as its",
+            );
+            say("client_secret, with the id as its client_id:");
             say(text.expose());
         }
         KeysCommand::List => {

@@ -1,4 +1,4 @@
-//! The Spree dialect, called by Spree's official npm client in Node.
+//! The Spree dialect, called by Spree's official npm client in Node, and by an OAuth 2.0 client in Python.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -45,6 +45,49 @@ async fn the_official_spree_client_buys_and_pays(stand: &Stand) {
     let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
     let environment = [("PAYWRIGHT_URL", base), ("STRIPE_TWIN_URL", dev.twin.as_str()), ("CUSTOMER_TOKEN", &dev.token)];
     node("spree-sdk", "storefront.test.mjs", 10, &environment, &dev);
+}
+
+/// Creates an API key, and returns its id and its text.
+fn client_of(served: &Served) -> (String, String) {
+    let scopes = ["--scope", "orders:read", "--scope", "orders:write"];
+    let (done, printed, said) = served.run(&[&["keys", "create", "--name", "erp"], &scopes[..]].concat());
+    assert!(done, "{said}");
+    let is_id = |it: &&str| it.len() == 36 && it.matches('-').count() == 4;
+    let id = printed.split_whitespace().find(is_id);
+    let text = printed.lines().find(|it| it.starts_with("pwk_"));
+    (id.expect("the id is printed").to_owned(), text.expect("the text is printed").to_owned())
+}
+
+/// Five orders, of which one is paid.
+#[tokio::test]
+async fn an_oauth_client_logs_in_with_an_api_key_and_polls_orders() {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("orders.db").display());
+    let served = Served::start(&database, 1, true, "0").await;
+    let (id, secret) = client_of(&served);
+    let dev = served.into_dev();
+    for _ in 0..4 {
+        dev.place().await;
+    }
+    let order = dev.place().await;
+    let made = dev.intent(&order).await;
+    dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_visa").await;
+    dev.read_until_settled(&order).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/spree-platform");
+    let interpreter = folder.join(".venv/bin/python");
+    assert!(interpreter.is_file(), "its environment is missing: run scripts/test ({})", interpreter.display());
+    let output = Command::new(interpreter)
+        .args(["-m", "unittest"])
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PAYWRIGHT_URL", dev.api.strip_suffix("/api/v1/shop").unwrap())
+        .env("CLIENT_ID", id)
+        .env("CLIENT_SECRET", secret)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let printed = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).join("\n");
+    assert!(output.status.success() && printed.contains("Ran 5 tests in "), "{printed}\n{}", dev.process.logged());
 }
 
 /// Runs the `count` tests of a file in Node.

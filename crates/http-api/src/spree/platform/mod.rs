@@ -7,6 +7,7 @@ mod lists;
 pub(super) mod oauth;
 mod order;
 pub(super) mod orders;
+mod parts;
 pub(super) mod payments;
 pub(super) mod prices;
 

@@ -1,19 +1,21 @@
 //! `POST /spree_oauth/token`: the client credentials grant of OAuth 2.0 (RFC 6749, section 4.4). The client is an API key:
 //! `client_id` is the key's id and `client_secret` its text.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use paywright_app::ApiKey;
-use paywright_domain::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Api;
-use crate::auth::{AccessScope, ApplicationAccess, key_of};
+use crate::access_tokens::{AccessScope, ApplicationAccess};
+use crate::auth::key_of;
 use crate::reader::{Fields, parse};
 use crate::receiving::read_body;
 use crate::spree::refusal::Refusal;
@@ -100,35 +102,26 @@ fn basic(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, text) = header.to_str().ok()?.split_once(' ')?;
     let text = BASE64_STANDARD.decode(text.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (id, secret) = std::str::from_utf8(&text).ok()?.split_once(':')?;
-    let decoded = |it: &str| percent_decode_str(it).decode_utf8().ok().map(|it| it.into_owned());
+    let decoded = |it: &str| percent_decode_str(it).decode_utf8().ok().map(Cow::into_owned);
     Some((decoded(id)?, decoded(secret)?))
 }
 
-/// Reads the scope that the client requests: all that its key has by default.
-fn read_scope(fields: &Fields) -> Result<AccessScope, OauthError> {
+/// Reads the scope that the client requests, and returns it as the answer names it: clients compare the two. All that the
+/// key has is the default.
+fn read_scope(fields: &Fields) -> Result<(AccessScope, String), OauthError> {
     let text = match fields.get("scope") {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
         Some(_) => return Err(OauthError::INVALID_SCOPE),
     };
-    let all = AccessScope { read: true, write: true };
-    if text.trim().is_empty() {
-        return Ok(all);
-    }
-    text.split_whitespace().try_fold(AccessScope::default(), |scope, name| match name {
-        "admin" => Ok(all),
+    let names: Vec<&str> = if text.trim().is_empty() { vec!["admin"] } else { text.split_whitespace().collect() };
+    let scope = names.iter().try_fold(AccessScope::default(), |scope, name| match *name {
+        "admin" => Ok(AccessScope { read: true, write: true }),
         "read" => Ok(AccessScope { read: true, ..scope }),
         "write" => Ok(AccessScope { write: true, ..scope }),
         _ => Err(OauthError::INVALID_SCOPE),
-    })
-}
-
-const fn scope_name(scope: AccessScope) -> &'static str {
-    match scope {
-        AccessScope { read: true, write: true } => "admin",
-        AccessScope { read: false, write: true } => "write",
-        AccessScope { read: true | false, write: false } => "read",
-    }
+    })?;
+    Ok((scope, names.join(" ")))
 }
 
 /// API key of the client; `None` if the credentials are missing or not those of an active key.
@@ -158,8 +151,8 @@ pub(in crate::spree) async fn token(
     if header.is_some() && fields.contains_key("client_secret") {
         return refused(&OauthError::TWO_METHODS);
     }
-    let scope = match read_scope(&fields) {
-        Ok(scope) => scope,
+    let (scope, name) = match read_scope(&fields) {
+        Ok(read) => read,
         Err(error) => return refused(&error),
     };
     let by_header = match header {
@@ -171,14 +164,10 @@ pub(in crate::spree) async fn token(
     };
     let Some(key) = client(&api, by_header, &fields).await? else { return refused(&OauthError::INVALID_CLIENT) };
     let now = api.app.now();
-    Ok(granted(&api, &key, scope, now))
-}
-
-fn granted(api: &Api, key: &ApiKey, scope: AccessScope, now: Timestamp) -> HttpResponse {
     let access = ApplicationAccess { key: key.digest, scope, expires_at: now.plus_seconds(EXPIRES_IN) };
     let body = json!({
         "access_token": api.tokens.access_token(&access), "token_type": "Bearer", "expires_in": EXPIRES_IN,
-        "scope": scope_name(scope), "created_at": now.unix_seconds(),
+        "scope": name, "created_at": now.unix_seconds(),
     });
-    plain(HttpResponse::Ok(), &body)
+    Ok(plain(HttpResponse::Ok(), &body))
 }
