@@ -43,7 +43,7 @@ fn python(folder: &Path, client: &str, count: usize) {
 }
 
 const NODE_STORIES: usize = 347;
-const PYTHON_STORIES: usize = 102;
+const PYTHON_STORIES: usize = 104;
 
 #[test]
 fn a_customer_authenticates_on_the_twins_page_in_a_browser() {
