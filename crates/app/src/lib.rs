@@ -63,9 +63,9 @@ pub use create_payment_intent::{CreatePaymentIntentError, OrderPayment};
 pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
 pub use endpoints::{
-    Attempt, AttemptOutcome, AttemptQuery, DISABLED_AFTER_SECONDS, DeliveryBatch, DisabledReason, Endpoint,
-    EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing, NewEndpoint,
-    NewSecret, QUEUES_AT_ONCE, SecretGeneration, WEBHOOKS_AT_ONCE,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DISABLED_AFTER_SECONDS, DeliveryBatch,
+    DisabledReason, Endpoint, EndpointEdit, EndpointError, EndpointFormat, EndpointId, EndpointState, EndpointUrl,
+    EndpointUrlError, Failing, NewEndpoint, NewSecret, QUEUES_AT_ONCE, SecretGeneration, WEBHOOKS_AT_ONCE,
 };
 pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use feed::{FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
@@ -81,6 +81,7 @@ pub use ports::endpoints::{
     DueQueue, Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
     TroubledEndpoints, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
+pub use ports::event_format::{EventFormat, EventPart};
 pub use ports::feed::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
     UnpositionedFact,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::endpoints::{DueWalk, InDelivery};
 use crate::feed::FeedState;
 use crate::warnings::Warnings;
-use crate::{App, Clock, Endpoints, Feed, Ids, WebhookSender, WorkerWaker};
+use crate::{App, Clock, Endpoints, EventFormat, Feed, Ids, WebhookSender, WorkerWaker};
 
 /// Adapters behind a [`Publisher`], one for each port.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct PublisherPorts {
     pub endpoints: Arc<dyn Endpoints>,
     /// Sender of webhooks to the endpoints.
     pub sender: Arc<dyn WebhookSender>,
+    /// Form of webhooks in Spree's format.
+    pub spree_format: Arc<dyn EventFormat>,
     /// Clock of this machine.
     pub clock: Arc<dyn Clock>,
     /// Source of fresh ids.
@@ -32,6 +34,7 @@ pub struct Publisher {
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) sender: Arc<dyn WebhookSender>,
+    pub(crate) spree_format: Arc<dyn EventFormat>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) waker: Arc<dyn WorkerWaker>,
@@ -50,12 +53,13 @@ pub struct Publisher {
 impl Publisher {
     /// Use cases with these ports.
     pub fn new(ports: PublisherPorts) -> Self {
-        let PublisherPorts { feed, endpoints, sender, clock, ids, waker } = ports;
+        let PublisherPorts { feed, endpoints, sender, spree_format, clock, ids, waker } = ports;
         let owner = ids.lease_owner();
         Self {
             feed,
             endpoints,
             sender,
+            spree_format,
             clock,
             ids,
             waker,

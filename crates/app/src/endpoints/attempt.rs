@@ -12,9 +12,9 @@ pub struct Attempt {
     pub endpoint: EndpointId,
     /// Time at which the attempt began.
     pub at: Timestamp,
-    /// Id of the event, its `webhook-id`.
+    /// Id of the event, its `webhook-id`. Each of Spree's events has one of its own.
     pub event: Uuid,
-    /// Type of the event.
+    /// Type of the event, or name of Spree's event.
     pub kind: String,
     /// Position and order of the event; `None` for a test event.
     pub source: Option<(Position, OrderId)>,
@@ -63,4 +63,37 @@ pub struct AttemptQuery {
     pub outcome: Option<AttemptOutcome>,
     /// Largest number of attempts to read.
     pub limit: u16,
+}
+
+/// Search for attempts of several endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttemptSearch {
+    /// Endpoints of the attempts.
+    pub endpoints: Vec<EndpointId>,
+    /// Type of the events, or name of Spree's event; every type if `None`.
+    pub kind: Option<String>,
+    /// Whether the attempts have delivered their events; both if `None`.
+    pub is_delivered: Option<bool>,
+    /// HTTP status of the answers, or no answer (`Some(None)`); every status if `None`.
+    pub status: Option<Option<u16>>,
+    /// Text that the messages of errors contain, in lower case. Attempts with an answer have no error.
+    pub error_contains: Option<String>,
+    /// Number of attempts before the page.
+    pub offset: u32,
+    /// Largest number of attempts to read.
+    pub limit: u16,
+}
+
+impl AttemptSearch {
+    /// Largest number of attempts that are counted, and found on pages. Older ones are not found without a filter.
+    pub const COUNTED_MAX: u16 = 10_000;
+}
+
+/// Page of a search for attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttemptPage {
+    /// Attempts of the page, the newest first.
+    pub attempts: Vec<Attempt>,
+    /// Number of attempts that the search finds, at most [`AttemptSearch::COUNTED_MAX`].
+    pub count: u16,
 }

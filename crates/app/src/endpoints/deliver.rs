@@ -9,12 +9,12 @@ use futures_util::stream::FuturesUnordered;
 use paywright_domain::Timestamp;
 
 use super::health::{NO_KEY, Report};
+use super::render::Rendered;
 use super::retry::{GONE, Meaning};
 use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
-    EndpointAnswer, FeedEvent, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult,
-    StoreError,
+    EndpointAnswer, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult, StoreError,
 };
 
 /// Largest number of queues that are leased in one step.
@@ -147,7 +147,7 @@ impl Publisher {
     /// Wait of an endpoint's queues, in seconds, if nothing can be sent to it now.
     fn wait_before_sending(&self, endpoint: &Endpoint) -> Option<u32> {
         let key_id = self.sender.key_id().unwrap_or_default();
-        let is_signed = endpoint.secret.key_id == key_id;
+        let is_signed = endpoint.is_signed_by(key_id);
         let is_enabled = endpoint.state == EndpointState::Enabled;
         if is_enabled && !is_signed {
             self.logged.warn(endpoint.warning(key_id));
@@ -187,7 +187,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends the next event of a queue, unless its lease could end during the attempt: another process may send it then.
+    /// Sends the next part of the next event of a queue, unless its lease could end during the attempt: another process may send it then.
     async fn send_next(&self, endpoint: &Endpoint, queue: &LeasedQueue, until: Timestamp) -> Sent {
         let now = self.clock.now();
         let passed = QueueNext::Passed { position: queue.position, now };
@@ -198,13 +198,18 @@ impl Publisher {
             let again = QueueNext::Again { tries: queue.tries, at: now };
             return Sent { release: self.release_of(queue, again, None), meaning: None };
         }
+        let Some(Rendered { id, kind, body, then_done }) = self.rendered(endpoint, event, queue.part) else {
+            return Sent { release: self.release_of(queue, passed, None), meaning: None };
+        };
+        let passed = then_done.map_or(passed, |done| QueueNext::Part { position: queue.position, done, now });
         let webhook = OutgoingWebhook {
             endpoint: endpoint.id,
             url: endpoint.url.clone(),
+            format: endpoint.format,
             generations: endpoint.secret.signing(now),
-            id: event.id(),
+            id,
             at: now,
-            body: event.to_json(),
+            body,
         };
         let result = self.sender.send(&webhook).await;
         let meaning = Meaning::of(&result, queue.tries, |most| self.ids.spread(most));
@@ -219,7 +224,9 @@ impl Publisher {
             }
             Meaning::GivenUp => (passed, AttemptOutcome::Failed),
         };
-        let attempt = attempt_of(endpoint.id, event, now, queue.tries, &result, outcome);
+        let source = Some((event.position, event.order));
+        let attempt =
+            Attempt::of(&result, outcome, (endpoint.id, now, id), kind, source, queue.tries.saturating_add(1));
         log_attempt(endpoint, &attempt);
         Sent { release: self.release_of(queue, next, Some(attempt)), meaning: Some(meaning) }
     }
@@ -231,6 +238,7 @@ impl Publisher {
             order: queue.order,
             taken: queue.taken,
             done: queue.done,
+            part: queue.part,
             is_resend: queue.is_resend,
             next,
             attempt,
@@ -281,19 +289,6 @@ fn log_report(endpoint: &Endpoint, report: Option<Report>) {
     }
 }
 
-/// Attempt to deliver `event`, after `tries` failed ones.
-fn attempt_of(
-    endpoint: EndpointId,
-    event: &FeedEvent,
-    at: Timestamp,
-    tries: u32,
-    result: &SendResult,
-    outcome: AttemptOutcome,
-) -> Attempt {
-    let source = Some((event.position, event.order));
-    Attempt::of(result, outcome, (endpoint, at, event.id()), event.kind.name(), source, tries.saturating_add(1))
-}
-
 fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
     let (id, host, webhook) = (endpoint.id, endpoint.url.host(), attempt.event);
     let (event_type, number) = (attempt.kind.as_str(), attempt.number);
@@ -338,7 +333,7 @@ impl Attempt {
         result: &SendResult,
         outcome: AttemptOutcome,
         (endpoint, at, event): (EndpointId, Timestamp, uuid::Uuid),
-        kind: &str,
+        kind: impl Into<String>,
         source: Option<(crate::Position, paywright_domain::OrderId)>,
         number: u32,
     ) -> Self {
@@ -346,7 +341,7 @@ impl Attempt {
             Ok(EndpointAnswer { status, body, .. }) => (Some(*status), None, body.clone()),
             Err(error) => (None, Some(error.class), error.message.clone()),
         };
-        let kind = kind.to_owned();
+        let kind = kind.into();
         let duration_ms = result.duration_ms;
         Self { endpoint, at, event, kind, source, number, duration_ms, status, error, answer, outcome }
     }

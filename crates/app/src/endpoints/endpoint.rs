@@ -145,6 +145,35 @@ pub enum EndpointUrlError {
     NoPath,
 }
 
+/// Form of the webhooks that an endpoint receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndpointFormat {
+    /// One webhook for each event: the event as the feed shows it.
+    Standard,
+    /// Webhooks of Spree's version 1. An event becomes several of Spree's events, or none.
+    Spree,
+}
+
+variant_names! {
+    /// Name of the format in answers and stored rows.
+    EndpointFormat {
+        Standard => "standard",
+        Spree => "spree",
+    }
+}
+
+impl EndpointFormat {
+    /// Id of the key that an endpoint of this format stores, if the id of the service's own key is `key_id`. A process of
+    /// a version that does not know a format would send the wrong body: it finds another key than its own, and sends
+    /// nothing.
+    pub fn key_id(self, key_id: &str) -> String {
+        match self {
+            Self::Standard => key_id.to_owned(),
+            Self::Spree => format!("{key_id}.spree"),
+        }
+    }
+}
+
 /// Another program that receives events of the feed as webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -154,16 +183,30 @@ pub struct Endpoint {
     pub url: EndpointUrl,
     /// Description for people; may be empty.
     pub description: String,
+    /// Form of the webhooks. It never changes.
+    pub format: EndpointFormat,
     /// Types of the events that are sent, each once; all types if empty.
     pub types: Vec<FeedEventType>,
+    /// Names of Spree's events that are sent, or `*` for all of them; empty in the standard format. `types` follow from
+    /// them.
+    pub subscriptions: Vec<String>,
     /// Secrets that sign the webhooks.
     pub secret: SecretGeneration,
     /// Time at which the endpoint was created.
     pub created_at: Timestamp,
+    /// Time of the last change by an application or an operator.
+    pub updated_at: Timestamp,
     /// Whether webhooks are sent.
     pub state: EndpointState,
     /// Run of failures that is going on; `None` after a success.
     pub failing: Option<Failing>,
+}
+
+impl Endpoint {
+    /// Whether the endpoint's secret follows from the service's own key, whose id is `key_id`.
+    pub(crate) fn is_signed_by(&self, key_id: &str) -> bool {
+        self.secret.key_id == self.format.key_id(key_id)
+    }
 }
 
 /// Generation of an endpoint's secret.

@@ -2,7 +2,7 @@
 
 use paywright_domain::Timestamp;
 
-use super::{DisabledReason, Endpoint, EndpointState, Failing};
+use super::{DisabledReason, Endpoint, EndpointFormat, EndpointState, Failing};
 use crate::{Publisher, StoreError};
 
 /// Ages of a run of failures at which operators are told of it, in seconds: 1 hour, 1 day, 3 days.
@@ -74,7 +74,8 @@ impl Publisher {
             return Ok(is_any.then(|| NO_KEY.to_owned()).into_iter().collect());
         };
         let failing_since = self.clock.now().minus_seconds(WARNED_AFTER_SECONDS);
-        let troubled = self.endpoints.troubled_endpoints(failing_since, key_id, WARNINGS_MAX).await?;
+        let key_ids = EndpointFormat::ALL.map(|it| it.key_id(key_id));
+        let troubled = self.endpoints.troubled_endpoints(failing_since, &key_ids, WARNINGS_MAX).await?;
         let named = troubled.first.iter().map(|it| it.warning(key_id));
         let more = troubled.count.saturating_sub(u32::try_from(troubled.first.len()).unwrap_or(u32::MAX));
         let rest =
@@ -95,7 +96,7 @@ impl Endpoint {
                 "Webhook endpoint {id} at {host} was disabled at {at} ({}): its events wait until it is enabled.",
                 reason.name()
             ),
-            (EndpointState::Enabled, _) if self.secret.key_id != key_id => format!(
+            (EndpointState::Enabled, _) if !self.is_signed_by(key_id) => format!(
                 "Webhook endpoint {id} gets no events: its secret follows from another `webhooks.secret_key`. Set that \
                  key again, or rotate the endpoint's secret."
             ),
@@ -120,9 +121,12 @@ mod tests {
             id: EndpointId(Uuid::from_u128(1)),
             url: EndpointUrl::parse("https://shop.example/webhooks").unwrap(),
             description: String::new(),
+            format: EndpointFormat::Standard,
             types: Vec::new(),
+            subscriptions: Vec::new(),
             secret: SecretGeneration { current: 1, previous_until: None, key_id: String::new() },
             created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
             state: EndpointState::Enabled,
             failing: None,
         }

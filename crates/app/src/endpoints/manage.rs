@@ -7,8 +7,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl,
-    SecretGeneration,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, Endpoint, EndpointFormat,
+    EndpointId, EndpointState, EndpointUrl, SecretGeneration,
 };
 use crate::{
     ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome, StoreError,
@@ -28,10 +28,32 @@ pub struct NewEndpoint {
     pub url: EndpointUrl,
     /// Description for people; may be empty.
     pub description: String,
+    /// Form of the webhooks.
+    pub format: EndpointFormat,
     /// Types of the events; all types if empty.
     pub types: Vec<FeedEventType>,
+    /// Names of Spree's events; empty in the standard format.
+    pub subscriptions: Vec<String>,
+    /// Whether webhooks are sent. An endpoint that is disabled from the start gets events from the time on at which it is
+    /// enabled.
+    pub is_enabled: bool,
     /// Position after which the endpoint gets events; `None` for those that come from now on.
     pub after: Option<Position>,
+}
+
+impl NewEndpoint {
+    /// Endpoint that gets events of every type from now on, in the standard format.
+    pub const fn at(url: EndpointUrl) -> Self {
+        Self {
+            url,
+            description: String::new(),
+            format: EndpointFormat::Standard,
+            types: Vec::new(),
+            subscriptions: Vec::new(),
+            is_enabled: true,
+            after: None,
+        }
+    }
 }
 
 /// Changes of an endpoint; `None` leaves a value as it is.
@@ -43,6 +65,9 @@ pub struct EndpointEdit {
     pub description: Option<String>,
     /// New types of events; all types if empty. Those that are in queues already are judged by the new types too.
     pub types: Option<Vec<FeedEventType>>,
+    /// New names of Spree's events, of an endpoint in Spree's format, with the types that follow from them. Parts that
+    /// are in queues already are judged by the new names too.
+    pub subscriptions: Option<(Vec<String>, Vec<FeedEventType>)>,
 }
 
 /// Endpoint with a new secret.
@@ -68,6 +93,9 @@ pub enum EndpointError {
         "the endpoint's secret follows from another `webhooks.secret_key`: set that key again, or rotate the secret"
     )]
     OtherKey,
+    /// The types of an endpoint in Spree's format follow from its subscriptions.
+    #[error("the types of this endpoint follow from its subscriptions, and change with these alone")]
+    TypesFollowSubscriptions,
     /// The URL is not allowed.
     #[error(transparent)]
     UrlNotAllowed(#[from] UrlNotAllowed),
@@ -115,11 +143,12 @@ impl Publisher {
 
     /// Creates an endpoint. It is deleted again if events after its position were deleted meanwhile.
     pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<NewSecret, EndpointError> {
-        let NewEndpoint { url, description, types, after } = new;
-        let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?.to_owned();
+        let NewEndpoint { url, description, format, types, subscriptions, is_enabled, after } = new;
+        let key_id = format.key_id(self.sender.key_id().ok_or(EndpointError::NotConfigured)?);
         self.sender.check_url(&url)?;
         let range = self.feed.feed_range().await?;
-        let position = after.map_or(Ok(range.last), |it| range.resolve(it))?;
+        let first = if is_enabled { range.last } else { StoredEndpoint::NOT_STARTED };
+        let position = after.map_or(Ok(first), |it| range.resolve(it))?;
         if self.endpoints.endpoints(None, Self::ENDPOINTS_MAX).await?.len() >= usize::from(Self::ENDPOINTS_MAX) {
             return Err(EndpointError::TooManyEndpoints);
         }
@@ -128,10 +157,13 @@ impl Publisher {
             id: self.ids.endpoint_id(now),
             url,
             description,
+            format,
             types,
+            subscriptions,
             secret: SecretGeneration { current: 1, previous_until: None, key_id },
             created_at: now,
-            state: EndpointState::Enabled,
+            updated_at: now,
+            state: if is_enabled { EndpointState::Enabled } else { requested(now) },
             failing: None,
         };
         let id = endpoint.id;
@@ -169,16 +201,22 @@ impl Publisher {
         Ok(self.endpoints.endpoints(after, limit).await?)
     }
 
-    /// Changes the URL, the description or the types of an endpoint.
+    /// Changes the URL, the description, the types or the subscriptions of an endpoint.
     pub async fn update_endpoint(&self, id: EndpointId, edit: EndpointEdit) -> Result<StoredEndpoint, EndpointError> {
-        let EndpointEdit { url, description, types } = edit;
+        let EndpointEdit { url, description, types, subscriptions } = edit;
         if let Some(url) = &url {
             self.sender.check_url(url)?;
         }
+        if types.is_some() && self.endpoint(id).await?.endpoint.value.format == EndpointFormat::Spree {
+            return Err(EndpointError::TypesFollowSubscriptions);
+        }
+        let (subscriptions, of_subscriptions) = subscriptions.unzip();
+        let types = types.or(of_subscriptions);
         self.change_endpoint(id, |it| Endpoint {
             url: url.clone().unwrap_or(it.url),
             description: description.clone().unwrap_or(it.description),
             types: types.clone().unwrap_or(it.types),
+            subscriptions: subscriptions.clone().unwrap_or(it.subscriptions),
             ..it
         })
         .await
@@ -192,10 +230,11 @@ impl Publisher {
         let until = self.clock.now().plus_seconds(overlap_seconds.min(Self::SECRET_OVERLAP_SECONDS_MAX));
         let endpoint = self
             .change_endpoint(id, |it| {
-                let is_same_key = it.secret.key_id == key_id;
+                let is_same_key = it.is_signed_by(key_id);
+                let key_id = it.format.key_id(key_id);
                 let current = it.secret.current.saturating_add(1);
                 let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
-                Endpoint { secret: SecretGeneration { current, previous_until, key_id: key_id.to_owned() }, ..it }
+                Endpoint { secret: SecretGeneration { current, previous_until, key_id }, ..it }
             })
             .await?;
         let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
@@ -206,22 +245,21 @@ impl Publisher {
     pub async fn disable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
         let at = self.clock.now();
         self.change_endpoint(id, |it| match it.state {
-            EndpointState::Enabled => {
-                Endpoint { state: EndpointState::Disabled { reason: DisabledReason::Requested, at }, ..it }
-            }
+            EndpointState::Enabled => Endpoint { state: requested(at), ..it },
             EndpointState::Disabled { .. } => it,
         })
         .await
     }
 
-    /// Enables an endpoint: it gets every event that it has not received, and a run of failures begins anew. Of one that
-    /// is enabled already, everything that waits for a retry becomes due at once, with no failed attempts, and its run
+    /// Enables an endpoint: it gets every event that it has not received, and a run of failures begins anew. One that was
+    /// never enabled gets the events that come from now on. Of one that is enabled already, everything that waits for a retry becomes due at once, with no failed attempts, and its run
     /// of failures goes on until it accepts something.
     pub async fn enable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
         let enable = |it: Endpoint| match it.state {
             EndpointState::Enabled => it,
             EndpointState::Disabled { .. } => Endpoint { state: EndpointState::Enabled, failing: None, ..it },
         };
+        self.start(id).await?;
         let endpoint = self.change_endpoint(id, enable).await?;
         let (now, mut after) = (self.clock.now(), None);
         loop {
@@ -232,6 +270,15 @@ impl Publisher {
         }
         self.wake_feed();
         Ok(endpoint)
+    }
+
+    /// Has an endpoint that was never enabled get the events from now on. If it then is not enabled, they wait for it.
+    async fn start(&self, id: EndpointId) -> Result<(), EndpointError> {
+        if self.endpoint(id).await?.reached().is_none() {
+            let last = self.feed.feed_range().await?.last;
+            self.endpoints.set_endpoint_back(id, last).await?;
+        }
+        Ok(())
     }
 
     /// Deletes an endpoint, with what it has not received and its attempts.
@@ -247,17 +294,22 @@ impl Publisher {
     pub async fn send_test_event(&self, id: EndpointId) -> Result<Attempt, EndpointError> {
         let endpoint = self.endpoint(id).await?.endpoint.value;
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
-        if key_id != endpoint.secret.key_id {
+        if !endpoint.is_signed_by(key_id) {
             return Err(EndpointError::OtherKey);
         }
         let (now, event) = (self.clock.now(), self.ids.random());
+        let body = match endpoint.format {
+            EndpointFormat::Standard => test_body(event, now),
+            EndpointFormat::Spree => self.spree_format.test_body(TEST_TYPE, now),
+        };
         let webhook = OutgoingWebhook {
             endpoint: id,
             url: endpoint.url,
+            format: endpoint.format,
             generations: endpoint.secret.signing(now),
             id: event,
             at: now,
-            body: test_body(event, now),
+            body,
         };
         let result = self.sender.send(&webhook).await;
         let is_accepted = result.answer.as_ref().is_ok_and(|it| (200..300).contains(&it.status));
@@ -270,7 +322,7 @@ impl Publisher {
     /// Sends the event at `position` to an endpoint again, before what its order's queue has left. An event that still
     /// waits, or that comes after one that does, is refused.
     pub async fn resend_event(&self, id: EndpointId, position: Position) -> Result<(), EndpointError> {
-        self.endpoint(id).await?;
+        self.start(id).await?;
         let after = Position(position.0.checked_sub(1).ok_or(EndpointError::EventNotFound)?);
         let query = FeedQuery { after, until: position, types: Vec::new(), order: None, limit: 1 };
         let events = self.feed.feed_events(&query).await?;
@@ -308,6 +360,11 @@ impl Publisher {
         Ok(self.endpoints.attempts(&query).await?)
     }
 
+    /// Reads a page of the newest attempts of some endpoints.
+    pub async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, EndpointError> {
+        Ok(self.endpoints.search_attempts(search).await?)
+    }
+
     /// Makes the relay of this process look for endpoints that are behind the feed.
     fn wake_feed(&self) {
         self.feed_state.fill_at_once();
@@ -321,9 +378,10 @@ impl Publisher {
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint + Send + Sync,
     ) -> Result<StoredEndpoint, EndpointError> {
+        let updated_at = self.clock.now();
         let change_if_any = |it: &Endpoint| {
             let changed = change(it.clone());
-            (changed != *it).then_some((changed, ()))
+            (changed != *it).then_some((Endpoint { updated_at, ..changed }, ()))
         };
         self.change_stored(id, change_if_any).await?;
         self.endpoint(id).await
@@ -348,6 +406,11 @@ impl Publisher {
             }
         }
     }
+}
+
+/// State of an endpoint that was disabled on request.
+const fn requested(at: Timestamp) -> EndpointState {
+    EndpointState::Disabled { reason: DisabledReason::Requested, at }
 }
 
 /// End of a sentence about an event that waits.

@@ -5,13 +5,15 @@ mod deliver;
 mod endpoint;
 mod health;
 mod manage;
+mod render;
 mod retry;
 mod share;
 
-pub use attempt::{Attempt, AttemptOutcome, AttemptQuery};
+pub use attempt::{Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch};
 pub use deliver::{DeliveryBatch, QUEUES_AT_ONCE, WEBHOOKS_AT_ONCE};
 pub use endpoint::{
-    DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing, SecretGeneration,
+    DisabledReason, Endpoint, EndpointFormat, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing,
+    SecretGeneration,
 };
 pub use health::DISABLED_AFTER_SECONDS;
 pub use manage::{EndpointEdit, EndpointError, NewEndpoint, NewSecret};

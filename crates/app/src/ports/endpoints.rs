@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::feed::{FeedEvent, Position};
 use super::lease::Lease;
 use super::store::{StoreError, Versioned};
-use crate::endpoints::{Attempt, AttemptQuery, Endpoint, EndpointId};
+use crate::endpoints::{Attempt, AttemptPage, AttemptQuery, AttemptSearch, Endpoint, EndpointId};
 
 /// Port to endpoints and their deliveries.
 ///
@@ -16,6 +16,9 @@ use crate::endpoints::{Attempt, AttemptQuery, Endpoint, EndpointId};
 /// request (resends), in the order of the requests. One event at a time is delivered under a lease. The next event of the
 /// range and the first resend have failed attempts and a due time of their own. A queue without anything left is deleted,
 /// so that the number of queues is the backlog.
+///
+/// An event may be sent in several *parts*, one webhook each. The next event and the first resend each have a number of
+/// parts that are done.
 ///
 /// Each call is one transaction. `testkit::endpoint_contract!` checks each store against these docs.
 #[async_trait]
@@ -29,18 +32,18 @@ pub trait Endpoints: Send + Sync {
     /// Reads at most `limit` endpoints whose ids are greater than `after`, in the order of their ids: the oldest first.
     async fn endpoints(&self, after: Option<EndpointId>, limit: u16) -> Result<Vec<StoredEndpoint>, StoreError>;
 
-    /// Replaces the endpoint with this id, except its position. [`StoreError::Conflict`] if its version is not
+    /// Replaces the endpoint with this id, except its position and its format. [`StoreError::Conflict`] if its version is not
     /// `endpoint.version`, or if there is none. If it is disabled afterwards, its queues are due at no time; if it is
     /// enabled, those are due at `now`, with no failed attempts.
     async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError>;
 
     /// Reads at most `limit` endpoints that an operator should look at, in the order of their ids, and the number of all
     /// of them: those that the service has disabled, those that accept nothing since `failing_since` or longer, and
-    /// enabled ones whose secret follows from another key than `key_id`.
+    /// enabled ones whose secret follows from a key that is none of `key_ids`.
     async fn troubled_endpoints(
         &self,
         failing_since: Timestamp,
-        key_id: &str,
+        key_ids: &[String],
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError>;
 
@@ -68,8 +71,8 @@ pub trait Endpoints: Send + Sync {
 
     /// Moves each enabled endpoint that is behind the feed ahead by at most `events` positions, and puts what it wants
     /// of them into its queues, due at `now`. Of a queue that has delivered a later position already, because the
-    /// endpoint's position was set back, delivery begins again at the first of these. Returns whether an enabled
-    /// endpoint is still behind.
+    /// endpoint's position was set back, delivery begins again at the first of these; with the first part, if that is the
+    /// event of which parts were done. Returns whether an enabled endpoint is still behind.
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError>;
 
     /// Reads at most `lease.limit` queues of enabled endpoints that are due at `lease.now` and under no lease: all after
@@ -108,6 +111,9 @@ pub trait Endpoints: Send + Sync {
     /// Reads attempts, the newest first.
     async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError>;
 
+    /// Reads a page of the newest attempts of some endpoints, the newest first, and their number.
+    async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, StoreError>;
+
     /// Deletes at most `limit` attempts from before `before`. Returns their number.
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError>;
 }
@@ -139,6 +145,16 @@ pub struct StoredEndpoint {
     pub endpoint: Versioned<Endpoint>,
     /// Position up to which events have been put into its queues.
     pub position: Position,
+}
+
+impl StoredEndpoint {
+    /// Position of an endpoint that was never enabled: after every event, so that no event waits for it.
+    pub const NOT_STARTED: Position = Position(1 << 62);
+
+    /// Position up to which events have been put into its queues; `None` if the endpoint was never enabled.
+    pub fn reached(&self) -> Option<Position> {
+        Some(self.position).filter(|it| *it < Self::NOT_STARTED)
+    }
 }
 
 /// Endpoints that an operator should look at.
@@ -186,8 +202,10 @@ pub struct LeasedQueue {
     pub order: OrderId,
     /// Number of leases of the queue so far: with the owner, it identifies the lease.
     pub taken: u32,
-    /// Number of failed attempts of `next`.
+    /// Number of failed attempts of the next part of `next`.
     pub tries: u32,
+    /// Number of parts of `next` that are done.
+    pub part: u32,
     /// Position up to which the queue is delivered.
     pub done: Position,
     /// Position to pass next: that of `next`. Without a next event it is the last one in the queue: the endpoint wants
@@ -212,6 +230,8 @@ pub struct QueueRelease {
     pub taken: u32,
     /// [`LeasedQueue::done`] of the lease: a queue that was set back meanwhile stays so.
     pub done: Position,
+    /// [`LeasedQueue::part`] of the lease, for the same reason.
+    pub part: u32,
     /// [`LeasedQueue::is_resend`] of the lease: the rest of the queue keeps its failed attempts and its due time.
     pub is_resend: bool,
     /// Change of the queue.
@@ -231,7 +251,17 @@ pub enum QueueNext {
         /// Time of the release, at which the rest of the queue is due.
         now: Timestamp,
     },
-    /// The event is tried again.
+    /// A part of the event was delivered, or has failed for good: the queue goes on with a later part of the same event,
+    /// without a wait.
+    Part {
+        /// Position of the event, [`LeasedQueue::position`].
+        position: Position,
+        /// Number of parts that are done, greater than [`LeasedQueue::part`].
+        done: u32,
+        /// Time of the release, at which the rest of the queue is due.
+        now: Timestamp,
+    },
+    /// The part is tried again.
     Again {
         /// Number of failed attempts.
         tries: u32,

@@ -151,6 +151,12 @@ impl FeedEvent {
         let name = format!("{}:{}:{}", self.recorded.version.0, self.index, self.recorded.at.unix_micros());
         Uuid::new_v5(&self.order.0, name.as_bytes())
     }
+
+    /// Id of a part of the event, if it is sent in several: a UUID of version 5 that follows from the event's id, its
+    /// position and the part's index. A receiver that leaves out repeated ids gets each part.
+    pub fn part_id(&self, index: u32) -> Uuid {
+        Uuid::new_v5(&self.id(), format!("{}:{index}", self.position.0).as_bytes())
+    }
 }
 
 /// JSON documents of an order in one version, in compact form. They are stored in the commit of that version, if it

@@ -1,6 +1,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod cursors;
 pub(crate) mod endpoints;
+pub(crate) mod event_format;
 pub(crate) mod feed;
 pub(crate) mod gateway;
 pub(crate) mod idempotency;

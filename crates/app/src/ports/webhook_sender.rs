@@ -5,9 +5,9 @@ use paywright_domain::{Timestamp, variant_names};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::endpoints::{EndpointId, EndpointUrl};
+use crate::endpoints::{EndpointFormat, EndpointId, EndpointUrl};
 
-/// Port that sends webhooks to endpoints, signed as Standard Webhooks 1.0 demands.
+/// Port that sends webhooks to endpoints, signed as Standard Webhooks 1.0 demands, and in Spree's format as Spree signs too.
 #[async_trait]
 pub trait WebhookSender: Send + Sync {
     /// Sends one webhook and waits for the answer, within a time limit. Redirects are not followed, and an address that
@@ -33,6 +33,8 @@ pub struct OutgoingWebhook {
     pub endpoint: EndpointId,
     /// URL of the endpoint.
     pub url: EndpointUrl,
+    /// Form of the webhook.
+    pub format: EndpointFormat,
     /// Generations of the secrets that sign it: the current one, and the one before until it ends.
     pub generations: Vec<u32>,
     /// Id of the event (`webhook-id`), the same in each attempt.
