@@ -4,8 +4,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use paywright_app::{
-    ANSWER_BYTES_MAX, EndpointAnswer, EndpointId, EndpointUrl, OutgoingWebhook, SendError, SendErrorClass, SendResult,
-    UrlNotAllowed, WEBHOOKS_AT_ONCE, WebhookSender,
+    ANSWER_BYTES_MAX, EndpointAnswer, EndpointFormat, EndpointId, EndpointUrl, OutgoingWebhook, SendError,
+    SendErrorClass, SendResult, UrlNotAllowed, WEBHOOKS_AT_ONCE, WebhookSender,
 };
 use paywright_domain::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::addresses::AllowedAddresses;
 use crate::error::{send_error, storable};
 use crate::resolver::{FilteringResolver, Lookup, SystemLookup};
-use crate::signature::{KeyError, ServiceKey, signature_header};
+use crate::signature::{KeyError, ServiceKey, signature_header, spree_signature};
 
 /// Settings of the sender.
 #[derive(Debug, Clone)]
@@ -56,6 +56,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest time for which the body of an answer is read after its head.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Header with Spree's signature, beside those of Standard Webhooks.
+const SPREE_SIGNATURE: &str = "X-Spree-Hmac-SHA256";
+
 /// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 
@@ -127,7 +130,7 @@ impl HttpWebhookSender {
         };
         let secrets: Vec<_> = webhook.generations.iter().map(|it| key.secret(webhook.endpoint.0, *it)).collect();
         let timestamp = webhook.at.unix_seconds();
-        let request = self
+        let mut request = self
             .http
             .post(webhook.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")
@@ -135,6 +138,10 @@ impl HttpWebhookSender {
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature_header(&secrets, webhook.id, timestamp, &webhook.body))
             .body(webhook.body.clone());
+        // Spree's receivers compare one value, so that a rotation replaces the secret at once.
+        if let (EndpointFormat::Spree, [newest, ..]) = (webhook.format, secrets.as_slice()) {
+            request = request.header(SPREE_SIGNATURE, spree_signature(newest, &webhook.body));
+        }
         Ok(request)
     }
 

@@ -86,6 +86,12 @@ impl EndpointSecret {
     }
 }
 
+/// Value of Spree's `X-Spree-Hmac-SHA256`: HMAC-SHA256 of the body in Base64. The key is the text of the secret, as Spree's
+/// receivers have it.
+pub(crate) fn spree_signature(secret: &EndpointSecret, body: &str) -> String {
+    STANDARD.encode(hmac(secret.to_text().expose_secret().as_bytes(), &[body.as_bytes()]))
+}
+
 /// Value of `webhook-signature`: a signature by each secret, separated by single spaces. `timestamp` is in seconds
 /// since 1970.
 pub fn signature_header(secrets: &[EndpointSecret], id: Uuid, timestamp: i64, body: &str) -> String {
@@ -159,6 +165,13 @@ mod tests {
         };
         assert!(secrets.iter().all(|it| verify(it, "{\"ü\":1}")));
         assert!(!verify(&other, "{\"ü\":1}") && !verify(&secrets[0], "{\"ü\":2}"));
+    }
+
+    /// The value was computed by Python's `hmac`.
+    #[test]
+    fn spree_signs_the_body_with_the_text_of_the_secret() {
+        let secret = key().secret(ENDPOINT, 1);
+        assert_eq!(spree_signature(&secret, "{\"ü\":1}"), "frUt2iu8o0zRrnxwNosBND7YgAUZsyhEsldJVS/egKY=");
     }
 
     #[test]

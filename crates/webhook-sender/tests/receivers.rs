@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use paywright_app::{EndpointId, EndpointUrl, OutgoingWebhook, WebhookSender};
+use paywright_app::{EndpointFormat, EndpointId, EndpointUrl, OutgoingWebhook, WebhookSender};
 use paywright_domain::Timestamp;
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings, ServiceKey, signature_header};
 use secrecy::{ExposeSecret, SecretString};
@@ -27,6 +27,7 @@ async fn the_receiver_in_node_stores_each_verified_event_once() {
     let installed = folder.join("node_modules").is_dir();
     assert!(installed, "its packages are missing: run scripts/test, or `npm ci` in {}", folder.display());
     a_receiver_stores_each_verified_event_once(|| Command::new("node"), "receiver.mjs", &folder).await;
+    both_signatures_of_a_webhook_are_verified(|| Command::new("node"), "receiver.mjs", &folder).await;
 }
 
 #[tokio::test]
@@ -35,6 +36,26 @@ async fn the_receiver_in_python_stores_each_verified_event_once() {
     let python = folder.join(".venv/bin/python");
     assert!(python.is_file(), "its environment is missing: run scripts/test, or see examples/webhook-receiver");
     a_receiver_stores_each_verified_event_once(|| Command::new(&python), "receiver.py", &folder).await;
+    both_signatures_of_a_webhook_are_verified(|| Command::new(&python), "receiver.py", &folder).await;
+}
+
+/// A webhook in Spree's format has Spree's signature by the newest secret, and those of Standard Webhooks.
+async fn both_signatures_of_a_webhook_are_verified(program: impl Fn() -> Command, script: &str, folder: &Path) {
+    let (sender, stored) = (sender(), TempDir::new().unwrap());
+    let body = r#"{ "data": {"name": "Ünal"}, "event_type": "order.paid" }"#;
+    let start = |file: &str, generation: u32| {
+        let secret = sender.secret(ENDPOINT, generation);
+        Receiver::start(EndpointFormat::Spree, program(), script, folder, &stored.path().join(file), &secret)
+    };
+    let mut receiver = start("events", 1);
+    assert_eq!(receiver.send(&sender, 1, &[1], 0, body).await, 204);
+    assert_eq!(receiver.send(&sender, 2, &[2, 1], 0, body).await, 400, "Spree's signature is by the newest secret");
+    receiver.refuses_forgeries(body).await;
+    receiver.format = EndpointFormat::Standard;
+    assert_eq!(receiver.send(&sender, 3, &[1], 0, body).await, 400, "Spree's signature is missing");
+    assert_eq!(receiver.stored(), [(id(1), serde_json::from_str::<Value>(body).unwrap())]);
+    let receiver = start("later", 2);
+    assert_eq!(receiver.send(&sender, 2, &[2, 1], 0, body).await, 204);
 }
 
 async fn a_receiver_stores_each_verified_event_once(program: impl Fn() -> Command, script: &str, folder: &Path) {
@@ -42,7 +63,8 @@ async fn a_receiver_stores_each_verified_event_once(program: impl Fn() -> Comman
     let stored = TempDir::new().unwrap();
     let start = |file: &str, generation: u32| {
         let command = program();
-        Receiver::start(command, script, folder, &stored.path().join(file), &sender.secret(ENDPOINT, generation))
+        let secret = sender.secret(ENDPOINT, generation);
+        Receiver::start(EndpointFormat::Standard, command, script, folder, &stored.path().join(file), &secret)
     };
     let receiver = start("events", 1);
     let first = json!({ "type": "order.paid", "timestamp": "2025-03-31T09:57:30Z",
@@ -103,6 +125,8 @@ struct Receiver {
     process: Child,
     url: String,
     file: PathBuf,
+    /// Format of the webhooks that are sent to it.
+    format: EndpointFormat,
     /// Output of the process, which must stay open: it prints each stored event.
     _output: BufReader<ChildStdout>,
 }
@@ -115,13 +139,21 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    fn start(mut command: Command, script: &str, folder: &Path, file: &Path, secret: &SecretString) -> Self {
+    fn start(
+        format: EndpointFormat,
+        mut command: Command,
+        script: &str,
+        folder: &Path,
+        file: &Path,
+        secret: &SecretString,
+    ) -> Self {
         let mut process = command
             .arg(script)
             .current_dir(folder)
             .env("WEBHOOK_SECRET", secret.expose_secret())
             .env("EVENTS_FILE", file)
             .env("PORT", "0")
+            .env("SPREE", if format == EndpointFormat::Spree { "1" } else { "" })
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -130,7 +162,13 @@ impl Receiver {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("listening on port ").unwrap_or_else(|| panic!("it says {line:?}"));
-        Self { url: format!("http://127.0.0.1:{port}/webhooks"), process, file: file.to_owned(), _output: output }
+        Self {
+            url: format!("http://127.0.0.1:{port}/webhooks"),
+            process,
+            file: file.to_owned(),
+            format,
+            _output: output,
+        }
     }
 
     /// Sends an event, signed in so many seconds from now, and returns the status of the answer.
@@ -138,6 +176,7 @@ impl Receiver {
         let webhook = OutgoingWebhook {
             endpoint: ENDPOINT,
             url: EndpointUrl::parse(&self.url).unwrap(),
+            format: self.format,
             generations: generations.to_vec(),
             id: id(number),
             at: Timestamp::from_unix_seconds(now() + after).unwrap(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ANSWER_BYTES_MAX, EndpointAnswer, EndpointId, EndpointUrl, OutgoingWebhook, SendError, SendErrorClass, SendResult,
-    WebhookSender,
+    ANSWER_BYTES_MAX, EndpointAnswer, EndpointFormat, EndpointId, EndpointUrl, OutgoingWebhook, SendError,
+    SendErrorClass, SendResult, WebhookSender,
 };
 use paywright_domain::Timestamp;
 use paywright_webhook_sender::{HttpWebhookSender, Lookup, SenderSettings};
@@ -47,6 +47,7 @@ fn webhook(url: &str) -> OutgoingWebhook {
     OutgoingWebhook {
         endpoint: ENDPOINT,
         url: EndpointUrl::parse(url).unwrap(),
+        format: EndpointFormat::Standard,
         generations: vec![1],
         id: Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0001),
         at: Timestamp::from_unix_seconds(i64::try_from(now.as_secs()).unwrap()).unwrap(),
@@ -118,6 +119,7 @@ async fn the_official_verifier_accepts_a_webhook_and_while_rotating_each_of_two_
     assert_eq!(header("webhook-id"), "0195ead7-0000-7000-8000-000000000001");
     assert_eq!(header("content-type"), "application/json");
     assert_eq!(header("user-agent"), concat!("Paywright/", env!("CARGO_PKG_VERSION")));
+    assert!(first.headers.get("x-spree-hmac-sha256").is_none(), "the format is the standard one");
     assert!(header("webhook-timestamp").bytes().all(|it| it.is_ascii_digit()));
 }
 

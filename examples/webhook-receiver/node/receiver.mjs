@@ -1,9 +1,10 @@
 // Receives Paywright's webhooks: verifies each, stores it once, and only then answers with success.
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 
-const { WEBHOOK_SECRET, EVENTS_FILE = 'events.jsonl', PORT = '9000' } = process.env
+const { WEBHOOK_SECRET, EVENTS_FILE = 'events.jsonl', PORT = '9000', SPREE } = process.env
 const BODY_BYTES_MAX = 1024 * 1024
 
 if (!WEBHOOK_SECRET?.startsWith('whsec_')) {
@@ -13,6 +14,13 @@ if (!WEBHOOK_SECRET?.startsWith('whsec_')) {
 const webhook = new Webhook(WEBHOOK_SECRET)
 const lines = existsSync(EVENTS_FILE) ? readFileSync(EVENTS_FILE, 'utf8').split('\n').filter(Boolean) : []
 const stored = new Set(lines.map(line => JSON.parse(line).webhook_id))
+
+// Spree's signature: its key is the text of the secret, and the raw body is what is signed.
+const isSignedAsBySpree = (body, signature = '') => {
+  const expected = createHmac('sha256', WEBHOOK_SECRET).update(body).digest()
+  const given = Buffer.from(signature, 'base64')
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
 
 // Writes an event to the disk. No other request runs meanwhile, so a repeat cannot come between check and write.
 const store = (id, event) => {
@@ -25,7 +33,7 @@ const store = (id, event) => {
     closeSync(file)
   }
   stored.add(id)
-  console.log(`stored ${id} ${event.type}`)
+  console.log(`stored ${id} ${event.type ?? event.event_type}`)
 }
 
 const receive = async request => {
@@ -35,6 +43,7 @@ const receive = async request => {
   const chunks = []
   for await (const chunk of request) chunks.push(chunk)
   const body = Buffer.concat(chunks)
+  if (SPREE && !isSignedAsBySpree(body, request.headers['x-spree-hmac-sha256'])) return 400
   let event
   try {
     event = webhook.verify(body, request.headers)

@@ -1,5 +1,8 @@
 """Receives Paywright's webhooks: verifies each, stores it once, and only then answers with success."""
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import sys
@@ -15,11 +18,18 @@ if not SECRET.startswith("whsec_"):
 WEBHOOK = Webhook(SECRET)
 EVENTS_FILE = Path(os.environ.get("EVENTS_FILE", "events.jsonl"))
 PORT = int(os.environ.get("PORT", "9000"))
+SPREE = bool(os.environ.get("SPREE"))
 BODY_BYTES_MAX = 1024 * 1024
 
 lines = EVENTS_FILE.read_text("utf-8").splitlines() if EVENTS_FILE.exists() else []
 stored = {json.loads(line)["webhook_id"] for line in lines}
 storing = threading.Lock()
+
+
+def is_signed_as_by_spree(body, signature):
+    """Spree's signature: its key is the text of the secret, and the raw body is what is signed."""
+    expected = base64.b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256))
+    return hmac.compare_digest(expected, (signature or "").encode())
 
 
 def store(webhook_id, event):
@@ -32,7 +42,7 @@ def store(webhook_id, event):
             file.flush()
             os.fsync(file.fileno())
         stored.add(webhook_id)
-        print(f"stored {webhook_id} {event['type']}", flush=True)
+        print(f"stored {webhook_id} {event.get('type') or event.get('event_type')}", flush=True)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -46,6 +56,8 @@ class Receiver(BaseHTTPRequestHandler):
             return self.answer(413)
         # Raw bytes of the body: the signature is over these, not over parsed and rewritten JSON.
         body = self.rfile.read(int(length))
+        if SPREE and not is_signed_as_by_spree(body, self.headers["x-spree-hmac-sha256"]):
+            return self.answer(400)
         try:
             event = WEBHOOK.verify(body, dict(self.headers))
         except (WebhookVerificationError, ValueError) as error:  # ValueError: malformed Base64, UTF-8 or JSON
