@@ -2,8 +2,8 @@
 
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
-    EditOrderError, GetOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder,
-    ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
+    EditOrderError, EndpointFormat, GetOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError,
+    PlacedOrder, ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::{CaptureMethod, IntentStatus};
@@ -60,11 +60,20 @@ pub(crate) enum Act {
     RotateKey,
 }
 
+/// A program with an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    /// Form of the webhooks.
+    pub(crate) format: EndpointFormat,
+    /// Types of the events; all types if empty.
+    pub(crate) types: &'static [FeedEventType],
+}
+
 /// An action at the endpoints, at the first one unless it says another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndpointAct {
-    /// Creates an endpoint for events of these types; of all types if empty.
-    Create(&'static [FeedEventType]),
+    /// Creates an endpoint.
+    Create(Consumer),
     /// Rotates the secret; the one before goes on signing for so many seconds.
     Rotate(u32),
     /// Disables the endpoint.

@@ -2,7 +2,7 @@
 
 use paywright_app::{EndpointError, EndpointUrl, FeedPageError, FeedPageRequest, NewEndpoint, Position, Publisher};
 
-use crate::acts::{EndpointAct, Person};
+use crate::acts::{Consumer, EndpointAct, Person};
 use crate::world::BoxFuture;
 
 /// Number of events on a page of the feed: few, so that the feed has several pages.
@@ -14,9 +14,9 @@ impl Person {
         let endpoints = self.world.core().books.feed.endpoints.clone();
         let id = |index: usize| endpoints.get(index).map(|(id, _)| *id);
         let index = if let EndpointAct::EnableAt(index) = act { index } else { 0 };
-        if let EndpointAct::Create(types) = act {
+        if let EndpointAct::Create(Consumer { format, types }) = act {
             let Ok(url) = EndpointUrl::parse("https://receiver.example/webhooks") else { return };
-            let new = NewEndpoint { url, description: String::new(), types: types.to_vec(), after: None };
+            let new = NewEndpoint { format, types: types.to_vec(), ..NewEndpoint::at(url) };
             return self
                 .change(move |it| {
                     let new = new.clone();

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    AttemptOutcome, EndpointId, FactRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease, LeasedQueue,
-    OutgoingWebhook, Position, QueueRelease, SecretGeneration,
+    AttemptOutcome, EndpointFormat, EndpointId, FactRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease,
+    LeasedQueue, OutgoingWebhook, Position, QueueRelease, SecretGeneration,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::order::OrderState;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::books::Violation;
 use crate::invariants::{Checked, fail};
+use crate::ports::parts_of;
 use crate::store::{Tables, is_enabled, wants};
 
 /// Lease on a queue, as its holder sees it.
@@ -28,12 +29,15 @@ struct QueueLease {
     generations: usize,
 }
 
-/// An event that was leased for a delivery.
+/// An event, or a part of one, that was leased for a delivery.
 #[derive(Debug, Clone, Copy)]
 struct Leased {
-    position: Position,
+    place: Place,
     order: OrderId,
 }
+
+/// Position of an event, and index of a part of it.
+type Place = (Position, u32);
 
 /// Record of the feed, of the deliveries, and of what the receivers have accepted.
 #[derive(Debug, Default)]
@@ -55,8 +59,14 @@ pub(crate) struct FeedBooks {
     given_up: BTreeSet<(EndpointId, Uuid)>,
     /// Events that a receiver has accepted, since the last replay.
     received: BTreeSet<(EndpointId, Uuid)>,
-    /// First receipts of the events of one order by one endpoint, in the order of their arrival, with their positions.
-    receipts: BTreeMap<(EndpointId, OrderId), Vec<(Uuid, Position)>>,
+    /// First receipts of the events of one order by one endpoint, in the order of their arrival, with their places.
+    receipts: BTreeMap<(EndpointId, OrderId), Vec<(Uuid, Place)>>,
+    /// Furthest place of each order that was sent to an endpoint, since the last restore from a backup.
+    furthest: BTreeMap<(EndpointId, OrderId), Place>,
+    /// Endpoints that got events again by a replay.
+    replayed: BTreeSet<EndpointId>,
+    /// Events that an endpoint got again on request.
+    resent: BTreeSet<(EndpointId, Position)>,
     /// Webhooks that arrive after their senders have timed out.
     pub(crate) late: Vec<OutgoingWebhook>,
     /// Position up to which a program has read the feed page by page.
@@ -151,10 +161,11 @@ impl FeedBooks {
     /// once more.
     pub(crate) fn replay(&mut self, endpoint: EndpointId, tables: &Tables) {
         self.changes += 1;
+        self.replayed.insert(endpoint);
         let Self { received, leased, .. } = self;
         let is_sent_again = |id: &Uuid| {
             let event = leased.get(id);
-            event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.order, it.position))
+            event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.order, it.place.0))
         };
         received.retain(|(of, id)| *of != endpoint || !is_sent_again(id));
     }
@@ -169,11 +180,14 @@ impl FeedBooks {
     ) -> Checked {
         for queue in leased {
             let (endpoint, order) = (queue.endpoint, queue.order);
-            if tables.endpoints.endpoints.get(&endpoint).is_none_or(|it| !is_enabled(&it.endpoint.value)) {
+            let stored = tables.endpoints.endpoints.get(&endpoint).map(|it| &it.endpoint.value);
+            let Some(stored) = stored.filter(|it| is_enabled(it)) else {
                 return fail("I5", format!("a delivery to endpoint {endpoint} was begun, which is disabled"));
-            }
+            };
             if let Some(next) = &queue.next {
-                self.leased.insert(next.id(), Leased { position: next.position, order });
+                let parts = webhooks_of(stored.format, next).into_iter().zip(0..);
+                let parts = parts.map(|(id, part)| (id, Leased { place: (next.position, part), order }));
+                self.leased.extend(parts);
             }
             let (owner, since, until) = (lease.owner, lease.now, lease.until);
             let generations = self.generations.get(&queue.endpoint).map_or(0, Vec::len);
@@ -205,11 +219,12 @@ impl FeedBooks {
 
     /// I5: a deliverer sends a webhook; a violation if another process has a lease on the queue, or if the webhook is
     /// not signed as it must be.
-    pub(crate) fn send(&self, process: usize, webhook: &OutgoingWebhook, now: Timestamp) -> Checked {
+    pub(crate) fn send(&mut self, process: usize, webhook: &OutgoingWebhook, now: Timestamp) -> Checked {
         let endpoint = webhook.endpoint;
-        let Some(leased) = self.leased.get(&webhook.id) else {
+        let Some(leased) = self.leased.get(&webhook.id).copied() else {
             return fail("I5", format!("a webhook has the id {}, which no event has", webhook.id));
         };
+        self.advance(endpoint, leased)?;
         let lease = self.queues.get(&(endpoint, leased.order));
         if let Some(other) = lease.filter(|it| it.process != process && it.until > now) {
             let detail = format!("a webhook is sent while process {} has the lease of its queue", other.process);
@@ -229,13 +244,33 @@ impl FeedBooks {
         Ok(())
     }
 
+    /// I5: an event, or a part of one, is sent; a violation if a later one of its order was sent already, and it is not
+    /// sent again on request.
+    fn advance(&mut self, endpoint: EndpointId, Leased { place, order }: Leased) -> Checked {
+        let furthest = self.furthest.entry((endpoint, order)).or_insert(place);
+        let is_requested = self.replayed.contains(&endpoint) || self.resent.contains(&(endpoint, place.0));
+        if place < *furthest && !is_requested {
+            let ((Position(at), part), (Position(later), later_part)) = (place, *furthest);
+            let detail = format!("part {part} of event {at} is sent after part {later_part} of event {later}");
+            return fail("I5", detail);
+        }
+        *furthest = place.max(*furthest);
+        Ok(())
+    }
+
+    /// Records that an event is sent again on request.
+    pub(crate) fn resend(&mut self, endpoint: EndpointId, position: Position) {
+        self.changes += 1;
+        self.resent.insert((endpoint, position));
+    }
+
     /// A receiver accepts a webhook.
     pub(crate) fn receive(&mut self, webhook: &OutgoingWebhook) {
         let Some(leased) = self.leased.get(&webhook.id) else { return };
         self.received.insert((webhook.endpoint, webhook.id));
         let receipts = self.receipts.entry((webhook.endpoint, leased.order)).or_default();
         if receipts.iter().all(|(id, _)| *id != webhook.id) {
-            receipts.push((webhook.id, leased.position));
+            receipts.push((webhook.id, leased.place));
         }
     }
 
@@ -246,6 +281,7 @@ impl FeedBooks {
         self.positioned = self.positions.iter().copied().collect();
         self.relay = None;
         self.queues.clear();
+        self.furthest.clear();
         self.generations.clear();
         let stored = &tables.endpoints.endpoints;
         for (id, it) in stored {
@@ -253,7 +289,8 @@ impl FeedBooks {
         }
         self.endpoints.retain(|(id, _)| stored.contains_key(id));
         let events = tables.positions().filter_map(|(position, _)| tables.feed_event(position));
-        let kept: BTreeSet<Uuid> = events.map(|it| it.id()).collect();
+        let in_each = |event: FeedEvent| EndpointFormat::ALL.map(|it| webhooks_of(it, &event)).concat();
+        let kept: BTreeSet<Uuid> = events.flat_map(in_each).collect();
         self.leased.retain(|id, _| kept.contains(id));
         self.given_up.retain(|(_, id)| kept.contains(id));
         self.received.retain(|(_, id)| kept.contains(id));
@@ -313,18 +350,20 @@ impl FeedBooks {
         let Some(endpoint) = stored.filter(|it| is_enabled(it)) else { return Ok(()) };
         for (position, _) in tables.positions().filter(|(position, it)| *position > first && wants(endpoint, it)) {
             let Some(event) = tables.feed_event(position) else { continue };
-            let key = (id, event.id());
-            if !self.received.contains(&key) && !self.given_up.contains(&key) {
-                let (kind, version) = (event.kind.name(), event.recorded.version.0);
-                let detail = format!("endpoint {id} never received event {} ({kind}, version {version})", position.0);
-                return fail("I5", detail);
+            for (webhook, part) in webhooks_of(endpoint.format, &event).into_iter().zip(0_u32..) {
+                let key = (id, webhook);
+                if !self.received.contains(&key) && !self.given_up.contains(&key) {
+                    let what = format!("part {part} of event {} ({})", position.0, event.kind.name());
+                    let version = event.recorded.version.0;
+                    return fail("I5", format!("endpoint {id} never received {what} of version {version}"));
+                }
             }
         }
         for receipts in self.receipts.iter().filter(|((endpoint, _), _)| *endpoint == id).map(|(_, it)| it) {
-            let counts = |(event, at): &&(Uuid, Position)| *at > first && !self.given_up.contains(&(id, *event));
+            let counts = |(event, (at, _)): &&(Uuid, Place)| *at > first && !self.given_up.contains(&(id, *event));
             let positions: Vec<_> = receipts.iter().filter(counts).map(|(_, at)| *at).collect();
             if !positions.is_sorted() {
-                let positions: Vec<_> = positions.iter().map(|it| it.0).collect();
+                let positions: Vec<_> = positions.iter().map(|(at, part)| (at.0, *part)).collect();
                 return fail("I5", format!("endpoint {id} received the events of one order as {positions:?}"));
             }
         }
@@ -349,6 +388,14 @@ impl FeedBooks {
 fn signing(stored: &SecretGeneration, at: Timestamp) -> Vec<u32> {
     let before = stored.previous_until.filter(|it| *it > at).map(|_| stored.current - 1);
     [stored.current].into_iter().chain(before).collect()
+}
+
+/// Ids of the webhooks that an event becomes in a format.
+fn webhooks_of(format: EndpointFormat, event: &FeedEvent) -> Vec<Uuid> {
+    match format {
+        EndpointFormat::Standard => vec![event.id()],
+        EndpointFormat::Spree => (0..parts_of(event.kind)).map(|it| event.part_id(it)).collect(),
+    }
 }
 
 /// Position of the last of these facts.

@@ -1,9 +1,10 @@
 //! Plan of a run: the actions of its people and the possible faults. A pure function of the seed.
 
+use paywright_app::EndpointFormat;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::CaptureMethod;
 
-use crate::acts::{Act, ExternalAction, Forgery, VISA};
+use crate::acts::{Act, Consumer, ExternalAction, Forgery, VISA};
 use crate::feed_stories::{ANYTHING_AT_ENDPOINTS, FEED_STORIES};
 use crate::restores::RESTORES;
 
@@ -314,8 +315,15 @@ const FEED_EVERY: u64 = 8;
 /// One of so many runs with a restore is about the feed too.
 const RESTORED_FEED_EVERY: u64 = 48;
 
-/// Types of the events of each endpoint; an empty list stands for all types.
-const ENDPOINTS: &[&[FeedEventType]] = &[&[], &[FeedEventType::OrderPaid]];
+/// Program that gets every event.
+const EVERY_EVENT: Consumer = Consumer { format: EndpointFormat::Standard, types: &[] };
+/// Program that gets each event in its parts.
+const EVERY_PART: Consumer = Consumer { format: EndpointFormat::Spree, types: &[] };
+const PAYMENTS: Consumer = Consumer { format: EndpointFormat::Standard, types: &[FeedEventType::OrderPaid] };
+
+/// Programs with an endpoint in the runs that are about the feed, one of these lists in each.
+const CONSUMERS: [&[Consumer]; 6] =
+    [&[EVERY_EVENT], &[EVERY_EVENT], &[EVERY_EVENT, PAYMENTS], &[EVERY_PART], &[EVERY_PART], &[EVERY_PART, PAYMENTS]];
 
 /// One of so many runs has a restore from a backup.
 const RESTORED_EVERY: u64 = 6;
@@ -368,8 +376,8 @@ pub(crate) struct Plan {
     pub(crate) restores_max: u32,
     /// Whether a recovery is run after a restore, before a process starts.
     pub(crate) recovers: bool,
-    /// Types of the events of each endpoint.
-    pub(crate) endpoints: &'static [&'static [FeedEventType]],
+    /// Programs with an endpoint.
+    pub(crate) endpoints: &'static [Consumer],
     pub(crate) capture: CaptureMethod,
     pub(crate) webhooks: bool,
     pub(crate) expires: Option<u32>,
@@ -439,10 +447,10 @@ impl Plan {
             restore: 8,
         };
         if is_about_feed {
-            plan.endpoints = ENDPOINTS.get(..rng.choice([1, 1, 1, 2]).unwrap_or(1)).unwrap_or_default();
+            plan.endpoints = rng.choice(CONSUMERS).unwrap_or_default();
             plan.processes = rng.choice([1, 2, 2]).unwrap_or(1);
         } else if seed % 16 < 4 {
-            plan.endpoints = ENDPOINTS.get(..1).unwrap_or_default();
+            plan.endpoints = &[EVERY_EVENT];
         }
         plan
     }

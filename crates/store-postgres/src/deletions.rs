@@ -32,8 +32,9 @@ fn delivered_feed() -> String {
 #[tokio::test]
 async fn events_that_an_endpoint_comes_to_wait_for_during_a_deletion_are_kept() {
     let migrate = async |url: &str| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0);
-    let new_endpoint =
-        format!("{ORDER}, now(), 3, 'https://shop.example/', '', '{{}}', 1, NULL, 'k', NULL, NULL, NULL, NULL");
+    let new_endpoint = format!(
+        "{ORDER}, 'spree', now(), 3, 'https://shop.example/', '', '{{}}', '{{}}', now(), 1, NULL, 'k', NULL, NULL, NULL, NULL"
+    );
     for request in [
         format!("EXECUTE resend ({ENDPOINT}, {ORDER}, 4, now(), 100)"),
         format!("EXECUTE set_back (3, {ENDPOINT})"),

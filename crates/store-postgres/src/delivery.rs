@@ -108,7 +108,7 @@ impl LeaseQueues {
     }
 }
 
-statement!(LeaseQueues => (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, Bool, EventColumns), include_str!("sql/lease_queues.sql"), self {
+statement!(LeaseQueues => (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt, Bool, EventColumns), include_str!("sql/lease_queues.sql"), self {
     endpoints: Array<SqlUuid> = self.endpoints,
     orders: Array<SqlUuid> = self.orders,
     now: Timestamptz = self.claim.now,
@@ -123,6 +123,7 @@ pub(crate) struct LeasedQueueRow {
     order: Uuid,
     taken: i64,
     tries: i64,
+    part: i64,
     done: i64,
     position: i64,
     is_resend: bool,
@@ -137,6 +138,7 @@ impl LeasedQueueRow {
             order: OrderId(self.order),
             taken: column("taken").count(self.taken)?,
             tries: column("tries").count(self.tries)?,
+            part: column("part").count(self.part)?,
             done: column("done").position(self.done)?,
             position: column("last").position(self.position)?,
             next: self.next.restore()?,
@@ -153,7 +155,9 @@ pub(crate) struct ReleaseQueues {
     owners: Vec<Uuid>,
     taken: Vec<i64>,
     done: Vec<i64>,
+    leased_part: Vec<i64>,
     passed: Vec<Option<i64>>,
+    part: Vec<Option<i64>>,
     is_resend: Vec<bool>,
     tries: Vec<i64>,
     due_at: Vec<PgTimestamp>,
@@ -168,16 +172,22 @@ impl ReleaseQueues {
         let mut releases: Vec<_> = releases.iter().collect();
         releases.sort_by_key(|it| (it.endpoint, it.order));
         for release in releases {
-            let (passed, tries, due_at) = match release.next {
-                QueueNext::Passed { position, now } => (Some(pg_position(position)), 0, now),
-                QueueNext::Again { tries, at } => (None, tries, at),
+            let (passed, part, tries, due_at) = match release.next {
+                QueueNext::Passed { position, now } => (Some(pg_position(position)), Some(0), 0, now),
+                QueueNext::Part { position, done, now } => {
+                    let before = (!release.is_resend).then(|| pg_position(position) - 1);
+                    (before, Some(i64::from(done)), 0, now)
+                }
+                QueueNext::Again { tries, at } => (None, None, tries, at),
             };
             columns.endpoints.push(release.endpoint.0);
             columns.orders.push(release.order.0);
             columns.owners.push(release.owner);
             columns.taken.push(i64::from(release.taken));
             columns.done.push(pg_position(release.done));
+            columns.leased_part.push(i64::from(release.part));
             columns.passed.push(passed);
+            columns.part.push(part);
             columns.is_resend.push(release.is_resend);
             columns.tries.push(i64::from(tries));
             columns.due_at.push(pg_time(due_at));
@@ -192,7 +202,9 @@ statement!(ReleaseQueues => (), include_str!("sql/release_queues.sql"), self {
     owners: Array<SqlUuid> = self.owners,
     taken: Array<BigInt> = self.taken,
     done: Array<BigInt> = self.done,
+    leased_part: Array<BigInt> = self.leased_part,
     passed: Array<Nullable<BigInt>> = self.passed,
+    part: Array<Nullable<BigInt>> = self.part,
     is_resend: Array<Bool> = self.is_resend,
     tries: Array<BigInt> = self.tries,
     due_at: Array<Timestamptz> = self.due_at,

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
-use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position,
-    QueueRelease, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WaitingOrders,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints,
+    Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
+    Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
+use crate::attempt_search::{AttemptsFound, CountedAttempts};
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, DueRow, FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, MakeQueuesDue,
     ReleaseQueues, Resend, ResendRow, Waiting, WaitingRow,
@@ -33,6 +35,7 @@ macro_rules! with_head {
 pub(crate) struct AddEndpoint<'a> {
     columns: EndpointColumns<'a>,
     id: Uuid,
+    format: &'static str,
     created_at: PgTimestamp,
     position: i64,
 }
@@ -41,14 +44,15 @@ statement!(
     AddEndpoint<'_> => (),
     concat!(
         with_head!(),
-        "INSERT INTO webhook_endpoints (url, description, kinds, secret_generation, previous_secret_until, ",
+        "INSERT INTO webhook_endpoints (url, description, format, kinds, subscriptions, updated_at, secret_generation, previous_secret_until, ",
         "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, ",
-        "position) VALUES (:url, :description, :kinds, :secret_generation, :previous_secret_until, ",
+        "position) VALUES (:url, :description, :format, :kinds, :subscriptions, :updated_at, :secret_generation, :previous_secret_until, ",
         ":secret_key_id, :disabled_reason, :disabled_at, :failing_since, :failing_told, :endpoint, 1, ",
         ":created_at, :position)",
     ),
     self {
         endpoint: SqlUuid = self.id,
+        format: SqlText = self.format,
         created_at: Timestamptz = self.created_at,
         position: BigInt = self.position,
         ..EndpointColumns = self.columns,
@@ -58,8 +62,8 @@ statement!(
 /// Columns of a stored endpoint, as [`StoredEndpointColumns`] has their types.
 macro_rules! columns {
     () => {
-        "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, created_at, \
-         disabled_reason, disabled_at, failing_since, failing_told, position"
+        "id, version, url, description, format, kinds, subscriptions, secret_generation, previous_secret_until, \
+         secret_key_id, created_at, updated_at, disabled_reason, disabled_at, failing_since, failing_told, position"
     };
 }
 
@@ -99,18 +103,18 @@ statement!(
 );
 
 /// End of a query for endpoints that an operator should look at: `:failing_since` is the time since when they fail,
-/// `:key_id` the id of the key.
+/// `:key_ids` are the ids of the key.
 macro_rules! troubled {
     () => {
         " FROM webhook_endpoints WHERE disabled_reason <> 'requested' OR (disabled_at IS NULL \
-         AND (failing_since <= :failing_since::timestamptz OR secret_key_id <> :key_id::text))"
+         AND (failing_since <= :failing_since::timestamptz OR secret_key_id <> ALL (:key_ids::text[])))"
     };
 }
 
 /// Query for the first endpoints that an operator should look at.
 struct Troubled {
     failing_since: PgTimestamp,
-    key_id: String,
+    key_ids: Vec<String>,
     limit: i64,
 }
 
@@ -119,7 +123,7 @@ statement!(
     concat!("SELECT ", columns!(), troubled!(), " ORDER BY id LIMIT :limit"),
     self {
         failing_since: Timestamptz = self.failing_since,
-        key_id: SqlText = self.key_id,
+        key_ids: Array<SqlText> = self.key_ids,
         limit: BigInt = self.limit,
     }
 );
@@ -128,12 +132,12 @@ statement!(
 #[derive(Clone)]
 struct TroubledCount {
     failing_since: PgTimestamp,
-    key_id: String,
+    key_ids: Vec<String>,
 }
 
 statement!(TroubledCount => BigInt, concat!("SELECT count(*)", troubled!()), self {
     failing_since: Timestamptz = self.failing_since,
-    key_id: SqlText = self.key_id,
+    key_ids: Array<SqlText> = self.key_ids,
 });
 
 /// Statement that replaces an endpoint (`change_endpoint.sql`).
@@ -264,6 +268,7 @@ impl Endpoints for PostgresStore {
         let add = AddEndpoint {
             columns: EndpointColumns::of(endpoint),
             id: endpoint.id.0,
+            format: endpoint.format.name(),
             created_at: pg_time(endpoint.created_at),
             position: pg_position(position),
         };
@@ -294,16 +299,16 @@ impl Endpoints for PostgresStore {
     async fn troubled_endpoints(
         &self,
         failing_since: Timestamp,
-        key_id: &str,
+        key_ids: &[String],
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError> {
-        let (failing_since, key_id) = (pg_time(failing_since), key_id.to_owned());
-        let count = TroubledCount { failing_since, key_id: key_id.clone() };
+        let (failing_since, key_ids) = (pg_time(failing_since), key_ids.to_vec());
+        let count = TroubledCount { failing_since, key_ids: key_ids.clone() };
         let count: Option<i64> = self.row(count).await.map_err(Failure::of_read)?;
         if count.unwrap_or(0) == 0 {
             return Ok(TroubledEndpoints::default());
         }
-        let first = Troubled { failing_since, key_id, limit: i64::from(limit) };
+        let first = Troubled { failing_since, key_ids, limit: i64::from(limit) };
         let rows: Vec<EndpointRow> = self.rows(first).await.map_err(Failure::of_read)?;
         let first = rows.into_iter().map(|it| it.restore().map(|it| it.endpoint.value));
         let first = first.collect::<Result<_, _>>().map_err(Failure::of_read)?;
@@ -393,6 +398,14 @@ impl Endpoints for PostgresStore {
     async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
         let rows: Result<Vec<AttemptRow>, Failure> = self.rows(AttemptsBefore::of(query)).await;
         rows.and_then(|rows| rows.into_iter().map(AttemptRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, StoreError> {
+        let count: Option<i64> = self.row(CountedAttempts::of(search)).await.map_err(Failure::of_read)?;
+        let rows: Result<Vec<AttemptRow>, Failure> = self.rows(AttemptsFound::of(search)).await;
+        let attempts = rows.and_then(|rows| rows.into_iter().map(AttemptRow::restore).collect());
+        let count = count.and_then(|it| u16::try_from(it).ok()).unwrap_or_default();
+        Ok(AttemptPage { attempts: attempts.map_err(Failure::of_read)?, count })
     }
 
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {

@@ -7,6 +7,7 @@
 mod abandoned;
 mod address;
 mod ask;
+mod attempt_search;
 mod columns;
 mod connect;
 #[cfg(test)]

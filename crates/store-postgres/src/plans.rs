@@ -94,14 +94,14 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("lease", &format!("'{{}}', '{{}}', now(), now(), {ID}, now()"), "webhook_queues_pkey|queues_of_an_order"),
             (
                 "release",
-                "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \
+                "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \
                  '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
                 "webhook_queues_pkey",
             ),
             ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
             (
                 "change",
-                &format!("{ID}, 1, now(), '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL"),
+                &format!("{ID}, 1, now(), '', '', '{{}}', '{{}}', now(), 1, NULL, '', NULL, NULL, NULL, NULL"),
                 "webhook_endpoints_pkey",
             ),
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),

@@ -64,6 +64,7 @@ async fn deliver(store: &PostgresStore, owner: u128, delivered: &Delivered) -> u
             order: queue.order,
             taken: queue.taken,
             done: queue.done,
+            part: queue.part,
             is_resend: queue.is_resend,
             next: QueueNext::Passed { position: queue.position, now: at(NOW) },
             attempt: None,

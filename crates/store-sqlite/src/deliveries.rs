@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
-    Attempt, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext,
-    QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned,
-    WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue,
+    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
+    Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -45,11 +45,11 @@ impl Endpoints for SqliteStore {
     async fn troubled_endpoints(
         &self,
         failing_since: Timestamp,
-        key_id: &str,
+        key_ids: &[String],
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError> {
-        let key_id = key_id.to_owned();
-        self.read(move |db| endpoints::troubled(db, failing_since, &key_id, limit)).await
+        let key_ids = key_ids.to_vec();
+        self.read(move |db| endpoints::troubled(db, failing_since, &key_ids, limit)).await
     }
 
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
@@ -126,6 +126,11 @@ impl Endpoints for SqliteStore {
         self.read_many(move |db| endpoints::attempts(db, &query)).await
     }
 
+    async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, StoreError> {
+        let search = search.clone();
+        self.read(move |db| endpoints::search_attempts(db, &search)).await
+    }
+
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
         self.writer.run(move |db| endpoints::delete_attempts(db, before, limit)).await
     }
@@ -143,8 +148,8 @@ fn is_behind(db: &mut SqliteConnection) -> Result<bool, Failure> {
     Ok(behind.is_some())
 }
 
-/// Puts the events of each endpoint's next step into its queues. A queue that has passed one of them already is set back
-/// before it.
+/// Puts the events of each endpoint's next step into its queues. A queue that has passed one of them already, or parts of it,
+/// is set back before it.
 const FILL: &str = "
     INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
     SELECT endpoint.id, feed.order_id, min(feed.position) - 1, max(feed.position), ?1
@@ -159,8 +164,9 @@ const FILL: &str = "
     GROUP BY endpoint.id, feed.order_id
     ON CONFLICT (endpoint_id, order_id) DO UPDATE SET
         last = max(last, excluded.last),
-        tries = iif(excluded.done < done, 0, tries),
-        next_due_at = iif(excluded.done < done, excluded.next_due_at, ifnull(next_due_at, excluded.next_due_at)),
+        part = iif(excluded.done < done + min(part, 1), 0, part),
+        tries = iif(excluded.done < done + min(part, 1), 0, tries),
+        next_due_at = iif(excluded.done < done + min(part, 1), excluded.next_due_at, ifnull(next_due_at, excluded.next_due_at)),
         done = min(done, excluded.done)";
 
 /// Moves endpoints as [`FILL`] fills their queues.
@@ -260,6 +266,7 @@ fn lease_sql() -> String {
     format!(
         "SELECT queue.endpoint_id AS endpoint_id, queue.order_id AS order_id, queue.done AS done, queue.last AS last,
              queue.resend AS resend, iif(queue.resend IS NULL, queue.tries, queue.resend_tries) AS tries,
+             iif(queue.resend IS NULL, iif(feed.position = queue.done + 1, queue.part, 0), queue.resend_part) AS part,
              queue.taken AS taken, queue.due_at AS due_at, {EVENT_COLUMNS}
          FROM (
              SELECT it.*, iif(it.resend_due_at <= ?1, json_extract(it.resends, '$[0]'), NULL) AS resend
@@ -297,6 +304,8 @@ struct DueRow {
     #[diesel(sql_type = BigInt)]
     tries: i64,
     #[diesel(sql_type = BigInt)]
+    part: i64,
+    #[diesel(sql_type = BigInt)]
     taken: i64,
     #[diesel(sql_type = BigInt)]
     due_at: i64,
@@ -318,6 +327,7 @@ impl DueRow {
             order: OrderId(column("order_id").uuid(&self.order_id)?),
             taken: column("taken").count(taken)?,
             tries: column("tries").count(self.tries)?,
+            part: column("part").count(self.part)?,
             done: position(&column("done"), self.done)?,
             position: at,
             next,
@@ -366,6 +376,8 @@ struct QueueRow {
     resend_due_at: Option<i64>,
     leased_by: Option<Vec<u8>>,
     leased_until: Option<i64>,
+    part: i64,
+    resend_part: i64,
 }
 
 fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Failure> {
@@ -383,9 +395,13 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
     let Some(held) = held else { return Ok(()) };
     let mut left = resends(&held.resends)?;
     let mut next = QueueRow { leased_by: None, leased_until: None, ..held };
-    let (passed, tries, at) = match release.next {
-        QueueNext::Passed { position, now } => (Some(bound(position)), 0, now),
-        QueueNext::Again { tries, at } => (None, tries, at),
+    let (passed, part, tries, at) = match release.next {
+        QueueNext::Passed { position, now } => (Some(bound(position)), Some(0), 0, now),
+        QueueNext::Part { position, done, now } => {
+            let before = (!release.is_resend).then(|| bound(position) - 1);
+            (before, Some(i64::from(done)), 0, now)
+        }
+        QueueNext::Again { tries, at } => (None, None, tries, at),
     };
     // While the endpoint is disabled, its queues are due at no time.
     let is_disabled = next.next_due_at.is_none() && next.resend_due_at.is_none();
@@ -393,9 +409,11 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
     if release.is_resend {
         left.retain(|it| Some(*it) != passed);
         next.resends = to_json(&left)?;
+        next.resend_part = part.unwrap_or(next.resend_part);
         (next.resend_due_at, next.resend_tries) = (due(!left.is_empty()), i64::from(tries));
-    } else if next.done == bound(release.done) {
+    } else if next.done == bound(release.done) && [0, next.part].contains(&i64::from(release.part)) {
         next.done = passed.unwrap_or(next.done);
+        next.part = part.unwrap_or(next.part);
         (next.next_due_at, next.tries) = (due(next.done < next.last), i64::from(tries));
     }
     if left.is_empty() && next.done >= next.last {

@@ -2,17 +2,18 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary};
+use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
-    Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, Endpoint, EndpointFormat,
+    EndpointId, EndpointState, EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass, StoredEndpoint,
+    TroubledEndpoints, Version, Versioned,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::{OrderId, Timestamp};
 
 use crate::failure::Failure;
 use crate::feed_rows::{bound, kinds, position};
-use crate::rows::Column;
+use crate::rows::{Column, to_json};
 use crate::schema::{webhook_attempts, webhook_endpoints, webhook_queues};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -31,6 +32,9 @@ struct EndpointRow {
     disabled_at: Option<i64>,
     failing_since: Option<i64>,
     failing_told: Option<i64>,
+    format: String,
+    subscriptions: String,
+    updated_at: Option<i64>,
 }
 
 impl EndpointRow {
@@ -53,6 +57,9 @@ impl EndpointRow {
             disabled_at: disabled.map(|(_, at)| at.unix_micros()),
             failing_since: endpoint.failing.map(|it| it.since.unix_micros()),
             failing_told: endpoint.failing.map(|it| i64::from(it.told)),
+            format: endpoint.format.name().to_owned(),
+            subscriptions: to_json(&endpoint.subscriptions)?,
+            updated_at: Some(endpoint.updated_at.unix_micros()),
         })
     }
 
@@ -86,9 +93,12 @@ impl EndpointRow {
             id: EndpointId(column("id").uuid(&self.id)?),
             url: column("url").read(EndpointUrl::restore(&self.url))?,
             description: self.description,
+            format: column("format").found(EndpointFormat::named(&self.format))?,
             types: types.collect::<Result<_, _>>()?,
+            subscriptions: column("subscriptions").json(&self.subscriptions)?,
             secret,
             created_at: column("created_at").time(self.created_at)?,
+            updated_at: column("updated_at").time(self.updated_at.unwrap_or(self.created_at))?,
             state,
             failing,
         };
@@ -132,12 +142,12 @@ pub(crate) fn list(
 pub(crate) fn troubled(
     db: &mut SqliteConnection,
     failing_since: Timestamp,
-    key_id: &str,
+    key_ids: &[String],
     limit: u16,
 ) -> Result<TroubledEndpoints, Failure> {
     let is_disabled = webhook_endpoints::disabled_reason.ne(DisabledReason::Requested.name());
     let is_failing = webhook_endpoints::failing_since.le(failing_since.unix_micros());
-    let is_unsigned = webhook_endpoints::secret_key_id.ne(key_id.to_owned()).nullable();
+    let is_unsigned = webhook_endpoints::secret_key_id.ne_all(key_ids.to_vec()).nullable();
     let is_troubled =
         is_disabled.or(webhook_endpoints::disabled_at.is_null().nullable().and(is_failing.or(is_unsigned)));
     let troubled = webhook_endpoints::table.filter(is_troubled);
@@ -286,6 +296,39 @@ pub(crate) fn attempts(db: &mut SqliteConnection, query: &AttemptQuery) -> Resul
     }
     let rows: Vec<AttemptRow> = statement.load(db)?;
     rows.into_iter().map(AttemptRow::restore).collect()
+}
+
+pub(crate) fn search_attempts(db: &mut SqliteConnection, search: &AttemptSearch) -> Result<AttemptPage, Failure> {
+    let found = || {
+        let endpoints = search.endpoints.iter().map(|it| it.0.as_bytes().to_vec());
+        let mut statement =
+            webhook_attempts::table.filter(webhook_attempts::endpoint_id.eq_any(endpoints)).into_boxed();
+        if let Some(kind) = &search.kind {
+            statement = statement.filter(webhook_attempts::kind.eq(kind));
+        }
+        let delivered = AttemptOutcome::Delivered.name();
+        statement = match search.is_delivered {
+            Some(true) => statement.filter(webhook_attempts::outcome.eq(delivered)),
+            Some(false) => statement.filter(webhook_attempts::outcome.ne(delivered)),
+            None => statement,
+        };
+        statement = match search.status {
+            Some(Some(status)) => statement.filter(webhook_attempts::status.eq(i64::from(status))),
+            Some(None) => statement.filter(webhook_attempts::status.is_null()),
+            None => statement,
+        };
+        if let Some(text) = &search.error_contains {
+            let has_text = sql::<Bool>("instr(lower(answer), ").bind::<Text, _>(text).sql(") > 0");
+            statement = statement.filter(webhook_attempts::error.is_not_null()).filter(has_text);
+        }
+        statement
+    };
+    let newest = (webhook_attempts::at.desc(), webhook_attempts::event_id.desc(), webhook_attempts::endpoint_id.asc());
+    let counted: Vec<i64> = found().limit(AttemptSearch::COUNTED_MAX.into()).select(webhook_attempts::at).load(db)?;
+    let rows: Vec<AttemptRow> =
+        found().order(newest).offset(search.offset.into()).limit(search.limit.into()).load(db)?;
+    let attempts = rows.into_iter().map(AttemptRow::restore).collect::<Result<_, _>>()?;
+    Ok(AttemptPage { attempts, count: u16::try_from(counted.len()).unwrap_or(u16::MAX) })
 }
 
 pub(crate) fn delete_attempts(db: &mut SqliteConnection, before: Timestamp, limit: u16) -> Result<u16, Failure> {

@@ -157,6 +157,9 @@ table! {
         failing_since -> Nullable<BigInt>,
         failing_told -> Nullable<BigInt>,
         position -> BigInt,
+        format -> Text,
+        subscriptions -> Text,
+        updated_at -> Nullable<BigInt>,
     }
 }
 
@@ -174,6 +177,8 @@ table! {
         taken -> BigInt,
         leased_by -> Nullable<Binary>,
         leased_until -> Nullable<BigInt>,
+        part -> BigInt,
+        resend_part -> BigInt,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Contract tests of the port [`Endpoints`](paywright_app::Endpoints). `endpoint_contract!(fresh())` makes a test of
-//! each function here, in [`queue_contract`](crate::queue_contract) and in [`resend_contract`](crate::resend_contract).
+//! each function here, in [`queue_contract`](crate::queue_contract),
+//! [`part_contract`](crate::part_contract) and in [`resend_contract`](crate::resend_contract).
 
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
-    Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
+    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointFormat, EndpointId, EndpointState,
+    EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version,
+    Versioned,
 };
 use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
@@ -12,6 +14,7 @@ use crate::contract::{NOW, is_conflict};
 use crate::feed_contract::{FeedStore, FeedSubject};
 use crate::{at, order_id};
 
+pub use crate::part_contract::*;
 pub use crate::queue_contract::*;
 pub use crate::resend_contract::*;
 
@@ -47,6 +50,13 @@ macro_rules! endpoint_contract {
             a_change_of_an_enabled_endpoint_keeps_its_retries
             the_orders_that_wait_for_an_endpoint_are_counted
             what_waits_for_an_endpoint_is_made_due
+            the_parts_of_an_event_are_sent_one_after_another
+            a_resend_has_parts_of_its_own
+            a_queue_that_is_set_back_begins_with_the_first_part
+            a_queue_that_is_set_back_during_the_delivery_of_a_part_stays_so
+            parts_are_those_of_one_event_alone
+            attempts_of_several_endpoints_are_searched
+            no_event_waits_for_an_endpoint_that_was_never_enabled
             an_event_is_sent_again_before_the_rest
             a_resend_that_fails_delays_no_other_event
             the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend
@@ -84,9 +94,12 @@ pub fn endpoint(n: u32) -> Endpoint {
         id: endpoint_id(n),
         url: EndpointUrl::parse(&format!("https://shop.example/webhooks/{n}")).unwrap(),
         description: String::new(),
+        format: EndpointFormat::Standard,
         types: Vec::new(),
+        subscriptions: Vec::new(),
         secret: SecretGeneration { current: 1, previous_until: None, key_id: "key-1".into() },
         created_at: at(NOW),
+        updated_at: at(NOW),
         state: EndpointState::Enabled,
         failing: None,
     }
@@ -112,7 +125,7 @@ pub(crate) async fn change(store: &dyn FeedStore, n: u32, now: i64, edit: impl F
     store.change_endpoint(&changed, at(now)).await.unwrap();
 }
 
-fn attempt(n: u32, time: i64, event: u128, outcome: AttemptOutcome) -> Attempt {
+pub(crate) fn attempt(n: u32, time: i64, event: u128, outcome: AttemptOutcome) -> Attempt {
     Attempt {
         endpoint: endpoint_id(n),
         at: at(time),
@@ -139,7 +152,10 @@ pub async fn an_endpoint_is_read_unchanged(subject: &impl FeedSubject) {
     add_endpoint(store, 1).await;
     let full = Endpoint {
         description: "Kaffee für Zoë ☕".into(),
+        format: EndpointFormat::Spree,
         types: vec![FeedEventType::RefundChanged, FeedEventType::OrderPaid],
+        subscriptions: vec!["refund.create".into(), "order.paid".into()],
+        updated_at: at(NOW + 7),
         secret: SecretGeneration { current: u32::MAX, previous_until: Some(at(NOW + 9)), key_id: "k2".into() },
         failing: Some(Failing { since: at(NOW - 5), told: 3 }),
         ..endpoint(2)
@@ -159,7 +175,8 @@ pub async fn an_endpoint_is_read_unchanged(subject: &impl FeedSubject) {
         let expected = StoredEndpoint { endpoint: versioned(version, changed), position: Position(7) };
         assert_eq!(stored(store, 2).await, expected);
     }
-    let emptied = Endpoint { url: EndpointUrl::parse("http://10.0.0.1:8080/a?b=c").unwrap(), ..endpoint(2) };
+    let url = EndpointUrl::parse("http://10.0.0.1:8080/a?b=c").unwrap();
+    let emptied = Endpoint { url, format: full.format, ..endpoint(2) };
     store.change_endpoint(&versioned(version, emptied.clone()), at(NOW)).await.unwrap();
     assert_eq!(stored(store, 2).await.endpoint.value, emptied);
     assert_eq!(stored(store, 1).await, expected, "another endpoint is unchanged");
@@ -214,6 +231,7 @@ pub async fn endpoints_that_get_no_events_are_read_up_to_a_limit(subject: &impl 
         (7, EndpointState::Enabled, None, "key-2", true),
         (8, disabled_by(DisabledReason::Requested), None, "key-2", false),
         (9, EndpointState::Enabled, failing(NOW - 8), "key-1", true),
+        (10, EndpointState::Enabled, None, "key-1.spree", false),
     ] {
         let secret = SecretGeneration { current: 1, previous_until: None, key_id: key.into() };
         let endpoint = Endpoint { state, failing, secret, ..endpoint(n) };
@@ -221,16 +239,17 @@ pub async fn endpoints_that_get_no_events_are_read_up_to_a_limit(subject: &impl 
         expected.extend(is_expected.then_some(endpoint));
     }
     let troubled = async |limit| {
-        let TroubledEndpoints { first, count } = store.troubled_endpoints(at(NOW - 5), "key-1", limit).await.unwrap();
+        let keys = ["key-1", "key-1.spree"].map(String::from);
+        let TroubledEndpoints { first, count } = store.troubled_endpoints(at(NOW - 5), &keys, limit).await.unwrap();
         assert_eq!(count, 5);
         first
     };
     assert_eq!(troubled(10).await, expected);
     assert_eq!(troubled(2).await, expected[..2]);
     change(store, 3, NOW, |it| it.state = EndpointState::Enabled).await;
-    let left = store.troubled_endpoints(at(NOW - 10), "key-2", 10).await.unwrap();
+    let left = store.troubled_endpoints(at(NOW - 10), &["key-2".to_owned()], 10).await.unwrap();
     let ids: Vec<_> = left.first.iter().map(|it| it.id).collect();
-    assert_eq!(ids, [1, 3, 4, 5, 6, 9].map(endpoint_id));
+    assert_eq!(ids, [1, 3, 4, 5, 6, 9, 10].map(endpoint_id));
 }
 
 /// An endpoint with the same id has neither afterwards.

@@ -15,6 +15,7 @@ pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;
 mod gateway;
+pub mod part_contract;
 pub mod postgres;
 mod provider;
 pub mod queue_contract;

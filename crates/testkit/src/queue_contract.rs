@@ -61,9 +61,9 @@ pub(crate) async fn lease_one(store: &dyn FeedStore, order: OrderId) -> LeasedQu
     own.pop().expect("the order's queue is due")
 }
 
-fn release(queue: &LeasedQueue, next: QueueNext) -> QueueRelease {
-    let LeasedQueue { endpoint, order, taken, done, is_resend, .. } = *queue;
-    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, is_resend, next, attempt: None }
+pub(crate) fn release(queue: &LeasedQueue, next: QueueNext) -> QueueRelease {
+    let LeasedQueue { endpoint, order, taken, done, part, is_resend, .. } = *queue;
+    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, part, is_resend, next, attempt: None }
 }
 
 pub(crate) fn passed(queue: &LeasedQueue, now: i64) -> QueueRelease {

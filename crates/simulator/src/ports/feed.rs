@@ -5,9 +5,9 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptQuery, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints, Feed, FeedAppend, FeedEvent,
-    FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError,
-    StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints,
+    Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease,
+    ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -194,10 +194,10 @@ impl Endpoints for ScheduledFeed {
     async fn troubled_endpoints(
         &self,
         failing_since: Timestamp,
-        key_id: &str,
+        key_ids: &[String],
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError> {
-        self.read("read troubled endpoints", self.store.troubled_endpoints(failing_since, key_id, limit)).await
+        self.read("read troubled endpoints", self.store.troubled_endpoints(failing_since, key_ids, limit)).await
     }
 
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
@@ -281,7 +281,7 @@ impl Endpoints for ScheduledFeed {
         let it = self.clone();
         let write = async move {
             let resent = it.store.resend(endpoint, order, position, now);
-            it.clone().done(resent, |books, _| books.note_change()).await
+            it.clone().done(resent, |books, _| books.resend(endpoint, position)).await
         };
         self.write("resend event", write).await
     }
@@ -293,6 +293,10 @@ impl Endpoints for ScheduledFeed {
 
     async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
         self.read("read attempts", self.store.attempts(query)).await
+    }
+
+    async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, StoreError> {
+        self.read("search attempts", self.store.search_attempts(search)).await
     }
 
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {

@@ -31,6 +31,8 @@ use crate::store::MemoryStore;
 use crate::stripe::{Stripe, check_read, created, form, is_replayed, issued, issued_refund, proceeds};
 use crate::world::World;
 use feed::ScheduledFeed;
+use sender::SimulatedFormat;
+pub(crate) use sender::parts_of;
 
 /// Time that a slow call takes, in seconds: longer than a lease lasts.
 const SLOW_SECONDS: u32 = 200;
@@ -65,6 +67,7 @@ impl ProcessPorts {
             feed: Arc::new(store()),
             endpoints: Arc::new(store()),
             sender: Arc::new(outside()),
+            spree_format: Arc::new(SimulatedFormat),
             clock: Arc::new(outside()),
             ids: Arc::new(outside()),
             waker: Arc::new(outside()),

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use paywright_app::{
-    EndpointAnswer, EndpointId, EndpointUrl, OutgoingWebhook, SendError, SendErrorClass, SendResult, UrlNotAllowed,
-    WebhookSender,
+    EndpointAnswer, EndpointId, EndpointUrl, EventFormat, EventPart, FeedEvent, OutgoingWebhook, SendError,
+    SendErrorClass, SendResult, UrlNotAllowed, WebhookSender,
 };
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 use secrecy::SecretString;
 
 use super::{ProcessPorts, SLOW_SECONDS};
@@ -78,5 +80,40 @@ impl WebhookSender for ProcessPorts {
 
     fn key_id(&self) -> Option<&str> {
         Some(KEY_ID)
+    }
+}
+
+/// Format in which events of some types become several webhooks, and those of others none.
+pub(crate) struct SimulatedFormat;
+
+/// Number of webhooks that an event becomes in the simulated format, if all are subscribed to.
+pub(crate) const fn parts_of(kind: FeedEventType) -> u32 {
+    match kind {
+        FeedEventType::OrderPaid => 3,
+        FeedEventType::OrderPlaced | FeedEventType::RefundChanged => 2,
+        FeedEventType::OrderEdited | FeedEventType::OrderCanceled | FeedEventType::IntentChanged => 1,
+        FeedEventType::OrderAnomaly
+        | FeedEventType::IntentCreated
+        | FeedEventType::IntentConfirmed
+        | FeedEventType::AuthorizationEnded
+        | FeedEventType::RefundRequested
+        | FeedEventType::DisputeOpened
+        | FeedEventType::DisputeChanged => 0,
+    }
+}
+
+impl EventFormat for SimulatedFormat {
+    fn part(&self, event: &FeedEvent, _subscriptions: &[String], from: u32) -> Option<EventPart> {
+        let parts = parts_of(event.kind);
+        (from < parts).then(|| EventPart {
+            index: from,
+            name: format!("{}.{from}", event.kind.name()),
+            body: event.to_json(),
+            next: Some(from + 1).filter(|it| *it < parts),
+        })
+    }
+
+    fn test_body(&self, _kind: &str, _at: Timestamp) -> String {
+        String::new()
     }
 }

@@ -245,7 +245,7 @@ impl<'a> Simulation<'a> {
         for process in 0..self.plan.processes {
             self.start(process);
         }
-        let endpoints = self.plan.endpoints.iter().map(|types| Act::Endpoint(EndpointAct::Create(types)));
+        let endpoints = self.plan.endpoints.iter().map(|it| Act::Endpoint(EndpointAct::Create(*it)));
         self.add_person(endpoints.chain(self.plan.before.iter().copied()).collect());
         self.run_without_faults()?;
         for acts in &self.plan.people {

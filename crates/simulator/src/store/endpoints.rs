@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptQuery, DisabledReason, DueQueue, Endpoint, EndpointId, EndpointState, Endpoints, Lease,
-    LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint,
-    TroubledEndpoints, UnpositionedFact, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, DueQueue, Endpoint, EndpointId,
+    EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome,
+    StoreError, StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX,
+    WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -31,11 +32,15 @@ struct QueueRow {
     /// `None` while the endpoint is disabled, or without positions.
     next_due_at: Option<Timestamp>,
     tries: u32,
+    /// Number of parts that are done of the event at the position after `done`.
+    part: u32,
     /// Events to send again on request, in the order of the requests.
     resends: Vec<Position>,
     /// `None` while the endpoint is disabled, or without resends.
     resend_due_at: Option<Timestamp>,
     resend_tries: u32,
+    /// Number of parts that are done of the first resend.
+    resend_part: u32,
     taken: u32,
     held: Option<Held>,
 }
@@ -47,9 +52,11 @@ impl QueueRow {
             last: done,
             next_due_at: None,
             tries: 0,
+            part: 0,
             resends: Vec::new(),
             resend_due_at: None,
             resend_tries: 0,
+            resend_part: 0,
             taken: 0,
             held: None,
         }
@@ -116,11 +123,11 @@ impl EndpointTables {
         Ok(())
     }
 
-    fn troubled(&self, failing_since: Timestamp, key_id: &str, limit: u16) -> TroubledEndpoints {
+    fn troubled(&self, failing_since: Timestamp, key_ids: &[String], limit: u16) -> TroubledEndpoints {
         let is_troubled = |it: &&Endpoint| match it.state {
             EndpointState::Disabled { reason, .. } => reason != DisabledReason::Requested,
             EndpointState::Enabled => {
-                it.failing.is_some_and(|it| it.since <= failing_since) || it.secret.key_id != key_id
+                it.failing.is_some_and(|it| it.since <= failing_since) || !key_ids.contains(&it.secret.key_id)
             }
         };
         let mut first: Vec<_> = self.endpoints.values().map(|it| &it.endpoint.value).filter(is_troubled).collect();
@@ -184,8 +191,8 @@ impl EndpointTables {
             for (position, fact) in feed.between(stored.position, until).filter(|(_, fact)| wants(endpoint, fact)) {
                 let before = Position(position.0.saturating_sub(1));
                 let row = self.queues.entry((endpoint.id, fact.fact.order)).or_insert_with(|| QueueRow::new(before));
-                if row.done >= position {
-                    (row.done, row.tries, row.next_due_at) = (before, 0, Some(now));
+                if row.done >= position || (row.done == before && row.part > 0) {
+                    (row.done, row.part, row.tries, row.next_due_at) = (before, 0, 0, Some(now));
                 }
                 row.last = row.last.max(position);
                 row.next_due_at = row.next_due_at.or(Some(now));
@@ -235,17 +242,21 @@ impl EndpointTables {
         }
         row.held = None;
         let is_enabled = self.endpoints.get(&key.0).is_some_and(|it| is_enabled(&it.endpoint.value));
-        let (passed, tries, at) = match release.next {
-            QueueNext::Passed { position, now } => (Some(position), 0, now),
-            QueueNext::Again { tries, at } => (None, tries, at),
+        let (passed, part, tries, at) = match release.next {
+            QueueNext::Passed { position, now } => (Some(position), Some(0), 0, now),
+            QueueNext::Part { position, done, now } => {
+                let before = Position(position.0.saturating_sub(1));
+                (Some(before).filter(|_| !release.is_resend), Some(done), 0, now)
+            }
+            QueueNext::Again { tries, at } => (None, None, tries, at),
         };
         if release.is_resend {
             row.resends.retain(|it| Some(*it) != passed);
-            row.resend_tries = tries;
+            (row.resend_part, row.resend_tries) = (part.unwrap_or(row.resend_part), tries);
             row.resend_due_at = (is_enabled && !row.resends.is_empty()).then_some(at);
-        } else if row.done == release.done {
+        } else if row.done == release.done && [0, row.part].contains(&release.part) {
             row.done = passed.unwrap_or(row.done);
-            row.tries = tries;
+            (row.part, row.tries) = (part.unwrap_or(row.part), tries);
             row.next_due_at = (is_enabled && row.has_next()).then_some(at);
         }
         if row.is_drained() {
@@ -269,6 +280,22 @@ impl EndpointTables {
         found.sort_by_key(|it| Reverse((it.at, it.event)));
         found.truncate(usize::from(query.limit));
         found
+    }
+
+    fn search_attempts(&self, search: &AttemptSearch) -> AttemptPage {
+        let is_found = |it: &&Attempt| {
+            let error = it.error.map(|_| it.answer.to_lowercase());
+            search.endpoints.contains(&it.endpoint)
+                && search.kind.as_ref().is_none_or(|kind| it.kind == *kind)
+                && search.is_delivered.is_none_or(|is_it| (it.outcome == AttemptOutcome::Delivered) == is_it)
+                && search.status.is_none_or(|status| it.status == status)
+                && search.error_contains.as_ref().is_none_or(|text| error.is_some_and(|it| it.contains(text)))
+        };
+        let mut found: Vec<_> = self.attempts.iter().filter(is_found).cloned().collect();
+        found.sort_by_key(|it| (Reverse((it.at, it.event)), it.endpoint));
+        let count = u16::try_from(found.len()).unwrap_or(u16::MAX).min(AttemptSearch::COUNTED_MAX);
+        let page = found.into_iter().skip(usize::try_from(search.offset).unwrap_or(usize::MAX));
+        AttemptPage { attempts: page.take(usize::from(search.limit)).collect(), count }
     }
 
     fn delete_attempts(&mut self, before: Timestamp, limit: u16) -> u16 {
@@ -334,12 +361,17 @@ impl Tables {
         let next = || self.feed.between(row.done, row.last).find(|(_, it)| of_order(it)).map(|(position, _)| position);
         let position = resent.or_else(next);
         let QueueRow { taken, done, last, .. } = row;
-        let tries = if resent.is_some() { row.resend_tries } else { row.tries };
+        let (tries, part) = match position {
+            _ if resent.is_some() => (row.resend_tries, row.resend_part),
+            Some(position) if position == done.plus(1) => (row.tries, row.part),
+            Some(_) | None => (row.tries, 0),
+        };
         Some(LeasedQueue {
             endpoint,
             order,
             taken,
             tries,
+            part,
             done,
             position: position.unwrap_or(last),
             next: position.and_then(|it| self.feed_event(it)),
@@ -375,10 +407,10 @@ impl Endpoints for MemoryStore {
     async fn troubled_endpoints(
         &self,
         failing_since: Timestamp,
-        key_id: &str,
+        key_ids: &[String],
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError> {
-        Ok(self.read(|it| it.endpoints.troubled(failing_since, key_id, limit)))
+        Ok(self.read(|it| it.endpoints.troubled(failing_since, key_ids, limit)))
     }
 
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
@@ -451,6 +483,10 @@ impl Endpoints for MemoryStore {
 
     async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
         Ok(self.read(|it| it.endpoints.attempts(query)))
+    }
+
+    async fn search_attempts(&self, search: &AttemptSearch) -> Result<AttemptPage, StoreError> {
+        Ok(self.read(|it| it.endpoints.search_attempts(search)))
     }
 
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {

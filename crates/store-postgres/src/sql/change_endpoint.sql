@@ -6,6 +6,7 @@ WITH before AS MATERIALIZED (
 ), changed AS (
     UPDATE webhook_endpoints AS endpoint
     SET version = version + 1, url = :url::text, description = :description::text, kinds = :kinds::text[],
+        subscriptions = :subscriptions::text[], updated_at = :updated_at::timestamptz,
         secret_generation = :secret_generation::bigint, previous_secret_until = :previous_secret_until::timestamptz,
             secret_key_id = :secret_key_id::text,
         disabled_reason = :disabled_reason::text, disabled_at = :disabled_at::timestamptz,

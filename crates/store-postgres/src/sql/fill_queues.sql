@@ -25,11 +25,14 @@ WITH head AS MATERIALIZED (
     GROUP BY behind.id, event.order_id
     ORDER BY behind.id, event.order_id
     ON CONFLICT (endpoint_id, order_id) DO UPDATE
-    -- A queue of resends alone has no positions of its own; of any other, earlier positions set it back.
+    -- A queue of resends alone has no positions of its own; of any other, earlier positions set it back, and so does that
+    -- of the event of which parts are done.
     SET done = CASE WHEN queue.done = queue.last THEN excluded.done ELSE least(queue.done, excluded.done) END,
         last = CASE WHEN queue.done = queue.last THEN excluded.last ELSE greatest(queue.last, excluded.last) END,
-        tries = CASE WHEN excluded.done < queue.done OR queue.done = queue.last THEN 0 ELSE queue.tries END,
-        next_due_at = CASE WHEN excluded.done < queue.done THEN excluded.next_due_at
+        part = CASE WHEN excluded.done < queue.done + least(queue.part, 1) THEN 0 ELSE queue.part END,
+        tries = CASE WHEN excluded.done < queue.done + least(queue.part, 1) OR queue.done = queue.last THEN 0
+            ELSE queue.tries END,
+        next_due_at = CASE WHEN excluded.done < queue.done + least(queue.part, 1) THEN excluded.next_due_at
             ELSE coalesce(queue.next_due_at, excluded.next_due_at) END,
         resend_due_at = CASE WHEN queue.resends <> '{}' THEN coalesce(queue.resend_due_at, excluded.next_due_at) END
 )

@@ -27,7 +27,13 @@ WITH free AS (
 )
 SELECT
     leased.endpoint_id, leased.order_id, leased.taken,
-    CASE WHEN leased.resend IS NULL THEN leased.tries ELSE leased.resend_tries END, leased.done,
+    CASE WHEN leased.resend IS NULL THEN leased.tries ELSE leased.resend_tries END,
+    CASE
+        WHEN leased.resend IS NOT NULL THEN leased.resend_part
+        WHEN feed.position = leased.done + 1 THEN leased.part
+        ELSE 0
+    END,
+    leased.done,
     coalesce(leased.resend, feed.position, leased.last), leased.resend IS NOT NULL,
     feed.position, feed.kind, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text, fact.at,
     fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode

@@ -5,20 +5,24 @@ WITH released AS MATERIALIZED (
     SELECT
         queue.endpoint_id, queue.order_id, queue.last, queue.row, it.is_resend, it.due_at,
         it.passed IS NOT NULL AS is_passed,
-        NOT it.is_resend AND queue.done = it.done AS is_next,
-        CASE WHEN NOT it.is_resend AND queue.done = it.done THEN coalesce(it.passed, queue.done) ELSE queue.done END
-            AS done,
+        queue.is_next,
+        CASE WHEN queue.is_next THEN coalesce(it.passed, queue.done) ELSE queue.done END AS done,
+        CASE WHEN queue.is_next THEN coalesce(it.part, queue.part) ELSE queue.part END AS part,
         CASE WHEN it.is_resend THEN array_remove(queue.resends, it.passed) ELSE queue.resends END AS resends,
-        CASE WHEN NOT it.is_resend AND queue.done = it.done THEN it.tries ELSE queue.tries END AS tries,
+        CASE WHEN queue.is_next THEN it.tries ELSE queue.tries END AS tries,
         CASE WHEN it.is_resend THEN it.tries ELSE queue.resend_tries END AS resend_tries,
+        CASE WHEN it.is_resend THEN coalesce(it.part, queue.resend_part) ELSE queue.resend_part END AS resend_part,
         queue.due_at IS NULL AS is_disabled, queue.next_due_at, queue.resend_due_at
     FROM unnest(
-        :endpoints::uuid[], :orders::uuid[], :owners::uuid[], :taken::bigint[], :done::bigint[], :passed::bigint[],
-        :is_resend::boolean[], :tries::bigint[],
+        :endpoints::uuid[], :orders::uuid[], :owners::uuid[], :taken::bigint[], :done::bigint[], :leased_part::bigint[],
+        :passed::bigint[], :part::bigint[], :is_resend::boolean[], :tries::bigint[],
         :due_at::timestamptz[]
-    ) AS it (endpoint_id, order_id, owner, taken, done, passed, is_resend, tries, due_at)
+    ) AS it (endpoint_id, order_id, owner, taken, done, leased_part, passed, part, is_resend, tries, due_at)
     CROSS JOIN LATERAL (
-        SELECT queue.*, queue.ctid AS row
+        -- The next event and its parts, unless the queue was set back since the lease.
+        SELECT
+            queue.*, queue.ctid AS row,
+            NOT it.is_resend AND queue.done = it.done AND it.leased_part IN (0, queue.part) AS is_next
         FROM webhook_queues AS queue
         WHERE queue.endpoint_id = it.endpoint_id AND queue.order_id = it.order_id
             AND queue.leased_by = it.owner AND queue.taken = it.taken
@@ -28,7 +32,7 @@ WITH released AS MATERIALIZED (
 ), held AS MATERIALIZED (
     -- A queue with nothing left is due until it is deleted.
     SELECT
-        endpoint_id, order_id, last, row, is_passed, done, resends, tries, resend_tries,
+        endpoint_id, order_id, last, row, is_passed, done, part, resends, tries, resend_tries, resend_part,
         CASE
             WHEN is_disabled OR (done >= last AND resends <> '{}') THEN NULL
             WHEN is_next THEN due_at
@@ -49,15 +53,17 @@ WITH released AS MATERIALIZED (
 ), left_over AS (
     -- Each of these rows exists and is locked, so that none is inserted.
     INSERT INTO webhook_queues AS queue (
-        endpoint_id, order_id, done, last, resends, tries, next_due_at, resend_tries, resend_due_at
+        endpoint_id, order_id, done, last, part, resends, tries, next_due_at, resend_tries, resend_due_at, resend_part
     )
-    SELECT endpoint_id, order_id, least(done, last), last, resends, tries, next_due_at, resend_tries, resend_due_at
+    SELECT
+        endpoint_id, order_id, least(done, last), last, part, resends, tries, next_due_at, resend_tries, resend_due_at,
+        resend_part
     FROM held
     WHERE (endpoint_id, order_id) NOT IN (SELECT endpoint_id, order_id FROM drained)
     ON CONFLICT (endpoint_id, order_id) DO UPDATE
-    SET done = excluded.done, resends = excluded.resends, tries = excluded.tries, next_due_at = excluded.next_due_at,
-        resend_tries = excluded.resend_tries, resend_due_at = excluded.resend_due_at, leased_by = NULL,
-        leased_until = NULL
+    SET done = excluded.done, part = excluded.part, resends = excluded.resends, tries = excluded.tries, next_due_at = excluded.next_due_at,
+        resend_tries = excluded.resend_tries, resend_due_at = excluded.resend_due_at,
+        resend_part = excluded.resend_part, leased_by = NULL, leased_until = NULL
 ), attempted AS (
     INSERT INTO webhook_attempts (
         endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome

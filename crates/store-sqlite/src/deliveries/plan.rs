@@ -20,7 +20,7 @@ fn backlog() -> SqliteConnection {
              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n;
          INSERT INTO webhook_endpoints
              SELECT unhex(format('%032x', i)), 1, 'https://shop.example/', '', '[]', 1, NULL, 'k', 1, NULL, NULL, NULL,
-                 NULL, 10000
+                 NULL, 10000, 'standard', '[]', NULL
              FROM numbers;
          INSERT INTO feed SELECT i, unhex(format('%032x', i)), 1, 0, 'order.placed', 1, 0, 0, '{}', NULL FROM numbers;
          INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
