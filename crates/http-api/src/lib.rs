@@ -39,7 +39,7 @@ pub use requests::identify;
 use routes::{post, resource};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
-pub use spree::parse_terms;
+pub use spree::{SpreeFormat, parse_terms};
 
 /// Dependencies of the handlers. Cheap to clone: clones share everything.
 #[derive(Clone)]

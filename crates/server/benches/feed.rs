@@ -31,6 +31,7 @@ use paywright_app::{
     FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, UnpositionedFact, Version,
 };
 use paywright_domain::{Fact, IntentId, Order, OrderId, Timestamp};
+use paywright_http_api::SpreeFormat;
 use paywright_store_postgres::PostgresStore;
 use paywright_store_sqlite::SqliteStore;
 use paywright_testkit::postgres::connect;
@@ -85,6 +86,7 @@ async fn commits<S: Store + Feed + Endpoints + 'static>(name: &str, store: &Arc<
         feed: Arc::<Timed<S>>::clone(&timed),
         endpoints: Arc::<S>::clone(store),
         sender: Arc::new(ScriptedSender::without_key()),
+        spree_format: Arc::new(SpreeFormat),
         clock: Arc::new(RealClock),
         ids: Arc::new(FreshIds),
         waker: Arc::new(CountingWaker::default()),

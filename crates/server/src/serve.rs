@@ -8,7 +8,7 @@ use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Stor
 use paywright_domain::Currency;
 use paywright_domain::id::InstallationId;
 use paywright_http_api::{
-    Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve,
+    Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies, serve,
 };
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
@@ -161,6 +161,7 @@ pub(crate) fn publisher(
         feed,
         endpoints,
         sender: Arc::new(HttpWebhookSender::new(sender)?),
+        spree_format: Arc::new(SpreeFormat),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         waker: Arc::<WorkerSignal>::clone(waker),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl,
-    NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint, WAITING_ORDERS_MAX, WaitingOrders,
+    Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointFormat, EndpointId, EndpointState,
+    EndpointUrl, NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint, WAITING_ORDERS_MAX,
+    WaitingOrders,
 };
 use paywright_domain::fact::FeedEventType;
 use secrecy::ExposeSecret;
@@ -30,7 +31,8 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
     match options.command {
         WebhooksCommand::Create { url, types, description, after } => {
             let types = parse_types(&types)?.unwrap_or_default();
-            let new = NewEndpoint { url: parse_url(&url)?, description, types, after: after.map(Position) };
+            let new =
+                NewEndpoint { description, types, after: after.map(Position), ..NewEndpoint::at(parse_url(&url)?) };
             create(&publisher, new).await?;
         }
         WebhooksCommand::List => list(&publisher).await?,
@@ -40,7 +42,7 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
         }
         WebhooksCommand::Update { id, url, types, description } => {
             let url = url.map(|it| parse_url(&it)).transpose()?;
-            let edit = EndpointEdit { url, description, types: parse_types(&types)? };
+            let edit = EndpointEdit { url, description, types: parse_types(&types)?, ..EndpointEdit::default() };
             update(&publisher, EndpointId(id), edit).await?;
         }
         WebhooksCommand::Rotate { id, overlap_hours } => {
@@ -157,6 +159,7 @@ fn explained(error: EndpointError) -> Failure {
         error @ (EndpointError::NotFound
         | EndpointError::NotConfigured
         | EndpointError::OtherKey
+        | EndpointError::TypesFollowSubscriptions
         | EndpointError::TooManyEndpoints
         | EndpointError::EventNotFound
         | EndpointError::TooManyResends
@@ -185,10 +188,14 @@ fn line(stored: &StoredEndpoint) -> String {
         (EndpointState::Enabled, Some(failing)) => format!("failing since {}", failing.since),
         (EndpointState::Enabled, None) => "enabled".to_owned(),
     };
-    let position = stored.position.0;
+    let position = stored.reached().map_or_else(|| "-".to_owned(), |it| it.0.to_string());
+    let format = match endpoint.format {
+        EndpointFormat::Standard => String::new(),
+        EndpointFormat::Spree => format!("  spree [{}]", endpoint.subscriptions.join(", ")),
+    };
     let description = if endpoint.description.is_empty() { "" } else { "  " };
     format!(
-        "{}  {}  [{types}]  position {position}  {state}{description}{}",
+        "{}  {}  [{types}]{format}  position {position}  {state}{description}{}",
         endpoint.id,
         endpoint.url.as_str(),
         endpoint.description

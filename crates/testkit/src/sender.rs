@@ -3,9 +3,11 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use paywright_app::{
-    EndpointAnswer, EndpointId, EndpointUrl, OutgoingWebhook, SendError, SendErrorClass, SendResult, UrlNotAllowed,
-    WebhookSender,
+    EndpointAnswer, EndpointId, EndpointUrl, EventFormat, EventPart, FeedEvent, OutgoingWebhook, SendError,
+    SendErrorClass, SendResult, UrlNotAllowed, WebhookSender,
 };
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 use secrecy::SecretString;
 
 /// Answer of an endpoint, or the error of an attempt without one.
@@ -96,5 +98,29 @@ impl WebhookSender for ScriptedSender {
 
     fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+}
+
+/// Format in which `order.paid` becomes three webhooks, `order.canceled` none, and each other event one. The name of a part
+/// is that of the event with the index of the part, like `order.paid.0`.
+pub struct PartsFormat;
+
+impl EventFormat for PartsFormat {
+    fn part(&self, event: &FeedEvent, subscriptions: &[String], from: u32) -> Option<EventPart> {
+        let count = match event.kind {
+            FeedEventType::OrderPaid => 3,
+            FeedEventType::OrderCanceled => 0,
+            _ => 1,
+        };
+        let names = (0..count).map(|index| (index, format!("{}.{index}", event.kind.name())));
+        let is_wanted = |name: &String| subscriptions.iter().any(|it| it == "*" || it == name);
+        let mut parts = names.filter(|(index, name)| *index >= from && is_wanted(name));
+        let (index, name) = parts.next()?;
+        let body = format!(r#"{{"type":"{name}","position":{}}}"#, event.position.0);
+        Some(EventPart { index, name, body, next: parts.next().map(|(index, _)| index) })
+    }
+
+    fn test_body(&self, kind: &str, _at: Timestamp) -> String {
+        format!(r#"{{"type":"{kind}"}}"#)
     }
 }

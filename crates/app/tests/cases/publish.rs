@@ -1,6 +1,7 @@
 //! The feed and outgoing webhooks, from the commit of an order to the answer of an endpoint.
 
 mod pages;
+mod parts;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use paywright_app::{
 };
 use paywright_domain::Order;
 use paywright_domain::fact::FeedEventType;
-use paywright_testkit::{CountedIds, CountingWaker, HandClock, ScriptedSender, edit_of_lines};
+use paywright_testkit::{CountedIds, CountingWaker, HandClock, PartsFormat, ScriptedSender, edit_of_lines};
 use secrecy::ExposeSecret;
 
 use crate::{Kind, Shop};
@@ -63,7 +64,7 @@ impl Published {
 
     async fn endpoint_at(&self, url: &str, types: &[FeedEventType]) -> StoredEndpoint {
         let url = EndpointUrl::parse(url).unwrap();
-        let new = NewEndpoint { url, description: String::new(), types: types.to_vec(), after: None };
+        let new = NewEndpoint { types: types.to_vec(), ..NewEndpoint::at(url) };
         self.publisher.create_endpoint(new).await.unwrap().endpoint
     }
 
@@ -99,6 +100,7 @@ fn publisher_of(
         feed,
         endpoints: Arc::<Kind>::clone(store),
         sender: Arc::<ScriptedSender>::clone(sender),
+        spree_format: Arc::new(PartsFormat),
         clock: Arc::<HandClock>::clone(clock),
         ids: Arc::new(CountedIds::default()),
         waker: Arc::new(CountingWaker::default()),
@@ -344,6 +346,7 @@ async fn the_deliverer_is_woken_after_each_step_that_fills_queues() {
         feed: Arc::<Kind>::clone(&it.store),
         endpoints: Arc::<Kind>::clone(&it.store),
         sender: Arc::<ScriptedSender>::clone(&it.sender),
+        spree_format: Arc::new(PartsFormat),
         clock: Arc::<HandClock>::clone(&it.shop.clock),
         ids: Arc::new(CountedIds::default()),
         waker: Arc::<CountingWaker>::clone(&waker),
@@ -700,8 +703,7 @@ async fn nothing_is_sent_that_cannot_be_signed() {
     let other = publisher(&it.store, &without_key, &it.shop.clock);
     assert_eq!(other.run_deliveries().await.unwrap(), 0);
     let url = EndpointUrl::parse("https://books.example/webhooks").unwrap();
-    let new = NewEndpoint { url, description: String::new(), types: Vec::new(), after: None };
-    let refused = other.create_endpoint(new).await.unwrap_err();
+    let refused = other.create_endpoint(NewEndpoint::at(url)).await.unwrap_err();
     assert!(matches!(refused, EndpointError::NotConfigured), "{refused}");
     it.deliver().await;
     assert_eq!(it.sent().len(), 1);

@@ -21,7 +21,8 @@ use actix_web::web::{self, ServiceConfig, get};
 use actix_web::{HttpResponse, Resource, Route, Scope};
 pub(crate) use amount::display;
 use paywright_domain::OrderId;
-use platform::{orders, payments, prices};
+pub use platform::SpreeFormat;
+use platform::{orders, payments, prices, subscribers, webhook_events};
 pub(crate) use refusal::Refusal;
 pub(crate) use shopper::Call;
 pub use terms::parse_terms;
@@ -123,6 +124,7 @@ fn stripe_routes(config: &mut ServiceConfig) {
 fn platform() -> Scope {
     web::scope("/api/v2/platform")
         .configure(platform_order_routes)
+        .configure(webhook_routes)
         .service(at("/variants").route(get().to(prices::variants)).route(put(prices::put_variants)))
         .service(
             at("/variants/{variant}")
@@ -152,6 +154,19 @@ fn platform_order_routes(config: &mut ServiceConfig) {
         .service(platform_resource("/line_items/{line}").route(get().to(payments::line_item)))
         .service(platform_resource("/adjustments").route(get().to(payments::adjustments)))
         .service(platform_resource("/adjustments/{adjustment}").route(get().to(payments::adjustment)));
+}
+
+fn webhook_routes(config: &mut ServiceConfig) {
+    config
+        .service(at("/webhooks/subscribers").route(get().to(subscribers::list)).route(post(subscribers::create)))
+        .service(
+            at("/webhooks/subscribers/{subscriber}")
+                .route(get().to(subscribers::show))
+                .route(patch(subscribers::update))
+                .route(put(subscribers::update))
+                .route(delete(subscribers::remove)),
+        )
+        .service(at("/webhooks/events").route(get().to(webhook_events::list)));
 }
 
 /// CORS for pages of these origins. No caller is authenticated by a cookie, so that a page can do no more than its tokens

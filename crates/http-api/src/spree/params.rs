@@ -44,7 +44,7 @@ fn integer(value: &Value) -> Result<i64, Reason> {
 }
 
 /// Reads a boolean, also as forms send it: `true`, `1`, `false`, `0` or an empty string, which a cleared checkbox sends.
-fn flag(value: &Value) -> Result<bool, Reason> {
+pub(super) fn flag(value: &Value) -> Result<bool, Reason> {
     if let Value::Bool(flag) = value {
         return Ok(*flag);
     }

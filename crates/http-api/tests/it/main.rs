@@ -27,7 +27,9 @@ use paywright_app::{
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Currency, Timestamp};
-use paywright_http_api::{Api, ApiKeyText, Bodies, EventPages, RateLimits, Shutdown, Tokens, configure, identify};
+use paywright_http_api::{
+    Api, ApiKeyText, Bodies, EventPages, RateLimits, Shutdown, SpreeFormat, Tokens, configure, identify,
+};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};
 use secrecy::SecretString;
@@ -138,6 +140,7 @@ impl Service {
             feed: Arc::<SqliteStore>::clone(&store),
             endpoints: Arc::<SqliteStore>::clone(&store),
             sender: Arc::<ScriptedSender>::clone(&sender),
+            spree_format: Arc::new(SpreeFormat),
             clock: Arc::clone(&ports.clock),
             ids: Arc::clone(&ports.ids),
             waker: Arc::clone(&ports.waker),

@@ -44,7 +44,7 @@ async fn an_endpoint_is_created_read_listed_changed_and_deleted() {
     let (path, created) = create(&service, json!({ "url": URL })).await;
     let mut expected = json!({
         "id": &path[1..], "url": URL, "description": "", "types": ["*"], "status": "enabled", "disabled_reason": null,
-        "disabled_at": null, "failing_since": null, "position": 0, "created_at": "2025-03-31T09:57:30Z",
+        "disabled_at": null, "failing_since": null, "format": "standard", "position": 0, "created_at": "2025-03-31T09:57:30Z",
         "previous_secret_until": null, "secret": created["secret"],
     });
     assert_eq!(created, expected);

@@ -35,4 +35,5 @@ mod standby;
 mod stopping;
 mod stripe_boundary;
 mod stripe_clients;
+mod subscriber;
 mod two_installations;

@@ -46,7 +46,7 @@ async fn endpoint(dev: &Dev, receiver: &Receiver, url: &str, body: Value) -> Str
     data["id"].as_str().unwrap().to_owned()
 }
 
-async fn sell(dev: &Dev) -> Value {
+pub(crate) async fn sell(dev: &Dev) -> Value {
     let order = dev.place().await;
     let intent = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
     dev.confirm(&intent, "pm_card_visa").await;

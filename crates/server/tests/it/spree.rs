@@ -28,7 +28,7 @@ fn variants() -> Value {
 const TERMS: &str = include_str!("../../src/demo/terms.json");
 
 /// Calls the platform API as an application of the shop.
-async fn platform(dev: &Dev, method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn platform(dev: &Dev, method: Method, path: &str, body: &Value) -> Answer {
     let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
     let request = dev.http.request(method, format!("{base}/api/v2/platform{path}")).header("x-api-key", &dev.key);
     answer(request.header("content-type", "application/json").body(body.to_string())).await

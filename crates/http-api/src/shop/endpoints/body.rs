@@ -37,10 +37,10 @@ pub(super) fn new_endpoint(body: &Fields) -> Result<NewEndpoint, Problem> {
     let types = types(&mut it);
     let after = it.optional("after", position);
     let new = url.map(|url| NewEndpoint {
-        url,
         description: description.unwrap_or_default(),
         types: types.unwrap_or_default(),
         after,
+        ..NewEndpoint::at(url)
     });
     done(problems, new)
 }
@@ -51,7 +51,7 @@ pub(super) fn endpoint_edit(body: &Fields) -> Result<EndpointEdit, Problem> {
     let mut it = Reader::new(body, &["url", "description", "types"], &mut problems);
     let url = it.optional("url", url);
     let description = it.optional("description", description);
-    let edit = EndpointEdit { url, description, types: types(&mut it) };
+    let edit = EndpointEdit { url, description, types: types(&mut it), ..EndpointEdit::default() };
     done(problems, Some(edit))
 }
 

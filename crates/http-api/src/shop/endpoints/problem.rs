@@ -14,6 +14,9 @@ impl From<EndpointError> for Problem {
             error @ (EndpointError::NotConfigured | EndpointError::OtherKey) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "webhooks_not_configured", error.to_string())
             }
+            error @ EndpointError::TypesFollowSubscriptions => {
+                Self::conflict("types_follow_subscriptions", error.to_string())
+            }
             EndpointError::UrlNotAllowed(reason) => {
                 Self::field(StatusCode::UNPROCESSABLE_ENTITY, "webhook_url_not_allowed", "url", reason)
             }

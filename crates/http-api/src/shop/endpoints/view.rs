@@ -14,14 +14,15 @@ pub(super) struct EndpointView<'a> {
     id: String,
     url: &'a str,
     description: &'a str,
+    format: &'static str,
     types: Vec<&'static str>,
     status: &'static str,
     disabled_reason: Option<&'static str>,
     disabled_at: Option<String>,
     /// Time of the first failure of the run of failures that is going on.
     failing_since: Option<String>,
-    /// Position up to which events have been delivered or queued.
-    position: u64,
+    /// Position up to which events have been delivered or queued; `None` for an endpoint that was never enabled.
+    position: Option<u64>,
     created_at: String,
     /// Time until which the previous secret signs too.
     previous_secret_until: Option<String>,
@@ -42,12 +43,13 @@ impl<'a> EndpointView<'a> {
             id: endpoint.id.to_string(),
             url: endpoint.url.as_str(),
             description: &endpoint.description,
+            format: endpoint.format.name(),
             types,
             status,
             disabled_reason: disabled.map(|(reason, _)| DisabledReason::name(reason)),
             disabled_at: disabled.map(|(_, at)| at.to_string()),
             failing_since: endpoint.failing.map(|it| it.since.to_string()),
-            position: stored.position.0,
+            position: stored.reached().map(|it| it.0),
             created_at: endpoint.created_at.to_string(),
             previous_secret_until: endpoint.secret.previous_until.filter(|it| now < *it).map(|it| it.to_string()),
         }

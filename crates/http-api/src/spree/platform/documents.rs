@@ -63,20 +63,19 @@ pub(super) const RELATIONSHIPS: Relationships = |kind| {
         "adjustment" => &[("order", Some("order")), ("adjustable", Some("order")), ("source", None)],
         "address" => &[("country", Some("country")), ("state", None), ("user", Some("user"))],
         "variant" => &[("product", None), ("images", None), ("option_values", None), ("stock_items", None)],
-        "user" | "country" | "payment_method" => &[],
+        "event" => &[("subscriber", Some("subscriber"))],
+        "user" | "country" | "payment_method" | "subscriber" => &[],
         _ => return None,
     })
 };
 
 /// Document of an order with every first-level relationship included.
-#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn order_document(order: &PlatformOrder) -> Result<Value, MoneyError> {
     Ok(Show::everything("order", RELATIONSHIPS).one(&order.resource()?))
 }
 
 /// Document of the payment by this PaymentIntent, with every first-level relationship included. `None` if the order has
 /// no such payment.
-#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn payment_document(order: &PlatformOrder, intent: &str) -> Result<Option<Value>, MoneyError> {
     let Some(payment) = order.payments.iter().find(|it| it.intent.as_str() == intent) else { return Ok(None) };
     Ok(Some(Show::everything("payment", RELATIONSHIPS).one(&order.payment(payment)?)))
@@ -84,7 +83,6 @@ pub(crate) fn payment_document(order: &PlatformOrder, intent: &str) -> Result<Op
 
 /// Document of the refund with this number, with every first-level relationship included. `None` if the order has no
 /// such refund.
-#[cfg_attr(not(test), expect(dead_code, reason = "the format of outgoing webhooks for Spree is made of it"))]
 pub(crate) fn refund_document(order: &PlatformOrder, number: u32) -> Result<Option<Value>, MoneyError> {
     let Some(refund) = order.refunds.iter().find(|it| it.number == number) else { return Ok(None) };
     let payment = order.payments.iter().find(|it| it.intent == refund.intent);

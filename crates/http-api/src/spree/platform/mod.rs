@@ -1,4 +1,5 @@
-//! The Platform API, for applications of the shop: orders with their payments, and the price list.
+//! The Platform API, for applications of the shop: orders with their payments, webhook subscribers and their events, and the
+//! price list.
 
 mod admission;
 mod amounts;
@@ -10,10 +11,16 @@ pub(super) mod orders;
 mod parts;
 pub(super) mod payments;
 pub(super) mod prices;
+mod snapshot;
+pub(super) mod subscribers;
+pub(super) mod webhook_events;
+mod webhook_format;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::Scope;
+
+pub use webhook_format::SpreeFormat;
 
 use super::refusal::Refusal;
 use crate::Api;

@@ -1,6 +1,7 @@
 //! The Platform API. Every answer is checked against the attributes that Spree's description names.
 
 mod login;
+mod subscribers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
