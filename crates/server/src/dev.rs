@@ -7,6 +7,7 @@ use std::time::Duration;
 use paywright_app::{Scope, StoreError};
 use paywright_domain::Currency;
 use paywright_domain::id::CustomerId;
+use paywright_domain::storefront::CountryCode;
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_stripe_twin::program::{KEEP, first_endpoint};
@@ -103,6 +104,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         token_secret: SecretString::from(secrets.token.as_str()),
         token_leeway_seconds: Tokens::LEEWAY_SECONDS,
         currency: Currency::Usd,
+        country: CountryCode::US,
         publishable_key: None,
         // A storefront under development may be served from any origin.
         allowed_origins: vec!["*".into()],

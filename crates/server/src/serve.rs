@@ -7,6 +7,7 @@ use std::time::Duration;
 use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront};
 use paywright_domain::Currency;
 use paywright_domain::id::InstallationId;
+use paywright_domain::storefront::CountryCode;
 use paywright_http_api::{
     Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies, serve,
 };
@@ -33,6 +34,7 @@ pub(crate) struct Wiring {
     pub(crate) token_leeway_seconds: u32,
     /// Currency of a cart for which the storefront names none.
     pub(crate) currency: Currency,
+    pub(crate) country: CountryCode,
     pub(crate) publishable_key: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) keep: Keep,
@@ -73,6 +75,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         token_secret,
         token_leeway_seconds: settings.auth.leeway_seconds(),
         currency: settings.storefront.currency,
+        country: settings.storefront.country,
         publishable_key,
         allowed_origins: settings.storefront.allowed_origins.0.clone(),
         keep: Keep { carts: settings.storefront.keep_carts(), feed: settings.feed.retention() },
@@ -109,7 +112,8 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let publisher = publisher.warning_through(&app);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
-        storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency),
+        storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency)
+            .with_country(wiring.country),
         app,
         publisher,
         publishable_key: wiring.publishable_key,

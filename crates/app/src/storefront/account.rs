@@ -87,6 +87,11 @@ impl Storefront {
         Ok(AccountOrders { orders: listed, total })
     }
 
+    /// Counts the orders that `customer` has completed.
+    pub async fn completed_order_count(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.app.store.orders.count_completed_orders(customer).await
+    }
+
     /// Reads an order that `customer` has completed. [`StorefrontError::NoCart`] for any other order.
     pub async fn completed_order(
         &self,

@@ -1,5 +1,5 @@
 use paywright_domain::id::{CustomerId, ProviderCustomerId};
-use paywright_domain::order::{CancelReason, OrderState, Payer};
+use paywright_domain::order::{CancelReason, Metadata, OrderState, Payer};
 use paywright_domain::storefront::{Cart, CartLine, Terms, Variant, VariantId};
 use paywright_domain::{Currency, Order, Timestamp};
 
@@ -186,8 +186,14 @@ impl Storefront {
         Ok(Payer { customer, payment_method: cart.payment_method.clone() })
     }
 
-    /// Adds `quantity` of a variant to the cart.
-    pub async fn add_item(&self, shopper: &Shopper, id: &VariantId, quantity: u32) -> Result<Session, StorefrontError> {
+    /// Adds `quantity` of a variant to the cart. `metadata` replaces that of the variant's line.
+    pub async fn add_item(
+        &self,
+        shopper: &Shopper,
+        id: &VariantId,
+        quantity: u32,
+        metadata: Option<&Metadata>,
+    ) -> Result<Session, StorefrontError> {
         // A missing cart is reported before a missing variant.
         let loaded = self.load(shopper).await?;
         let needed = |cart: &Cart| {
@@ -197,7 +203,13 @@ impl Storefront {
             }
             ids
         };
-        let add = |cart: Cart, loaded: &Loaded, _| Ok(cart.with_more(loaded.variant(id)?, quantity)?);
+        let add = |cart: Cart, loaded: &Loaded, _| {
+            let cart = cart.with_more(loaded.variant(id)?, quantity)?;
+            Ok(match metadata {
+                Some(metadata) => cart.with_line_metadata(id, metadata.clone())?,
+                None => cart,
+            })
+        };
         Ok(self.change_by_variants(loaded, shopper, needed, add).await?.session)
     }
 

@@ -19,7 +19,9 @@ use std::sync::Arc;
 
 use paywright_domain::id::CustomerId;
 use paywright_domain::order::{CancelReason, ContentError, OrderState};
-use paywright_domain::storefront::{Cart, CartError, CartId, CheckoutError, Terms, TermsProblem, Variant, VariantId};
+use paywright_domain::storefront::{
+    Cart, CartError, CartId, CheckoutError, CountryCode, Terms, TermsProblem, Variant, VariantId,
+};
 use paywright_domain::{Currency, Money, Order, OrderId};
 use thiserror::Error;
 
@@ -47,6 +49,7 @@ pub struct Storefront {
     prices: Arc<dyn PriceList>,
     wallet: Arc<dyn Wallet>,
     currency: Currency,
+    country: CountryCode,
 }
 
 /// Cart or order that a storefront token gives access to.
@@ -237,7 +240,18 @@ impl Storefront {
         wallet: Arc<dyn Wallet>,
         currency: Currency,
     ) -> Self {
-        Self { app, carts, prices, wallet, currency }
+        Self { app, carts, prices, wallet, currency, country: CountryCode::US }
+    }
+
+    /// Returns the same use cases with another default country.
+    #[must_use]
+    pub fn with_country(self, country: CountryCode) -> Self {
+        Self { country, ..self }
+    }
+
+    /// Country for which shipping rates are estimated where neither the request nor the cart has one.
+    pub const fn country(&self) -> CountryCode {
+        self.country
     }
 
     /// Returns the same use cases for one request: see [`App::for_request`].

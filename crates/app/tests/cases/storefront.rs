@@ -59,7 +59,7 @@ impl Front {
     }
 
     async fn add(&self, shopper: &Shopper, id: &str, quantity: u32) -> Result<Session, StorefrontError> {
-        self.storefront.add_item(shopper, &VariantId::new(id).unwrap(), quantity).await
+        self.storefront.add_item(shopper, &VariantId::new(id).unwrap(), quantity, None).await
     }
 
     async fn pay(&self, shopper: &Shopper) -> Result<Order, StorefrontError> {

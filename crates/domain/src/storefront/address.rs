@@ -11,6 +11,11 @@ use crate::text::Text;
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct CountryCode([u8; 2]);
 
+impl CountryCode {
+    /// The United States, Spree's default country.
+    pub const US: Self = Self(*b"US");
+}
+
 /// Error of a text that is not two letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the two letters of a country, like DE")]

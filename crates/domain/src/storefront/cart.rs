@@ -64,6 +64,9 @@ pub struct CartLine {
     pub item: LineItem,
     /// Whether the variant is for sale, as of the last pricing.
     pub is_sold: bool,
+    /// The storefront's metadata of the line. It is the cart's alone: lines of orders have none.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Metadata::is_empty"))]
+    pub metadata: Metadata,
 }
 
 /// Data of a cart, as a store saves it.
@@ -148,8 +151,8 @@ pub enum CartError {
     /// The cart has more than [`Order::LINES_MAX`] lines.
     #[error("a cart has at most {} line items", Order::LINES_MAX)]
     TooManyLines,
-    /// The cart has more than [`Order::METADATA_MAX`] metadata entries.
-    #[error("a cart has at most {} metadata entries", Order::METADATA_MAX)]
+    /// The cart or the line has more than [`Order::METADATA_MAX`] metadata entries.
+    #[error("a cart and each of its lines have at most {} metadata entries", Order::METADATA_MAX)]
     TooMuchMetadata,
     /// No coupon has this code, or the coupon has expired.
     #[error("no coupon has this code, or it has expired")]
@@ -166,6 +169,9 @@ pub enum CartError {
     /// The coupon is not applied to the cart.
     #[error("the coupon is not applied to this cart")]
     CouponNotApplied,
+    /// No coupon is applied to the cart, so that none can be removed.
+    #[error("no coupon is applied to this cart")]
+    NoCoupons,
     /// The cart belongs to another customer.
     #[error("the cart belongs to another customer")]
     OfAnotherCustomer,
@@ -263,8 +269,19 @@ impl Cart {
         }
         let item = variant.line(quantity, currency)?;
         self.data.lines_ever += 1;
-        let line = CartLine { id: self.lines_ever, variant: variant.id.clone(), item, is_sold: true };
+        let metadata = Metadata::new();
+        let line = CartLine { id: self.lines_ever, variant: variant.id.clone(), item, is_sold: true, metadata };
         self.data.lines.push(line);
+        Ok(self)
+    }
+
+    /// Replaces the metadata of the line of a variant.
+    pub fn with_line_metadata(mut self, variant: &VariantId, metadata: Metadata) -> Result<Self, CartError> {
+        if metadata.len() > Order::METADATA_MAX {
+            return Err(CartError::TooMuchMetadata);
+        }
+        let line = self.data.lines.iter_mut().find(|it| it.variant == *variant).ok_or(CartError::NoSuchLine)?;
+        line.metadata = metadata;
         Ok(self)
     }
 
@@ -325,6 +342,9 @@ impl Cart {
     /// Removes the coupon with this code, or all coupons if `code` is `None`.
     pub fn without_coupon(mut self, code: Option<&CouponCode>) -> Result<Self, CartError> {
         let before = self.coupons.len();
+        if code.is_none() && before == 0 {
+            return Err(CartError::NoCoupons);
+        }
         self.data.coupons.retain(|it| code.is_some_and(|code| it != code));
         if code.is_some() && self.coupons.len() == before { Err(CartError::CouponNotApplied) } else { Ok(self) }
     }

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::id::CustomerId;
     use crate::order::tests::at;
-    use crate::order::{AdjustmentKind, Payer};
+    use crate::order::{AdjustmentKind, Metadata, Payer};
     use crate::text::{Email, Text};
     use crate::{Currency, Money, Order, OrderId};
 
@@ -498,6 +498,11 @@ mod tests {
             ),
             (ten.clone().with_coupon(code("ten"), &terms(), at(2)), CartError::CouponAlreadyApplied),
             (ten.without_coupon(Some(&code("five"))), CartError::CouponNotApplied),
+            (filled.clone().without_coupon(None), CartError::NoCoupons),
+            (
+                filled.clone().with_line_metadata(&VariantId::new("none").unwrap(), Metadata::new()),
+                CartError::NoSuchLine,
+            ),
             (filled.clone().with_shipping_rate("post", &terms()), CartError::NoSuchShippingRate),
         ] {
             assert_eq!(changed, Err(problem));

@@ -13,7 +13,7 @@ use super::cart;
 use super::document::{Resource, answer};
 use super::params::Params;
 use super::refusal::Refusal;
-use super::resources;
+use super::resources::{self, PAYMENT_METHOD};
 use super::shopper::Call;
 use crate::Api;
 
@@ -28,17 +28,23 @@ pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String
     cart::cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource, Refusal> {
+/// Resource of a completed order, or of one that is being paid.
+pub(super) fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource, Refusal> {
     let (order, cart) = (&found.order, found.cart.as_ref());
     let token = cart.map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
     Ok(resources::order(order, cart, &token, api.publishable_key.as_deref())?)
 }
 
-/// Reads `page`, `per_page` and `sort`.
-fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
+/// Reads the number and the size of a page.
+fn page(params: &Params) -> Result<(u32, u16), Refusal> {
     // As Spree does: an integer out of its limits means the default, and clients rely on it.
     let number = params.integer_or("page", PAGE_NUMBERS, 1)?;
-    let size = params.integer_or("per_page", 1..=Storefront::ORDERS_PAGE_MAX, PAGE_DEFAULT)?;
+    Ok((number, params.integer_or("per_page", 1..=Storefront::ORDERS_PAGE_MAX, PAGE_DEFAULT)?))
+}
+
+/// Reads `page`, `per_page` and `sort`.
+fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
+    let (number, size) = page(params)?;
     let oldest_first = match params.text("sort")?.as_deref() {
         None | Some("-completed_at" | "-created_at") => false,
         Some("completed_at" | "created_at") => true,
@@ -52,14 +58,29 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
     let customer = call.customer()?;
     let page = orders_page(&call.params)?;
     let found = api.storefront.completed_orders(&customer, &page).await?;
-    let shown = found.orders.iter().map(|it| order_resource(&api, it)).collect::<Result<Vec<_>, _>>()?;
-    let (number, per_page) = (u64::from(page.number), page.size);
-    let pages = found.total.div_ceil(u64::from(per_page)).max(1);
-    let mut document = call.show.many(&shown);
-    let (origin, path) = (api.trusted_proxies.origin(&request), request.path());
+    let mut shown = found.orders.iter().map(|it| order_resource(&api, it)).collect::<Result<Vec<_>, _>>()?;
+    for user in shown.iter_mut().flat_map(|it| it.related_mut("user")) {
+        user.set("completed_orders", json!(found.total));
+    }
+    Ok(page_answer(&api, &request, &call, &shown, (page.number, page.size), found.total))
+}
+
+/// Answers with a page of a list of `total` resources.
+fn page_answer(
+    api: &Api,
+    request: &HttpRequest,
+    call: &Call,
+    shown: &[Resource],
+    (number, per_page): (u32, u16),
+    total: u64,
+) -> HttpResponse {
+    let number = u64::from(number);
+    let pages = total.div_ceil(u64::from(per_page)).max(1);
+    let mut document = call.show.many(shown);
+    let (origin, path) = (api.trusted_proxies.origin(request), request.path());
     let link = |page: u64| format!("{origin}{path}?page={page}&per_page={per_page}");
     if let Some(document) = document.as_object_mut() {
-        let meta = json!({ "count": shown.len(), "total_count": found.total, "total_pages": pages });
+        let meta = json!({ "count": shown.len(), "total_count": total, "total_pages": pages });
         document.insert("meta".to_owned(), meta);
         let links = json!({
             "self": link(number), "next": link((number + 1).min(pages)), "prev": link((number - 1).max(1)),
@@ -67,7 +88,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
         });
         document.insert("links".to_owned(), links);
     }
-    Ok(answer(StatusCode::OK, &document))
+    answer(StatusCode::OK, &document)
 }
 
 /// `GET /account/orders/{number}`: a completed order of the customer.
@@ -75,26 +96,35 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
     let order = api.storefront.completed_order(&which, &customer).await?;
-    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order)?)))
+    let mut shown = order_resource(&api, &order)?;
+    cart::count_orders(&api, &mut shown, Some(&customer), &call.show).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&shown)))
 }
 
-/// `GET /account/credit_cards`: the saved cards of the customer.
-pub(super) async fn credit_cards(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let cards = api.storefront.account_cards(&call.customer()?).await?;
-    let shown: Vec<_> = cards.iter().map(resources::credit_card).collect();
-    Ok(answer(StatusCode::OK, &call.show.many(&shown)))
+/// `GET /account/credit_cards?page=&per_page=&filter[payment_method_id]=`: the saved cards of the customer.
+pub(super) async fn credit_cards(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
+    let customer = call.customer()?;
+    let (number, size) = page(&call.params)?;
+    let method = call.params.under("filter")?.unwrap_or_default().text("payment_method_id")?;
+    let mut cards = api.storefront.account_cards(&customer).await?;
+    cards.retain(|_| method.as_deref().is_none_or(|it| it == PAYMENT_METHOD));
+    let before = usize::try_from(number - 1).unwrap_or(usize::MAX).saturating_mul(usize::from(size));
+    let key = api.publishable_key.as_deref();
+    let shown: Vec<_> = cards.iter().skip(before).take(size.into()).map(|it| resources::credit_card(it, key)).collect();
+    let total = u64::try_from(cards.len()).unwrap_or(u64::MAX);
+    Ok(page_answer(&api, &request, &call, &shown, (number, size), total))
 }
 
 /// `GET /account/credit_cards/default`: the customer's default card.
 pub(super) async fn default_credit_card(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let card = api.storefront.account_card(&call.customer()?, None).await?;
-    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
+    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card, api.publishable_key.as_deref()))))
 }
 
 /// `GET /account/credit_cards/{card}`: a saved card of the customer.
 pub(super) async fn credit_card(api: Data<Api>, call: Call, card: Path<String>) -> Result<HttpResponse, Refusal> {
     let card = api.storefront.account_card(&call.customer()?, Some(&card)).await?;
-    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
+    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card, api.publishable_key.as_deref()))))
 }
 
 /// `DELETE /account/credit_cards/{card}`: removes a saved card of the customer.

@@ -4,11 +4,14 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use paywright_app::{CartEdit, Session, Shopper, StorefrontError};
+use paywright_domain::id::CustomerId;
 use paywright_domain::order::QUANTITY_MAX;
-use paywright_domain::storefront::{Address, CountryCode, CouponCode, LineId, VariantId};
+use paywright_domain::storefront::{Address, CouponCode, LineId, VariantId};
+use serde_json::json;
 
-use super::document::{Show, answer};
-use super::params::Params;
+use super::country::country;
+use super::document::{Resource, Show, answer};
+use super::params::{NO_COUNTRY, Params};
 use super::refusal::Refusal;
 use super::resources;
 use super::shopper::Call;
@@ -24,10 +27,25 @@ pub(super) async fn cart(
     Ok(answer(status, &show.one(&resource(api, session, show).await?)))
 }
 
-pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Result<super::document::Resource, Refusal> {
+pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Result<Resource, Refusal> {
     let token = api.tokens.cart_token(session.cart.id);
     let terms = if show.includes("shipments") { Some(api.storefront.terms().await?) } else { None };
-    Ok(resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?)
+    let mut cart = resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?;
+    count_orders(api, &mut cart, session.cart.customer.as_ref(), show).await?;
+    Ok(cart)
+}
+
+/// Counts the completed orders of the included user of a cart or an order.
+pub(super) async fn count_orders(
+    api: &Api,
+    resource: &mut Resource,
+    customer: Option<&CustomerId>,
+    show: &Show,
+) -> Result<(), Refusal> {
+    let Some(customer) = customer.filter(|_| show.names("user")) else { return Ok(()) };
+    let completed = api.storefront.completed_order_count(customer).await?;
+    resource.related_mut("user").for_each(|it| it.set("completed_orders", json!(completed)));
+    Ok(())
 }
 
 /// Edits the cart of a call and answers with it.
@@ -40,6 +58,7 @@ async fn edit_cart(api: &Api, call: Call, edit: CartEdit) -> Result<HttpResponse
 /// `POST /cart`: creates a cart, or returns the shopper's.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let metadata = call.params.metadata("public_metadata")?;
+    check_private_metadata(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = storefront.create_cart(&shopper, &metadata).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
@@ -75,11 +94,20 @@ fn not_positive() -> Refusal {
     Refusal::failed("Quantity has to be greater than 0")
 }
 
-/// `POST /cart/add_item`: adds `quantity` (by default 1) of `variant_id`.
+/// Refuses `private_metadata`, which is not stored: nobody could read it.
+fn check_private_metadata(params: &Params) -> Result<(), Refusal> {
+    let is_empty = params.metadata("private_metadata")?.is_empty();
+    if is_empty { Ok(()) } else { Err(Refusal::invalid("private_metadata", "is not stored: use public_metadata")) }
+}
+
+/// `POST /cart/add_item`: adds `quantity` (by default 1) of `variant_id`, with `public_metadata` of its line.
 pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (variant, quantity) = (variant_id(&call.params)?, quantity(&call.params)?.unwrap_or(1));
+    let metadata = call.params.metadata("public_metadata")?;
+    let metadata = call.params.get("public_metadata").map(|_| metadata);
+    check_private_metadata(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = storefront.add_item(&shopper, &variant, quantity).await?;
+    let session = storefront.add_item(&shopper, &variant, quantity, metadata.as_ref()).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -123,20 +151,24 @@ pub(super) async fn remove_coupon_code(
     edit_cart(&api, call, CartEdit::RemoveCoupon(code)).await
 }
 
-/// `DELETE /cart/remove_coupon_code`: removes every coupon.
+/// `DELETE /cart/remove_coupon_code`: removes the coupon `coupon_code`, or every coupon where the request names none.
 pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    edit_cart(&api, call, CartEdit::RemoveAllCoupons).await
+    let edit = match call.params.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
+        Some(code) => CartEdit::RemoveCoupon(coupon(&code)?),
+        None => CartEdit::RemoveAllCoupons,
+    };
+    edit_cart(&api, call, edit).await
 }
 
-/// `GET /cart/estimate_shipping_rates?country_iso=`: the shipping rates to a country.
+/// `GET /cart/estimate_shipping_rates?country_iso=`: the shipping rates to a country; by default, to that of the shipping
+/// address, and else to the default country of the storefront.
 pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let given = call.params.text("country_iso")?.map(|it| it.parse::<CountryCode>()).transpose();
-    let given = given.map_err(|problem| call.params.problem("country_iso", problem))?;
+    let given = call.params.text("country_iso")?.filter(|it| !it.trim().is_empty());
+    let given =
+        given.map(|it| country(&it).ok_or_else(|| call.params.problem("country_iso", NO_COUNTRY))).transpose()?;
     let cart = api.storefront.current(&call.shopper).await?.cart;
-    let country = match given {
-        Some(country) => country,
-        None => cart.shipping_address.as_ref().map(|it| it.country).ok_or_else(|| Refusal::missing("country_iso"))?,
-    };
+    let of_address = || cart.shipping_address.as_ref().map(|it| it.country);
+    let country = given.or_else(of_address).unwrap_or_else(|| api.storefront.country());
     let terms = api.storefront.terms().await?;
     let rates = resources::shipping_rates(&cart, &Address::of(country), &terms)?;
     Ok(answer(StatusCode::OK, &call.show.many(&rates)))

@@ -174,9 +174,16 @@ pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpRe
     Ok(answer(StatusCode::OK, &call.show.many(&[method])))
 }
 
-/// `GET /checkout/shipping_rates`: the shipment with its shipping rates.
+/// `GET /checkout/shipping_rates`: the shipment with its shipping rates. Refused, in Spree's words, for a cart without a
+/// shipping address or without lines.
 pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cart = api.storefront.current(&call.shopper).await?.cart;
+    if cart.shipping_address.is_none() {
+        return Err(Refusal::failed("To generate Shipping Rates Order needs to have a Shipping Address"));
+    }
+    if cart.lines.is_empty() {
+        return Err(Refusal::failed("To generate Shipping Rates you need to add some Line Items to Order"));
+    }
     let terms = api.storefront.terms().await?;
     let shipments: Vec<_> =
         resources::shipment(&cart, &PricedContent::of_cart(&cart)?, Some(&terms))?.into_iter().collect();

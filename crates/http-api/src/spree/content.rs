@@ -1,8 +1,8 @@
 //! Lines, adjustments and totals of a cart or an order.
 
 use paywright_domain::money::MoneyError;
-use paywright_domain::order::{Adjustment, AdjustmentKind, Breakdown, Part};
-use paywright_domain::storefront::{Cart, CouponCode};
+use paywright_domain::order::{Adjustment, AdjustmentKind, Breakdown, Metadata, Part};
+use paywright_domain::storefront::{Cart, CartLine, CouponCode};
 use paywright_domain::text::Text;
 use paywright_domain::{Currency, LineItem, Money, Order};
 use serde_json::{Value, json};
@@ -20,18 +20,15 @@ pub(super) struct PricedContent<'a> {
 
 struct Line<'a> {
     id: String,
-    variant: Option<&'a str>,
     item: &'a LineItem,
+    /// Line of the cart that it is, or that it was made from.
+    of_cart: Option<&'a CartLine>,
 }
 
 impl<'a> PricedContent<'a> {
     /// Content of a cart.
     pub(super) fn of_cart(cart: &'a Cart) -> Result<Self, MoneyError> {
-        let line = |it: &'a paywright_domain::storefront::CartLine| Line {
-            id: cart.line_id(it.id).to_string(),
-            variant: Some(it.variant.as_str()),
-            item: &it.item,
-        };
+        let line = |it: &'a CartLine| Line { id: cart.line_id(it.id).to_string(), item: &it.item, of_cart: Some(it) };
         let lines = cart.lines.iter().map(line).collect();
         Ok(Self { currency: cart.currency, lines, adjustments: &cart.adjustments, parts: cart.breakdown()? })
     }
@@ -45,8 +42,8 @@ impl<'a> PricedContent<'a> {
                     || format!("{}_{}", order.id, place + 1),
                     |(cart, it)| cart.line_id(it.id).to_string(),
                 ),
-                variant: from.map(|(_, it)| it.variant.as_str()),
                 item,
+                of_cart: from.map(|(_, it)| it),
             }
         };
         let lines = order.lines.iter().enumerate().map(line).collect();
@@ -114,11 +111,11 @@ impl<'a> PricedContent<'a> {
     fn line_item(&self, line: &Line<'_>, part: &Part) -> Result<Resource, MoneyError> {
         let mut attributes = json!({
             "name": line.item.name.as_str(),
-            "slug": line.variant,
+            "slug": line.of_cart.map(|it| it.variant.as_str()),
             "options_text": "",
             "quantity": line.item.quantity(),
             "currency": code(self.currency),
-            "public_metadata": {},
+            "public_metadata": metadata(line.of_cart.map(|it| &it.metadata)),
             "promo_total": negative_decimal(part.discount),
             "display_promo_total": negative_display(part.discount),
             "compare_at_amount": null,
@@ -129,7 +126,7 @@ impl<'a> PricedContent<'a> {
         put_difference(&mut attributes, "adjustment_total", part.tax, part.discount)?;
         put_difference(&mut attributes, "discounted_amount", part.amount, part.discount)?;
         put_taxes(&mut attributes, part)?;
-        let variant = line.variant.map(|it| variant(it, line.item));
+        let variant = line.of_cart.map(variant);
         let relations = vec![
             ("variant", Relation::one(variant)),
             ("digital_links", Relation::Many(Vec::new())),
@@ -191,9 +188,22 @@ pub(super) fn put_money(attributes: &mut Value, amounts: &[(&str, Money)]) {
     }
 }
 
-fn variant(id: &str, item: &LineItem) -> Resource {
-    let sku = item.sku.as_ref().map(Text::as_str);
-    let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
+/// Metadata as an object of strings.
+pub(super) fn metadata(entries: Option<&Metadata>) -> Value {
+    let entries = entries.into_iter().flatten().map(|(key, value)| (key.to_string(), json!(value.as_str())));
+    Value::Object(entries.collect())
+}
+
+/// Variant of a line, with what the price list knows of it: no stock, sizes or options.
+fn variant(line: &CartLine) -> Resource {
+    let item = &line.item;
+    let mut attributes = json!({
+        "sku": item.sku.as_ref().map(Text::as_str), "name": item.name.as_str(),
+        "description": item.description.as_str(), "currency": code(item.unit_amount().currency()),
+        "barcode": null, "weight": null, "height": null, "width": null, "depth": null, "is_master": true,
+        "options_text": "", "options": [], "purchasable": line.is_sold, "in_stock": line.is_sold,
+        "backorderable": false, "compare_at_price": null, "display_compare_at_price": null, "public_metadata": {},
+    });
     put_money(&mut attributes, &[("price", item.unit_amount())]);
     // Storefronts include relationships of the catalog, which are empty here.
     let relations = vec![
@@ -202,5 +212,5 @@ fn variant(id: &str, item: &LineItem) -> Resource {
         ("option_values", Relation::Many(Vec::new())),
         ("vendor", Relation::One(None)),
     ];
-    Resource { kind: "variant", id: id.to_owned(), attributes, relations }
+    Resource { kind: "variant", id: line.variant.as_str().to_owned(), attributes, relations }
 }

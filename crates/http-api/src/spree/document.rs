@@ -45,6 +45,14 @@ impl Relation {
         }
     }
 
+    fn resources_mut(&mut self) -> &mut [Resource] {
+        match self {
+            Self::One(one) => one.as_deref_mut().map_or(&mut [], std::slice::from_mut),
+            Self::Many(many) => many,
+            Self::Named(..) => &mut [],
+        }
+    }
+
     fn linkage(&self) -> Value {
         match self {
             Self::One(one) => json!({ "data": one.as_ref().map(|it| it.name()) }),
@@ -57,6 +65,26 @@ impl Relation {
 impl Resource {
     fn name(&self) -> Value {
         json!({ "id": self.id, "type": self.kind })
+    }
+
+    /// Resources that a relationship leads to.
+    pub(super) fn related_mut(&mut self, name: &str) -> impl Iterator<Item = &mut Resource> {
+        let found = self.relations.iter_mut().filter(move |(known, _)| *known == name);
+        found.flat_map(|(_, relation)| relation.resources_mut())
+    }
+
+    /// Replaces the resource that a relationship leads to.
+    pub(super) fn relate(&mut self, name: &str, resource: Self) {
+        if let Some((_, relation)) = self.relations.iter_mut().find(|(known, _)| *known == name) {
+            *relation = Relation::one(Some(resource));
+        }
+    }
+
+    /// Sets an attribute.
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        if let Some(attributes) = self.attributes.as_object_mut() {
+            attributes.insert(name.to_owned(), value);
+        }
     }
 
     fn shown(&self, show: &Show) -> Value {
@@ -210,6 +238,11 @@ impl Show {
     /// Whether a relationship of the primary resource is included.
     pub(super) fn includes(&self, name: &str) -> bool {
         self.include.iter().any(|path| path.split('.').next() == Some(name))
+    }
+
+    /// Whether a relationship of this name is included, of the primary resource or of another.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.include.iter().any(|path| path.split('.').any(|it| it == name))
     }
 
     /// Document with one primary resource.

@@ -8,6 +8,7 @@ mod checkout;
 mod content;
 mod country;
 mod document;
+mod form;
 mod params;
 mod platform;
 mod refusal;
@@ -17,8 +18,9 @@ mod stripe;
 mod terms;
 
 use actix_cors::Cors;
-use actix_web::web::{self, ServiceConfig, get};
-use actix_web::{HttpResponse, Resource, Route, Scope};
+use actix_web::middleware::{NormalizePath, TrailingSlash};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource, Route, Scope, guard};
 pub(crate) use amount::display;
 use paywright_domain::OrderId;
 pub use platform::SpreeFormat;
@@ -39,7 +41,9 @@ const PREFLIGHT_SECONDS: usize = 3600;
 
 /// Adds every route of the dialect.
 pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
-    config.service(storefront().wrap(cross_origin(origins)));
+    // Rails ignores a slash at the end of a path.
+    let slashes = || NormalizePath::new(TrailingSlash::Trim);
+    config.service(storefront().wrap(cross_origin(origins)).wrap(slashes()));
     // Spree's own login, which Spree's client calls first.
     config.service(
         web::scope("/spree_oauth")
@@ -47,11 +51,16 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
             .service(at("/token").route(post(platform::oauth::token)))
             .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Refusal::no_passwords()) })),
     );
-    config.service(platform());
+    config.service(platform().wrap(slashes()));
 }
 
 fn not_found() -> Route {
     web::route().to(|| async { Err::<HttpResponse, _>(Refusal::not_found()) })
+}
+
+/// Route of `GET` and of `HEAD`, whose answer the server sends without its body.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// Resource at a path, which answers 404 to other methods than those of its routes.
@@ -81,7 +90,7 @@ fn cart_routes(config: &mut ServiceConfig) {
 
 fn checkout_routes(config: &mut ServiceConfig) {
     config
-        .service(at("/checkout").route(patch(checkout::update)))
+        .service(at("/checkout").route(patch(checkout::update)).route(put(checkout::update)))
         .service(at("/checkout/next").route(patch(checkout::next)))
         .service(at("/checkout/advance").route(patch(checkout::advance)))
         .service(at("/checkout/complete").route(patch(checkout::complete)))

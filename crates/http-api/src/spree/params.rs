@@ -4,16 +4,21 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Payload, Query};
+use actix_web::web::Payload;
 use paywright_domain::order::Metadata;
-use paywright_domain::storefront::{Address, CountryCode};
+use paywright_domain::storefront::Address;
 use paywright_domain::text::Text;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::country::country;
+use super::form;
 use super::refusal::Refusal;
 use crate::reader::{self, FieldProblem, FieldProblems, Fields, NotRead, Reader, Reason};
 use crate::receiving::read_body;
 use crate::requests::JSON_BYTES_MAX;
+
+/// Problem of a text that is no code of a country.
+pub(super) const NO_COUNTRY: &str = "must be the two or three letters of a country, like DE or DEU";
 
 /// Parameters as they were sent, with the path of the object that they belong to.
 #[derive(Debug, Default)]
@@ -61,7 +66,9 @@ impl Params {
     pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
         let mut params = Self::of_query(request)?;
         let body = read_body(request, payload, JSON_BYTES_MAX).await?;
-        if !body.is_empty() {
+        if form::is_form(request, &body) {
+            params.fields.extend(form::parse(&body)?);
+        } else if !body.is_empty() {
             match reader::parse(&body) {
                 Ok(Value::Object(fields)) => params.fields.extend(fields),
                 Ok(Value::Null) => {}
@@ -77,22 +84,7 @@ impl Params {
 
     /// Reads the parameters of the query alone. `fields[cart]=number` is an object `fields` with a field `cart`.
     pub(super) fn of_query(request: &HttpRequest) -> Result<Self, Refusal> {
-        let query = Query::<Vec<(String, String)>>::from_query(request.query_string())
-            .map_err(|problem| Refusal::bad_request(problem.to_string()))?;
-        let mut params = Map::new();
-        for (name, value) in query.into_inner() {
-            let nested = name.strip_suffix(']').and_then(|it| it.split_once('['));
-            match nested {
-                Some((root, inner)) => {
-                    let root = params.entry(root).or_insert_with(|| Value::Object(Map::new()));
-                    if let Some(object) = root.as_object_mut() {
-                        object.insert(inner.to_owned(), Value::String(value));
-                    }
-                }
-                None => drop(params.insert(name, Value::String(value))),
-            }
-        }
-        Ok(Self { path: String::new(), fields: params })
+        Ok(Self { path: String::new(), fields: form::parse(request.query_string().as_bytes())? })
     }
 
     /// Returns the parameters without blank strings, which forms of filters send for what is not filled in.
@@ -212,10 +204,14 @@ impl Params {
         root.filter(|it| !it.fields.is_empty()).ok_or_else(|| Refusal::missing(name))
     }
 
-    /// Reads an array of objects, which is empty by default.
+    /// Reads an array of objects, which is empty by default. As in Rails, it may be an object with the numbers of its
+    /// elements as names: forms send `shipments_attributes[0][id]`.
     pub(super) fn each(&self, name: &str) -> Result<Vec<Self>, FieldProblem> {
         let Some(list) = self.get(name) else { return Ok(Vec::new()) };
-        let list = list.as_array().ok_or_else(|| self.problem(name, "must be an array"))?;
+        let is_number = |it: &String| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+        let numbered = list.as_object().filter(|it| it.keys().all(is_number)).map(|it| it.values().collect::<Vec<_>>());
+        let list = list.as_array().map(|it| it.iter().collect()).or(numbered);
+        let list = list.ok_or_else(|| self.problem(name, "must be an array"))?;
         let object = |(place, it): (usize, &Value)| {
             let path = format!("{}[{place}]", self.path_of(name));
             match it.as_object() {
@@ -223,7 +219,7 @@ impl Params {
                 None => Err(FieldProblem::new(path, "must be an object")),
             }
         };
-        list.iter().enumerate().map(object).collect()
+        list.into_iter().enumerate().map(object).collect()
     }
 
     /// Reads metadata, whose values are strings, numbers or booleans.
@@ -245,10 +241,7 @@ impl Params {
         if it.get("country_iso").is_none() {
             it.note("country_iso", "can't be blank");
         }
-        let country = it.optional("country_iso", |it| {
-            let country = text(it)?.parse::<CountryCode>().ok().filter(|it| super::country::is_known(*it));
-            Ok(country.ok_or("must be the two letters of a country, like DE")?)
-        });
+        let country = it.optional("country_iso", |it| Ok(country(&text(it)?).ok_or(NO_COUNTRY)?));
         let address = Address {
             first_name: bounded(&mut it, "firstname"),
             last_name: bounded(&mut it, "lastname"),

@@ -214,11 +214,16 @@ impl From<GatewayError> for Refusal {
 impl From<CartError> for Refusal {
     fn from(error: CartError) -> Self {
         match &error {
-            CartError::NoSuchLine | CartError::CouponNotApplied => Self::not_found(),
+            CartError::NoSuchLine => Self::not_found(),
             CartError::Line(LineProblem::Quantity) => Self::invalid("quantity", format!("must be 1 to {QUANTITY_MAX}")),
             CartError::Line(problem) => Self::invalid("base", format!("line item {problem}")),
             CartError::TooMuchMetadata => Self::invalid("public_metadata", error.to_string()),
-            CartError::NoSuchCoupon => Self::failed("The coupon code you entered doesn't exist. Please try again."),
+            CartError::NoSuchCoupon | CartError::CouponNotApplied => {
+                Self::failed("The coupon code you entered doesn't exist. Please try again.")
+            }
+            CartError::NoCoupons => {
+                Self::failed("No coupon code provided and the Order doesn't have any coupon code promotions applied")
+            }
             CartError::CouponAlreadyApplied => Self::failed("The coupon code has already been applied to this order"),
             CartError::CouponNotInCurrency(currency) => {
                 Self::failed(format!("This coupon code cannot be used in {}", code(*currency)))

@@ -7,10 +7,10 @@ use paywright_domain::order::OrderState;
 use paywright_domain::storefront::{Address, Cart, CheckoutStep, ShippingRate, Terms};
 use paywright_domain::text::{Email, Text};
 use paywright_domain::{Money, Order, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::amount::decimal;
-use super::content::{PricedContent, put_money, put_taxes};
+use super::content::{PricedContent, metadata, put_money, put_taxes};
 use super::country;
 use super::document::{Relation, Resource};
 
@@ -49,7 +49,7 @@ pub(super) fn cart(
         "created_at": time(cart.created_at),
         "updated_at": time(order.map_or(cart.updated_at, |it| it.updated_at.max(cart.updated_at))),
         "completed_at": order.and_then(completed_at),
-        "public_metadata": metadata(&cart.metadata),
+        "public_metadata": metadata(Some(&cart.metadata)),
     });
     merge(&mut attributes, more);
     let customer = cart.customer.as_ref();
@@ -79,7 +79,7 @@ pub(super) fn order(
         "created_at": time(cart.map_or(order.placed_at, |it| it.created_at)),
         "updated_at": time(order.updated_at),
         "completed_at": completed_at(order),
-        "public_metadata": metadata(&order.metadata),
+        "public_metadata": metadata(Some(&order.metadata)),
     });
     merge(&mut attributes, more);
     let cart = match cart {
@@ -121,20 +121,21 @@ fn relations(
     ])
 }
 
+/// Customer, of whom the id alone is known here: the shop keeps its users.
 fn user(customer: &CustomerId) -> Resource {
+    let attributes = json!({
+        "email": null, "first_name": null, "last_name": null, "selected_locale": null, "store_credits": "0.0",
+        "completed_orders": null, "public_metadata": {},
+    });
     let relations =
         vec![("default_billing_address", Relation::One(None)), ("default_shipping_address", Relation::One(None))];
-    Resource { kind: "user", id: customer.as_str().to_owned(), attributes: json!({}), relations }
+    Resource { kind: "user", id: customer.as_str().to_owned(), attributes, relations }
 }
 
 fn merge(attributes: &mut Value, more: Value) {
     if let (Some(all), Value::Object(more)) = (attributes.as_object_mut(), more) {
         all.extend(more);
     }
-}
-
-fn metadata(entries: &paywright_domain::order::Metadata) -> Value {
-    Value::Object(entries.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
 }
 
 /// Spree's state of an order: `step` of its cart, until the order is complete or canceled.
@@ -179,7 +180,7 @@ fn shipment_state(session: &Session) -> Option<&'static str> {
 }
 
 /// Payment of an order: that of its leading PaymentIntent, unless that is canceled.
-fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
+pub(super) fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
     use paywright_domain::intent::IntentStatus::{
         Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod, Succeeded,
     };
@@ -281,24 +282,27 @@ fn shipping_rate(id: &str, name: &str, price: Money, tax: Money, selected: bool)
 }
 
 fn address_resource(id: &str, address: &Address) -> Resource {
+    // As in Spree, a state that is known has its own name, however the address names it.
+    let (state_name, state_code) = country::state(address).unzip();
     let attributes = json!({
         "firstname": address.first_name.as_str(), "lastname": address.last_name.as_str(),
         "address1": address.address1.as_str(), "address2": address.address2.as_str(), "city": address.city.as_str(),
         "zipcode": address.zipcode.as_str(), "phone": address.phone.as_str(), "company": address.company.as_str(),
         "country_name": country::name(address.country), "country_iso": address.country.to_string(),
-        "country_iso3": country::alpha3(address.country), "state_name": address.state.as_str(), "state_code": null,
+        "country_iso3": country::alpha3(address.country), "state_name": state_name.unwrap_or(address.state.as_str()),
+        "state_code": state_code,
         "label": address.label.as_str(), "public_metadata": {},
     });
     Resource { kind: "address", id: id.to_owned(), attributes, relations: Vec::new() }
 }
 
 /// Saved card.
-pub(super) fn credit_card(AccountCard { card, is_default }: &AccountCard) -> Resource {
+pub(super) fn credit_card(AccountCard { card, is_default }: &AccountCard, publishable_key: Option<&str>) -> Resource {
     let attributes = json!({
         "cc_type": card.brand, "last_digits": card.last4, "month": card.exp_month, "year": card.exp_year,
         "name": card.name, "default": is_default, "gateway_payment_profile_id": card.id.as_str(), "public_metadata": {},
     });
-    let relations = vec![("payment_method", Relation::one(Some(payment_method(None))))];
+    let relations = vec![("payment_method", Relation::one(Some(payment_method(publishable_key))))];
     Resource { kind: "credit_card", id: card.id.as_str().to_owned(), attributes, relations }
 }
 

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{OrderPayment, PaymentIntentParams};
+use paywright_app::{AccountOrder, OrderPayment, PaymentIntentParams};
 use paywright_domain::id::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -13,6 +13,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
 use super::shopper::Call;
+use super::{account, cart};
 use crate::Api;
 use crate::reader::FieldProblems;
 
@@ -50,8 +51,20 @@ async fn intent(
     let key = api.storefront.ephemeral_key_of_owner(&paying.order, caller, version).await?;
     let key = key.as_ref().map(ExposeSecret::expose_secret);
     let secret = paying.client_secret.as_ref().map(ExposeSecret::expose_secret);
-    let resource = resources::payment_intent(&paying.order, secret, key);
-    Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)))
+    let order = &paying.order;
+    let mut shown = resources::payment_intent(order, secret, key).ok_or_else(Refusal::not_found)?;
+    let publishable_key = api.publishable_key.as_deref();
+    shown.relate("payment_method", resources::payment_method(publishable_key));
+    if show.includes("order") {
+        let cart = api.storefront.cart_of(order.id).await?;
+        let mut resource = account::order_resource(api, &AccountOrder { order: order.clone(), cart })?;
+        cart::count_orders(api, &mut resource, order.customer.as_ref(), show).await?;
+        shown.relate("order", resource);
+    }
+    if let Some(payment) = resources::payment(order, publishable_key).filter(|_| order.is_complete()) {
+        shown.relate("payment", payment);
+    }
+    Ok(answer(StatusCode::OK, &show.one(&shown)))
 }
 
 /// `POST /stripe/payment_intents`: the payable intent of the cart, created if there is none.

@@ -1,6 +1,7 @@
 //! The Spree dialect: refusals, their words, and that they change nothing. Successes are tested by Spree's own client on the
 //! built program.
 
+mod as_rails;
 mod checkout;
 mod delayed;
 mod forged;
@@ -124,7 +125,7 @@ async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
                 "ship_address_attributes": { "country_iso": "ZZ", "city": {} } })),
             422,
             "Email must be an email address like ada@example.com, Special instructions must be a string, \
-             Ship address country iso must be the two letters of a country, like DE, \
+             Ship address country iso must be the two or three letters of a country, like DE or DEU, \
              Ship address city must be a string, and Shipments attributes[0] must be an object",
         ),
         (
@@ -183,11 +184,51 @@ async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
             422,
             "The coupon code you entered doesn't exist. Please try again.",
         ),
-        (&delete, "/cart/remove_coupon_code/ten", json!({}), 404, NOT_FOUND),
+        (
+            &delete,
+            "/cart/remove_coupon_code/ten",
+            json!({}),
+            422,
+            "The coupon code you entered doesn't exist. Please try again.",
+        ),
+        (
+            &delete,
+            "/cart/remove_coupon_code",
+            json!({}),
+            422,
+            "No coupon code provided and the Order doesn't have any coupon code promotions applied",
+        ),
+        (
+            &get,
+            "/checkout/shipping_rates",
+            Value::Null,
+            422,
+            "To generate Shipping Rates Order needs to have a Shipping Address",
+        ),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "private_metadata": { "k": "v" } }),
+            422,
+            "Private metadata is not stored: use public_metadata",
+        ),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "public_metadata": { "k": [] } }),
+            422,
+            "Public metadata k must be a string, a number, true or false",
+        ),
         (&patch, "/cart/change_currency", json!({ "new_currency": "XXX" }), 422, "Currency not supported"),
         (&patch, "/cart/associate", json!({}), 403, NOT_ALLOWED),
         (&get, "/cart?include=nonsense", Value::Null, 400, "nonsense is not specified as a relationship on cart"),
-        (&get, "/cart/estimate_shipping_rates?country_iso=x", Value::Null, 422, "Country iso must be the two letters"),
+        (
+            &get,
+            "/cart/estimate_shipping_rates?country_iso=x",
+            Value::Null,
+            422,
+            "Country iso must be the two or three letters",
+        ),
         (&patch, "/checkout", order(json!({ "email": "ada" })), 422, NO_EMAIL),
         (&patch, "/checkout", order(json!({ "email": "x@gmail" })), 422, NO_EMAIL),
         (&patch, "/checkout", order(json!({ "email": "a@example,com" })), 422, NO_EMAIL),
@@ -197,7 +238,7 @@ async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
             "/checkout",
             address("country_iso", json!("ZZ")),
             422,
-            "Ship address country iso must be the two letters",
+            "Ship address country iso must be the two or three letters",
         ),
         (&patch, "/checkout", address("city", json!("x".repeat(101))), 422, "Ship address city must have at most 100"),
         (

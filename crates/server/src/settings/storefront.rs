@@ -1,6 +1,7 @@
 //! Settings of the storefront.
 
 use paywright_domain::Currency;
+use paywright_domain::storefront::CountryCode;
 use serde::Deserialize;
 
 use crate::settings::values::{Origins, Within, flag, parsed};
@@ -23,6 +24,9 @@ pub(crate) struct Storefront {
     /// Currency of a cart for which the storefront names none.
     #[serde(deserialize_with = "parsed")]
     pub(crate) currency: Currency,
+    /// Country for which shipping rates are estimated where neither the request nor the cart has one.
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) country: CountryCode,
     /// The origins whose pages may call the Spree dialect, separated by commas; `*` for all.
     #[serde(deserialize_with = "parsed")]
     pub(crate) allowed_origins: Origins,
@@ -39,6 +43,7 @@ impl Default for Storefront {
     fn default() -> Self {
         Self {
             currency: Currency::Usd,
+            country: CountryCode::US,
             allowed_origins: Origins::default(),
             keep_carts_days: Within::nearest(KEEP_CARTS_DAYS),
             keep_empty_carts_minutes: Within::nearest(KEEP_EMPTY_CARTS_MINUTES),

@@ -6,7 +6,7 @@ use super::*;
 fn adds_a_toy(front: &Front, shopper: &Shopper) -> impl Future<Output = ()> + Send + 'static {
     let (storefront, shopper) = (front.storefront.clone(), shopper.clone());
     async move {
-        storefront.add_item(&shopper, &VariantId::new("toy").unwrap(), 1).await.unwrap();
+        storefront.add_item(&shopper, &VariantId::new("toy").unwrap(), 1, None).await.unwrap();
     }
 }
 

@@ -68,7 +68,6 @@ async fn an_include_is_checked_where_there_is_nothing_to_include() {
         (Method::GET, "/cart", "shipments.line_items.x", Some("x is not specified as a relationship on line_item")),
         (Method::GET, "/cart", "promotions.x", Some("x is not specified as a relationship on promotion")),
         (Method::PATCH, "/cart/empty", "shipments.x", Some("x is not specified as a relationship on shipment")),
-        (Method::GET, "/checkout/shipping_rates", "line_items,vendor", None),
         (Method::GET, "/checkout/shipping_rates", "x", Some("x is not specified as a relationship on shipment")),
         (Method::GET, "/checkout/payment_methods", "x", Some("x is not specified as a relationship on payment_method")),
         (

@@ -206,6 +206,12 @@ fn checkout() -> Vec<Route> {
             "/order/bill_address_attributes/city",
             "/order/payments_attributes/0/payment_method_id",
         ]),
+        Route::new(
+            &Method::PUT,
+            "/api/v2/storefront/checkout",
+            Stage::Cart,
+            json!({ "order": { "email": "eve@example.com" } }),
+        ),
         Route::new(&patch, "/api/v2/storefront/checkout/next", Stage::Address, Value::Null),
         Route::new(&patch, "/api/v2/storefront/checkout/advance", Stage::Address, {
             json!({ "state": "payment", "quick_checkout": "0" })
