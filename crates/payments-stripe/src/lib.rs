@@ -29,8 +29,8 @@ pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
 pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
 pub use objects::{
-    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent,
-    PaymentMethod, Refund, SetupIntent,
+    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, MethodOfIntent,
+    PaymentIntent, PaymentMethod, Refund, SetupIntent,
 };
 pub use open_enum::{
     CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
@@ -39,7 +39,8 @@ pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
     CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetachPaymentMethod,
     DetailLine, DetailShipping, DetailTax, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents,
-    ListPaymentMethods, ListRefunds, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, Since, UpdatePaymentIntent,
+    ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveMethodOfIntent, RetrievePaymentIntent, RetrieveRefund,
+    Since, UpdatePaymentIntent,
 };
 
 /// Stripe API version that every request names in `Stripe-Version`, and with which webhook endpoints must be created.

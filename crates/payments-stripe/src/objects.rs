@@ -188,6 +188,13 @@ pub struct PaymentMethod {
     pub billing_details: Option<BillingDetails>,
 }
 
+/// A PaymentIntent of which only the payment method was requested, as a whole object.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MethodOfIntent {
+    /// Payment method with which the PaymentIntent was confirmed last.
+    pub payment_method: Option<PaymentMethod>,
+}
+
 /// Details of a card that its owner may see.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Card {

@@ -2,7 +2,9 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::objects::{Customer, Dispute, EphemeralKey, List, PaymentIntent, PaymentMethod, Refund, SetupIntent};
+use crate::objects::{
+    Customer, Dispute, EphemeralKey, List, MethodOfIntent, PaymentIntent, PaymentMethod, Refund, SetupIntent,
+};
 use crate::{CancellationReason, CaptureMethod, RefundReason, SetupUsage, StripeId};
 
 /// A `POST` request. Its serialized fields are the form.
@@ -166,6 +168,30 @@ pub struct RetrievePaymentIntent {
 
 impl Get for RetrievePaymentIntent {
     type Reply = PaymentIntent;
+    fn path(&self) -> String {
+        format!("/v1/payment_intents/{}", self.intent.segment())
+    }
+}
+
+/// `GET /v1/payment_intents/{id}`, for its payment method as a whole object.
+#[derive(Debug, Clone, Serialize)]
+pub struct RetrieveMethodOfIntent {
+    /// Id of the PaymentIntent.
+    #[serde(skip)]
+    pub intent: StripeId,
+    /// Reference to expand: `payment_method`.
+    pub expand: [&'static str; 1],
+}
+
+impl RetrieveMethodOfIntent {
+    /// Request for the payment method of `intent`.
+    pub const fn new(intent: StripeId) -> Self {
+        Self { intent, expand: ["payment_method"] }
+    }
+}
+
+impl Get for RetrieveMethodOfIntent {
+    type Reply = MethodOfIntent;
     fn path(&self) -> String {
         format!("/v1/payment_intents/{}", self.intent.segment())
     }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
+use paywright_domain::IntentId;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
@@ -9,7 +10,7 @@ use crate::gateway::gateway_error;
 use crate::objects::PaymentMethod;
 use crate::requests::{
     AutomaticPaymentMethods, CreateCustomer, CreateEphemeralKey, CreateSetupIntent, DetachPaymentMethod,
-    ListPaymentMethods,
+    ListPaymentMethods, RetrieveMethodOfIntent,
 };
 use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 
@@ -73,6 +74,12 @@ impl Wallet for StripeGateway {
         let request = ListPaymentMethods { customer: customer_id(customer)?, kind: "card", limit: CARDS_MAX };
         let list = self.client().get(&request).await.map_err(gateway_error)?.value;
         Ok(list.data.into_iter().filter_map(card_of).collect())
+    }
+
+    async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {
+        let intent = StripeId::new("pi_", intent.as_str()).map_err(|_| GatewayError::NotFound)?;
+        let answer = self.client().get(&RetrieveMethodOfIntent::new(intent)).await.map_err(gateway_error)?;
+        Ok(answer.value.payment_method.and_then(card_of))
     }
 
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
+use paywright_domain::IntentId;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use paywright_domain::intent::IntentError;
 use secrecy::SecretString;
@@ -17,9 +18,22 @@ pub struct Cards {
 struct State {
     customers: BTreeMap<String, ProviderCustomerId>,
     cards: Vec<(ProviderCustomerId, SavedCard)>,
+    of_intents: BTreeMap<String, SavedCard>,
     secrets: u32,
     keys: Vec<String>,
     unknown_version: Option<String>,
+}
+
+/// Card with this id.
+fn visa(id: &str) -> SavedCard {
+    SavedCard {
+        id: PaymentMethodId::new(id).unwrap(),
+        brand: "visa".into(),
+        last4: "4242".into(),
+        exp_month: 12,
+        exp_year: 2034,
+        name: Some("Ada".into()),
+    }
 }
 
 impl Cards {
@@ -30,15 +44,13 @@ impl Cards {
 
     /// Attaches a card to a customer.
     pub fn save(&self, customer: &str, card: &str) {
-        let saved = SavedCard {
-            id: PaymentMethodId::new(card).unwrap(),
-            brand: "visa".into(),
-            last4: "4242".into(),
-            exp_month: 12,
-            exp_year: 2034,
-            name: Some("Ada".into()),
-        };
-        self.state.lock().unwrap().cards.insert(0, (ProviderCustomerId::new(customer).unwrap(), saved));
+        let saved = (ProviderCustomerId::new(customer).unwrap(), visa(card));
+        self.state.lock().unwrap().cards.insert(0, saved);
+    }
+
+    /// Makes a card the payment method of a PaymentIntent.
+    pub fn pays(&self, intent: &str, card: &str) {
+        self.state.lock().unwrap().of_intents.insert(intent.to_owned(), visa(card));
     }
 
     /// Refuses ephemeral keys for this API version from now on, as Stripe does for an unknown one.
@@ -92,6 +104,10 @@ impl Wallet for Cards {
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {
         let state = self.state.lock().unwrap();
         Ok(state.cards.iter().filter(|(owner, _)| owner == customer).map(|(_, card)| card.clone()).collect())
+    }
+
+    async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {
+        Ok(self.state.lock().unwrap().of_intents.get(intent.as_str()).cloned())
     }
 
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {

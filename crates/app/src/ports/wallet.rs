@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use paywright_domain::IntentId;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
@@ -28,11 +29,14 @@ pub trait Wallet: Send + Sync {
     /// Reads the saved cards of a customer, the newest first; a hundred at most.
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError>;
 
+    /// Reads the card of a PaymentIntent's payment method; `None` where it has none, or one that is not a card.
+    async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError>;
+
     /// Detaches a saved payment method from its customer.
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError>;
 }
 
-/// A saved card, with what its owner may see of it.
+/// A card, saved or used for a payment, with what its owner may see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedCard {
     /// Stripe's id of the PaymentMethod (`pm_…`).

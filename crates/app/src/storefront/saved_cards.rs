@@ -1,3 +1,4 @@
+use paywright_domain::Order;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use paywright_domain::storefront::Cart;
 use secrecy::SecretString;
@@ -63,6 +64,16 @@ impl Storefront {
             Some(known) => Ok(self.wallet.saved_cards(&known).await?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Reads the card that paid a complete order. `None` where the order was paid otherwise, and where Stripe does not
+    /// answer: the order is shown all the same.
+    pub async fn card_of_payment(&self, order: &Order) -> Option<SavedCard> {
+        let intent = order.leading_intent().filter(|_| order.is_complete())?;
+        self.wallet.card_of_intent(&intent.id).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, intent = %intent.id, "the card of a payment could not be read");
+            None
+        })
     }
 
     /// Checks that a saved card may pay the shopper's cart: both belong to the shopper, a customer.

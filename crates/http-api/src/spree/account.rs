@@ -97,7 +97,7 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
     let order = api.storefront.completed_order(&which, &customer).await?;
     let mut shown = order_resource(&api, &order)?;
-    cart::count_orders(&api, &mut shown, Some(&customer), &call.show).await?;
+    cart::read_included(&api, &mut shown, (Some(&customer), Some(&order.order)), &call.show).await?;
     Ok(answer(StatusCode::OK, &call.show.one(&shown)))
 }
 

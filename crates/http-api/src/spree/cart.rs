@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{CartEdit, Session, Shopper, StorefrontError};
+use paywright_app::{AccountCard, CartEdit, Session, Shopper, StorefrontError};
+use paywright_domain::Order;
 use paywright_domain::id::CustomerId;
 use paywright_domain::order::QUANTITY_MAX;
 use paywright_domain::storefront::{Address, CouponCode, LineId, VariantId};
@@ -31,20 +32,33 @@ pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Resul
     let token = api.tokens.cart_token(session.cart.id);
     let terms = if show.includes("shipments") { Some(api.storefront.terms().await?) } else { None };
     let mut cart = resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?;
-    count_orders(api, &mut cart, session.cart.customer.as_ref(), show).await?;
+    read_included(api, &mut cart, (session.cart.customer.as_ref(), session.order.as_ref()), show).await?;
     Ok(cart)
 }
 
-/// Counts the completed orders of the included user of a cart or an order.
-pub(super) async fn count_orders(
+/// Reads what included resources of a cart or an order need: how many orders its user has completed, and the card that paid
+/// it.
+pub(super) async fn read_included(
     api: &Api,
     resource: &mut Resource,
-    customer: Option<&CustomerId>,
+    (customer, order): (Option<&CustomerId>, Option<&Order>),
     show: &Show,
 ) -> Result<(), Refusal> {
-    let Some(customer) = customer.filter(|_| show.names("user")) else { return Ok(()) };
-    let completed = api.storefront.completed_order_count(customer).await?;
-    resource.related_mut("user").for_each(|it| it.set("completed_orders", json!(completed)));
+    if let Some(customer) = customer.filter(|_| show.names("user")) {
+        let completed = api.storefront.completed_order_count(customer).await?;
+        resource.related_mut("user").for_each(|it| it.set("completed_orders", json!(completed)));
+    }
+    let card = match order.filter(|_| show.names("source")) {
+        Some(order) => api.storefront.card_of_payment(order).await,
+        None => None,
+    };
+    if let Some(card) = card {
+        let card = resources::credit_card(&AccountCard { card, is_default: false }, api.publishable_key.as_deref());
+        // A cart and an order have payments, an intent has one.
+        for name in ["payments", "payment"] {
+            resource.related_mut(name).for_each(|it| it.relate("source", card.clone()));
+        }
+    }
     Ok(())
 }
 

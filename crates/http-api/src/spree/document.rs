@@ -171,7 +171,7 @@ const STOREFRONT: Relationships = |kind| {
             ("vendor", None),
         ],
         "shipping_rate" => &[("shipping_method", None)],
-        "payment" => &[("source", None), ("payment_method", Some("payment_method"))],
+        "payment" => &[("source", Some("credit_card")), ("payment_method", Some("payment_method"))],
         "payment_intent" => {
             &[("order", Some("order")), ("payment_method", Some("payment_method")), ("payment", Some("payment"))]
         }

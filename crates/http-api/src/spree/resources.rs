@@ -124,8 +124,8 @@ fn relations(
 /// Customer, of whom the id alone is known here: the shop keeps its users.
 fn user(customer: &CustomerId) -> Resource {
     let attributes = json!({
-        "email": null, "first_name": null, "last_name": null, "selected_locale": null, "store_credits": "0.0",
-        "completed_orders": null, "public_metadata": {},
+        "email": null, "first_name": null, "last_name": null, "selected_locale": null, "store_credits": 0,
+        "completed_orders": null, "tags": [], "public_metadata": {},
     });
     let relations =
         vec![("default_billing_address", Relation::One(None)), ("default_shipping_address", Relation::One(None))];

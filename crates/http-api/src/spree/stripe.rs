@@ -58,11 +58,14 @@ async fn intent(
     if show.includes("order") {
         let cart = api.storefront.cart_of(order.id).await?;
         let mut resource = account::order_resource(api, &AccountOrder { order: order.clone(), cart })?;
-        cart::count_orders(api, &mut resource, order.customer.as_ref(), show).await?;
+        cart::read_included(api, &mut resource, (order.customer.as_ref(), Some(order)), show).await?;
         shown.relate("order", resource);
     }
     if let Some(payment) = resources::payment(order, publishable_key).filter(|_| order.is_complete()) {
         shown.relate("payment", payment);
+    }
+    if show.includes("payment") {
+        cart::read_included(api, &mut shown, (None, Some(order)), show).await?;
     }
     Ok(answer(StatusCode::OK, &show.one(&shown)))
 }

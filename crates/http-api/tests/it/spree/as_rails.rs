@@ -183,6 +183,38 @@ async fn an_intent_includes_its_order_and_its_payment() {
 }
 
 #[actix_web::test]
+async fn the_card_that_paid_is_the_source_of_a_payment() {
+    let (service, provider) = open_with_provider().await;
+    let token = service.cart_to_pay().await;
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await;
+    let id = made.body["data"]["attributes"]["stripe_id"].as_str().unwrap();
+    let path = |include: &str| format!("/stripe/payment_intents/{id}/confirm?include={include}");
+    service.cards.pays(id, "pm_of_ada");
+    let unpaid = service.store(Method::GET, "/cart?include=payments.source", &token, &Value::Null).await;
+    assert_eq!(Service::included(&unpaid, "payment")["relationships"]["source"]["data"], Value::Null);
+    provider.pay(&IntentId::new(id).unwrap());
+    let number =
+        service.store(Method::GET, "/cart", &token, &Value::Null).await.body["data"]["attributes"]["number"].clone();
+    let paid = service.store(Method::PATCH, &path("payment.source,order.payments.source"), &token, &json!({})).await;
+    let status = format!("/order_status/{}?include=payments.source", number.as_str().unwrap());
+    let status = service.store(Method::GET, &status, &token, &Value::Null).await;
+    for answer in [&paid, &status] {
+        let source = &Service::included(answer, "payment")["relationships"]["source"]["data"];
+        assert_eq!(source, &json!({ "id": "pm_of_ada", "type": "credit_card" }), "{answer:?}");
+        let card = &Service::included(answer, "credit_card")["attributes"];
+        assert_eq!(
+            (&card["cc_type"], &card["last_digits"], &card["month"], &card["year"]),
+            (&json!("visa"), &json!("4242"), &json!(12), &json!(2034))
+        );
+        assert_eq!(card["gateway_payment_profile_id"], "pm_of_ada");
+    }
+    // It is read from Stripe only where it is asked for.
+    let without = service.store(Method::PATCH, &path("payment"), &token, &json!({})).await;
+    assert_eq!(Service::included(&without, "payment")["relationships"]["source"]["data"], Value::Null);
+}
+
+#[actix_web::test]
 async fn saved_cards_are_listed_by_page() {
     let service = open().await;
     let bearer = format!("Bearer {}", service.token("ada"));
