@@ -202,6 +202,9 @@ impl Service {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().try_into_bytes().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
+        if (200..300).contains(&status) && !bytes.is_empty() {
+            spree::description::check(path, body, &serde_json::from_slice(&bytes).unwrap_or_default());
+        }
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default(), text }
     }
 

@@ -4,6 +4,7 @@
 mod as_rails;
 mod checkout;
 mod delayed;
+pub(crate) mod description;
 mod forged;
 mod include;
 mod orders;
