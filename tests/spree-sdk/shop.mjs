@@ -1,6 +1,8 @@
 // The official client over plain fetch, and what a browser does at Stripe.
 import sdk from '@spree/storefront-api-v2-sdk'
 
+import { undeclared } from './description.mjs'
+
 const needed = name => {
   const value = process.env[name]
   if (!value) throw new Error(`${name} is not set: these tests are run by scripts/test, which starts the server`)
@@ -27,6 +29,9 @@ const createFetcher = ({ host }) => ({
     if (!response.ok) {
       throw new sdk.FetchError({ status: response.status, data }, { url: target.href }, data, `HTTP ${response.status}`)
     }
+    // Sparse fields leave attributes out, and a SetupIntent is no resource.
+    const differs = 'fields' in given || !data.data ? [] : undeclared(target.pathname, data)
+    if (differs.length) throw new Error(`${method} ${url} differs from Spree's description: ${differs.join(', ')}`)
     return { data }
   }
 })
@@ -37,7 +42,7 @@ export const client = sdk.makeClient({ host: `${api}/`, createFetcher })
 export const must = result => {
   if (result.isSuccess()) return result.success()
   const failure = result.fail()
-  throw new Error(`${failure.serverResponse?.status} ${failure.summary}`)
+  throw new Error(`${failure.serverResponse?.status} ${failure.summary ?? failure.message}`)
 }
 
 // How a call was refused: its status, and its text.
@@ -76,6 +81,13 @@ export const pay = async (intent, card) => {
     body: new URLSearchParams({ payment_method: card, return_url: 'https://shop.example/' })
   })
   return response.json()
+}
+
+// A call as a page makes it that submits a form.
+export const submit = async (method, path, order_token, form) => {
+  const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'X-Spree-Order-Token': order_token }
+  const response = await fetch(`${api}/api/v2/storefront/${path}`, { method, headers, body: form })
+  return { status: response.status, body: await response.json() }
 }
 
 // Tries until it is so: webhooks come when they come.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import {
-  ada, bearer_token, cartToPay, client, eventually, must, pay, refusal, stripe, stripeRefusal, twin
+  ada, api, bearer_token, cartToPay, client, eventually, must, pay, refusal, stripe, stripeRefusal, submit, twin
 } from './shop.mjs'
 
 const payment_intent = { off_session: false }
@@ -58,6 +58,53 @@ test('a guest fills a cart, checks out and pays', async () => {
   assert.deepEqual(refusal(await client.cart.show(cart)), NOT_FOUND, 'what is complete is no cart')
 })
 
+test('what a line carries, how a country and a state are named, and a form', async () => {
+  const order_token = must(await client.cart.create({ public_metadata: { source: 'sdk' } })).data.attributes.token
+  const cart = { order_token, include: 'line_items,line_items.variant' }
+  const engraved = { public_metadata: { engraving: 'For Ada' } }
+  const filled = must(await client.cart.addItem({ ...cart, variant_id: 'mug', quantity: 1, ...engraved }))
+  const line = filled.included.find(it => it.type === 'line_item')
+  assert.deepEqual(line.attributes.public_metadata, engraved.public_metadata)
+  const variant = filled.included.find(it => it.type === 'variant').attributes
+  assert.deepEqual([variant.currency, variant.purchasable, variant.is_master], ['USD', true, true])
+  const hidden = { variant_id: 'mug', quantity: 1, private_metadata: { cost: 3 } }
+  assert.equal(refusal(await client.cart.addItem({ ...cart, ...hidden }))[0], 422)
+
+  const noAddress = 'To generate Shipping Rates Order needs to have a Shipping Address'
+  assert.deepEqual(refusal(await client.checkout.shippingRates({ order_token })), [422, noAddress])
+  const anywhere = must(await client.cart.estimateShippingRates({ order_token }))
+  const there = must(await client.cart.estimateShippingRates({ order_token, country_iso: 'USA' }))
+  assert.deepEqual(anywhere.data.map(it => it.id), there.data.map(it => it.id), 'the default country is the United States')
+  const notApplied = "The coupon code you entered doesn't exist. Please try again."
+  assert.deepEqual(refusal(await client.cart.removeCouponCode({ order_token, code: 'none' })), [422, notApplied])
+  const none = "No coupon code provided and the Order doesn't have any coupon code promotions applied"
+  assert.deepEqual(refusal(await client.cart.removeAllCoupons({ order_token })), [422, none])
+
+  const form = new URLSearchParams({ 'order[email]': 'ada@example.com', include: 'shipping_address' })
+  for (const [name, value] of Object.entries({ ...ada, country_iso: 'USA', state_name: 'NY' })) {
+    form.set(`order[ship_address_attributes][${name}]`, value)
+  }
+  const { status, body } = await submit('PATCH', 'checkout/', order_token, form)
+  assert.equal(status, 200, body.error)
+  const address = body.included.find(it => it.type === 'address').attributes
+  assert.deepEqual([address.country_iso, address.state_name, address.state_code], ['US', 'New York', 'NY'])
+  const head = await fetch(`${api}/api/v2/storefront/cart/`, { method: 'HEAD', headers: { 'X-Spree-Order-Token': order_token } })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
+
+  must(await client.checkout.advance({ order_token }))
+  const include = 'order,order.line_items,payment,payment.source,payment_method'
+  const intent = await stripe('post', 'payment_intents', { order_token, payment_intent, include })
+  assert.equal(intent.included.find(it => it.type === 'order').attributes.total, intent.data.attributes.amount)
+  assert.equal((await pay(intent, 'pm_card_mastercard')).status, 'succeeded')
+  const paid = await stripe('patch', `payment_intents/${intent.data.id}/confirm`, { order_token, include })
+  assert.deepEqual(paid.included.find(it => it.type === 'line_item').attributes.public_metadata, engraved.public_metadata)
+  const order_number = paid.included.find(it => it.type === 'order').attributes.number
+  const done = must(await client.order.status({ order_token, order_number, include: 'payments.source' }))
+  const card = done.included.find(it => it.type === 'credit_card')
+  assert.deepEqual([card.attributes.cc_type, card.attributes.last_digits], ['mastercard', '4444'])
+  assert.equal(done.included.find(it => it.type === 'payment').relationships.source.data.id, card.id)
+})
+
 test('the webhook alone completes an order', async () => {
   const order_token = await cartToPay()
   const { number } = must(await client.cart.show({ order_token })).data.attributes
@@ -81,8 +128,10 @@ test('a customer pays with a new card, then with the one that was saved', async 
   await pay(intent, 'pm_card_visa')
   must(await client.checkout.complete({ order_token: first }))
 
-  const cards = must(await client.account.creditCardsList(who)).data
-  assert.ok(cards.length >= 1)
+  const listed = must(await client.account.creditCardsList({ ...who, per_page: 1 }))
+  const cards = listed.data
+  assert.deepEqual([cards.length, listed.meta.count], [1, 1])
+  assert.ok(listed.meta.total_count >= 1 && listed.links.self.includes('/account/credit_cards?page=1&per_page=1'))
   const [card] = cards
   assert.deepEqual([card.attributes.cc_type, card.attributes.last_digits, card.attributes.default], ['visa', '4242', true])
   assert.equal(must(await client.account.defaultCreditCard(who)).data.id, card.id)

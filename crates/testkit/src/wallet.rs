@@ -48,9 +48,9 @@ impl Cards {
         self.state.lock().unwrap().cards.insert(0, saved);
     }
 
-    /// Makes a card the payment method of a PaymentIntent.
+    /// Makes a card, of which no holder is known, the payment method of a PaymentIntent.
     pub fn pays(&self, intent: &str, card: &str) {
-        self.state.lock().unwrap().of_intents.insert(intent.to_owned(), visa(card));
+        self.state.lock().unwrap().of_intents.insert(intent.to_owned(), SavedCard { name: None, ..visa(card) });
     }
 
     /// Refuses ephemeral keys for this API version from now on, as Stripe does for an unknown one.

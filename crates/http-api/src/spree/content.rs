@@ -198,7 +198,7 @@ pub(super) fn metadata(entries: Option<&Metadata>) -> Value {
 fn variant(line: &CartLine) -> Resource {
     let item = &line.item;
     let mut attributes = json!({
-        "sku": item.sku.as_ref().map(Text::as_str), "name": item.name.as_str(),
+        "sku": item.sku.as_ref().map_or("", Text::as_str), "name": item.name.as_str(),
         "description": item.description.as_str(), "currency": code(item.unit_amount().currency()),
         "barcode": null, "weight": null, "height": null, "width": null, "depth": null, "is_master": true,
         "options_text": "", "options": [], "purchasable": line.is_sold, "in_stock": line.is_sold,

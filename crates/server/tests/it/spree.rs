@@ -44,7 +44,7 @@ async fn the_official_spree_client_buys_and_pays(stand: &Stand) {
 
     let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
     let environment = [("PAYWRIGHT_URL", base), ("STRIPE_TWIN_URL", dev.twin.as_str()), ("CUSTOMER_TOKEN", &dev.token)];
-    node("spree-sdk", "storefront.test.mjs", 10, &environment, &dev);
+    node("spree-sdk", "storefront.test.mjs", 11, &environment, &dev);
 }
 
 /// Creates an API key, and returns its id and its text.
