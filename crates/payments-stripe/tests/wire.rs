@@ -12,8 +12,8 @@ use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order, Ord
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
     ClientSettings, ConfirmPaymentIntent, CreateCustomer, CreateEphemeralKey, CreateRefund, CreateSetupIntent,
-    ListEvents, ListRefunds, Post, RefundReason, RetrievePaymentIntent, RetrieveRefund, SetupUsage, StripeError,
-    StripeGateway, StripeId, UpdatePaymentIntent,
+    ListEvents, ListRefunds, Post, RefundReason, RetrieveMethodOfIntent, RetrievePaymentIntent, RetrieveRefund,
+    SetupUsage, StripeError, StripeGateway, StripeId, UpdatePaymentIntent,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -212,6 +212,30 @@ async fn each_post_has_its_path_and_form() {
     let (path, form, _) = posted(setup, answer).await;
     let expected = "customer=cus_1&usage=off_session&automatic_payment_methods[enabled]=true";
     assert_eq!((path.as_str(), form.as_str()), ("/v1/setup_intents", expected));
+}
+
+#[tokio::test]
+async fn the_payment_method_of_an_intent_is_read_whole() {
+    for (method, last4) in [
+        (
+            json!({ "id": "pm_1", "card": { "brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034 } }),
+            Some("4242"),
+        ),
+        (json!({ "id": "pm_1", "type": "sepa_debit", "billing_details": { "name": null } }), None),
+        (Value::Null, None),
+    ] {
+        let (server, client) = stripe().await;
+        let answer = json!({ "id": "pi_1", "object": "payment_intent", "payment_method": method });
+        answers(&server, ResponseTemplate::new(200).set_body_json(answer)).await;
+        let read = client.get(&RetrieveMethodOfIntent::new(id("pi_", "pi_1"))).await.unwrap().value;
+        assert_eq!(read.payment_method.and_then(|it| it.card).map(|it| it.last4).as_deref(), last4);
+        let requests = server.received_requests().await.unwrap();
+        let asked = requests.last().unwrap();
+        assert_eq!(
+            (asked.url.path(), asked.url.query().unwrap_or_default().replace("%5B", "[").replace("%5D", "]")),
+            ("/v1/payment_intents/pi_1", "expand[0]=payment_method".to_owned())
+        );
+    }
 }
 
 #[tokio::test]
