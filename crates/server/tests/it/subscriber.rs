@@ -49,7 +49,10 @@ impl Place {
         let data = &created.body["data"];
         assert_eq!(data["attributes"]["active"], false);
         let secret = data["attributes"]["secret_key"].as_str().unwrap().to_owned();
-        (Self { port, secret, file: folder.path().join("events"), _folder: folder }, data["id"].as_str().unwrap().into())
+        (
+            Self { port, secret, file: folder.path().join("events"), _folder: folder },
+            data["id"].as_str().unwrap().into(),
+        )
     }
 
     fn start(&self) -> Subscriber {

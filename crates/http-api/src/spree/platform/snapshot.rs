@@ -188,7 +188,7 @@ mod tests {
         line.sku = Some(Text::new("BN-1").unwrap());
         let tax = Adjustment { kind: AdjustmentKind::Tax, label: Text::new("Tax").unwrap(), amount: usd(48) };
         let new = NewOrder { lines: vec![line], adjustments: vec![tax], ..NewOrder::empty(Currency::Usd) };
-        let new = NewOrder { email: Some("ada@example.com".parse().unwrap()), ..new };
+        let new = NewOrder { email: Some(paywright_domain::text::Email::new("ada@example.com").unwrap()), ..new };
         let placed = Order::place(OrderId(Uuid::from_u128(9)), new, now).unwrap().order;
         let intent = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), placed.id, placed.total, now);
         let paid = IntentSnapshot { status: IntentStatus::Succeeded, received: placed.total, ..intent };

@@ -106,7 +106,7 @@ fn subscriptions(value: &Value) -> Result<Vec<String>, Reason> {
         let name = name.as_str().ok_or("must be an array of the names of events, like [\"order.paid\"]")?;
         if name != EVERY_EVENT && SpreeEvent::named(name).is_none() {
             let known = SpreeEvent::ALL.map(SpreeEvent::name).join(", ");
-            return Err(format!("{} is not an event that is sent here: must be * or of {known}", echo(name)).into());
+            return Err(format!("{} is never sent: use *, or of {known}", echo(name)).into());
         }
         if !subscriptions.iter().any(|it| it == name) {
             subscriptions.push(name.to_owned());
@@ -236,7 +236,7 @@ pub(in crate::spree) async fn remove(
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     admit(&api, &request, Scope::WebhooksWrite).await?;
-    Params::read(&request, payload).await?;
+    Show::of_known(&Params::read(&request, payload).await?, "subscriber", RELATIONSHIPS)?;
     api.publisher.delete_endpoint(find(&api, &id).await?.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

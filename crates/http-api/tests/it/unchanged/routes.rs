@@ -265,7 +265,7 @@ fn stripe() -> Vec<Route> {
 }
 
 fn platform() -> Vec<Route> {
-    let (get, put, patch, delete) = (Method::GET, Method::PUT, Method::PATCH, Method::DELETE);
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     let variant = json!({ "id": "mug", "name": "Mug", "sku": "MUG-1", "description": "A mug", "active": true,
         "prices": { "usd": "12.00" } });
     let terms = json!({ "terms": {
@@ -292,6 +292,10 @@ fn platform() -> Vec<Route> {
     let lists =
         ["per_page=0", "per_page=x", "per_page=501", "page=0", "filter[odd]=1", "filter=1", "odd=1", "sort=odd"];
     let edit = json!({ "order": { "email": "ada@example.com", "public_metadata": { "erp": "7" } } });
+    let one_subscriber = "/api/v2/platform/webhooks/subscribers/{subscriber}";
+    let subscriber = json!({ "subscriber": {
+        "url": "https://example.com/erp", "active": false, "subscriptions": ["order.paid"],
+    } });
     vec![
         Route::new(&get, "/api/v2/platform/orders", Stage::Paid, Value::Null).queries(&lists),
         Route::new(&get, "/api/v2/platform/orders/{order}", Stage::Paid, Value::Null),
@@ -307,6 +311,14 @@ fn platform() -> Vec<Route> {
         Route::new(&get, "/api/v2/platform/adjustments?filter[order_id_eq]={order}", Stage::Paid, Value::Null)
             .queries(&lists),
         Route::new(&get, "/api/v2/platform/adjustments/{adjustment}", Stage::Paid, Value::Null),
+        Route::new(&post, "/api/v2/platform/webhooks/subscribers", Stage::Endpoint, subscriber.clone())
+            .required(&["/subscriber", "/subscriber/url"]),
+        Route::new(&get, "/api/v2/platform/webhooks/subscribers", Stage::Endpoint, Value::Null).queries(&lists),
+        Route::new(&get, one_subscriber, Stage::Endpoint, Value::Null),
+        Route::new(&patch, one_subscriber, Stage::Endpoint, subscriber.clone()).required(&["/subscriber"]),
+        Route::new(&put, one_subscriber, Stage::Endpoint, subscriber).required(&["/subscriber"]),
+        Route::new(&delete, one_subscriber, Stage::Endpoint, Value::Null),
+        Route::new(&get, "/api/v2/platform/webhooks/events", Stage::Endpoint, Value::Null).queries(&lists),
         Route::new(&get, "/api/v2/platform/variants", Stage::Cart, Value::Null).queries(&pages),
         Route::new(&put, "/api/v2/platform/variants", Stage::Cart, json!({ "variants": [variant] }))
             .required(&of_variant),

@@ -143,6 +143,9 @@ impl World {
             let body = json!({ "url": "https://example.com/webhooks", "types": ["order.placed"] });
             let made = self.service.call(Method::POST, "/api/v1/shop/webhook_endpoints", &body).await;
             self.name("endpoint", &made.body["data"]["id"]);
+            let body = json!({ "subscriber": { "url": "https://example.com/spree", "active": true } });
+            let made = self.service.call(Method::POST, "/api/v2/platform/webhooks/subscribers", &body).await;
+            self.name("subscriber", &made.body["data"]["id"]);
         }
         if matches!(stage, Stage::Placed | Stage::Endpoint) {
             return;
