@@ -44,6 +44,7 @@ mod search_orders;
 mod settle_from_provider;
 mod storefront;
 mod take_event;
+pub mod view_value;
 mod warnings;
 mod work_id;
 
@@ -68,6 +69,8 @@ pub use endpoints::{
     EndpointUrlError, Failing, NewEndpoint, NewSecret, QUEUES_AT_ONCE, SecretGeneration, WEBHOOKS_AT_ONCE,
 };
 pub use explain::{Explanation, Moment, NextStep, explain_order};
+#[cfg(feature = "openapi")]
+pub use feed::event_schema;
 pub use feed::{FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
 pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;

@@ -9,44 +9,68 @@ use paywright_domain::id::RefundId;
 use paywright_domain::intent::{IntentError, PaymentIntent};
 use paywright_domain::operation::{Operation, OperationKind};
 use paywright_domain::order::OrderState;
-use paywright_domain::refund::{Refund, RefundFailure, RefundReason};
+use paywright_domain::refund::{Refund, RefundFailure};
 use paywright_domain::{IntentId, LineItem, Order};
 use serde::Serialize;
+use uuid::Uuid;
 
-/// Order with its payments, as answers and events of the feed show it.
+use crate::view_value::{
+    AdjustmentKindName, CancelReasonName, CaptureMethodName, CurrencyCode, DecimalAmount, DisputeStatusName,
+    IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, PolicyName, RefundOriginName,
+    RefundReasonName, RefundStatusName, Time,
+};
+
+/// Order with its payments, as answers and events show it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Order))]
 pub struct OrderView<'a> {
-    id: String,
+    /// Id of the order.
+    id: Uuid,
+    /// Number of the order, for people.
     number: &'a str,
-    status: &'static str,
-    payment_status: &'static str,
-    amount: String,
-    currency: &'static str,
+    status: OrderStatus,
+    payment_status: PaymentStatus,
+    /// Total: lines, shipping and tax on top, less discounts.
+    amount: DecimalAmount,
+    currency: CurrencyCode,
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = PersonalView))]
     personal: Option<PersonalView<'a>>,
-    capture: &'static str,
+    capture: CaptureMethodName,
     line_items: Vec<OrderLineView<'a>>,
     adjustments: Vec<AdjustmentView<'a>>,
+    /// PaymentIntent that can be paid or was paid.
     payment_intent: Option<IntentView<'a>>,
+    /// Change of the order that waits for Stripe.
     pending_change: Option<PendingView<'a>>,
-    amount_refunded: String,
+    /// Refunded amount of the payment that paid the order, including refunds that are under way.
+    amount_refunded: DecimalAmount,
     refunds: Vec<RefundView<'a>>,
     disputes: Vec<DisputeView<'a>>,
+    /// What does not match the order or needs attention.
     anomalies: Vec<AnomalyView<'a>>,
+    /// Whether the order is paid with real money.
     livemode: bool,
+    /// Number of edits of the order's content, from 1.
     revision: u32,
-    cancel_reason: Option<&'static str>,
-    placed_at: String,
-    updated_at: String,
-    paid_at: Option<String>,
-    canceled_at: Option<String>,
+    cancel_reason: Option<CancelReasonName>,
+    placed_at: Time,
+    updated_at: Time,
+    paid_at: Option<Time>,
+    canceled_at: Option<Time>,
 }
 
 /// Fields of an order that may identify a person. An event of the feed stores them apart, so that they can be erased.
 #[derive(Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = PersonalFields))]
 pub struct PersonalView<'a> {
+    /// Shop's id of the customer: the `sub` of the customer's tokens.
     customer: Option<&'a str>,
+    /// Address to which Stripe sends its receipt.
     email: Option<&'a str>,
+    /// Notes of the shop.
     metadata: BTreeMap<&'a str, &'a str>,
 }
 
@@ -61,30 +85,41 @@ impl<'a> PersonalView<'a> {
     }
 }
 
+/// Line item of an order, with its stock-keeping unit.
 #[derive(Serialize)]
-struct OrderLineView<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = OrderLineItem))]
+pub(crate) struct OrderLineView<'a> {
     #[serde(flatten)]
     line: LineView<'a>,
+    /// Stock-keeping unit.
     sku: Option<&'a str>,
 }
 
+/// Adjustment of an order's total.
 #[derive(Serialize)]
-struct AdjustmentView<'a> {
-    kind: &'static str,
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Adjustment))]
+pub(crate) struct AdjustmentView<'a> {
+    kind: AdjustmentKindName,
     label: &'a str,
-    amount: i64,
-    currency: &'static str,
+    amount: MinorAmount,
+    currency: CurrencyCode,
 }
 
+/// PaymentIntent of an order.
 #[derive(Serialize)]
-struct IntentView<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = PaymentIntent))]
+pub(crate) struct IntentView<'a> {
+    /// Stripe's id of the PaymentIntent.
     id: &'a str,
-    status: &'static str,
-    amount: String,
-    amount_received: String,
-    amount_capturable: String,
+    status: IntentStatusName,
+    amount: DecimalAmount,
+    amount_received: DecimalAmount,
+    amount_capturable: DecimalAmount,
     /// Time at which a read of the PaymentIntent confirmed the received amount.
-    confirmed_at: Option<String>,
+    confirmed_at: Option<Time>,
     balance: Option<BalanceView>,
     /// Error to show to the customer.
     last_error: Option<LastErrorView<'a>>,
@@ -92,16 +127,22 @@ struct IntentView<'a> {
 
 /// Gross amount and fee of a payment on the shop's Stripe balance.
 #[derive(Serialize)]
-struct BalanceView {
-    currency: &'static str,
-    gross: String,
-    fee: String,
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = PaymentBalance))]
+pub(crate) struct BalanceView {
+    currency: CurrencyCode,
+    gross: DecimalAmount,
+    fee: DecimalAmount,
 }
 
 /// Code and message of Stripe's error. The bank's own reason is left out: it may be that the card is stolen.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = PaymentError))]
 pub(crate) struct LastErrorView<'a> {
+    /// Stripe's code of the error.
     code: Option<&'a str>,
+    /// Stripe's sentence about the error.
     message: Option<&'a str>,
 }
 
@@ -111,13 +152,18 @@ impl<'a> LastErrorView<'a> {
     }
 }
 
+/// Money that does not match an order, or a notice for a person.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Anomaly))]
 pub(crate) struct AnomalyView<'a> {
+    /// Name of the anomaly, like `second_payment`; later versions may have more.
     kind: &'static str,
-    policy: &'static str,
+    policy: PolicyName,
+    /// Id of the PaymentIntent.
     payment_intent: Option<&'a str>,
     reason: Option<&'a str>,
-    found_at: String,
+    found_at: Time,
 }
 
 impl<'a> AnomalyView<'a> {
@@ -131,52 +177,62 @@ impl<'a> AnomalyView<'a> {
     pub(crate) fn of(anomaly: &'a Anomaly) -> Self {
         Self {
             kind: anomaly.kind.name(),
-            policy: anomaly.kind.policy_name(),
+            policy: anomaly.kind.into(),
             payment_intent: anomaly.intent.as_ref().map(IntentId::as_str),
             reason: anomaly.reason.as_deref(),
-            found_at: anomaly.found_at.to_string(),
+            found_at: Time(anomaly.found_at),
         }
     }
 }
 
 /// Change of the order that waits for Stripe.
 #[derive(Serialize)]
-struct PendingView<'a> {
-    kind: &'static str,
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = PendingChange))]
+pub(crate) struct PendingView<'a> {
+    kind: OperationKindName,
+    /// Id of the PaymentIntent.
     payment_intent: &'a str,
-    amount: Option<String>,
-    since: String,
+    /// Total after the edit, or amount to capture.
+    amount: Option<DecimalAmount>,
+    since: Time,
 }
 
 impl<'a> PendingView<'a> {
     fn of(operation: &'a Operation) -> Self {
         let amount = match &operation.kind {
-            OperationKind::Edit { content } => Some(content.total.to_decimal()),
-            OperationKind::Capture { amount } => Some(amount.to_decimal()),
+            OperationKind::Edit { content } => Some(DecimalAmount(content.total)),
+            OperationKind::Capture { amount } => Some(DecimalAmount(*amount)),
             OperationKind::Cancel { .. } => None,
         };
         Self {
-            kind: operation.kind.name(),
+            kind: (&operation.kind).into(),
             payment_intent: operation.intent.as_str(),
             amount,
-            since: operation.since.to_string(),
+            since: Time(operation.since),
         }
     }
 }
 
 /// Refund of an order.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Refund))]
 pub struct RefundView<'a> {
+    /// Number of the refund within its order, from 1.
     number: u32,
+    /// Stripe's id of the refund.
     id: Option<&'a str>,
+    /// Id of the refunded PaymentIntent.
     payment_intent: &'a str,
-    amount: String,
-    currency: &'static str,
-    status: &'static str,
-    reason: Option<&'static str>,
-    origin: &'static str,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+    status: RefundStatusName,
+    reason: Option<RefundReasonName>,
+    origin: RefundOriginName,
+    /// Stripe's reason of a failure.
     failure: Option<&'a str>,
-    requested_at: String,
+    requested_at: Time,
 }
 
 impl<'a> RefundView<'a> {
@@ -186,13 +242,13 @@ impl<'a> RefundView<'a> {
             number: refund.number,
             id: refund.provider_id.as_ref().map(RefundId::as_str),
             payment_intent: refund.intent.as_str(),
-            amount: refund.amount.to_decimal(),
-            currency: refund.amount.currency().code(),
-            status: refund.status.name(),
-            reason: refund.reason.map(RefundReason::name),
-            origin: refund.origin.name(),
+            amount: DecimalAmount(refund.amount),
+            currency: refund.amount.into(),
+            status: refund.status.into(),
+            reason: refund.reason.map(RefundReasonName::from),
+            origin: refund.origin.into(),
             failure: refund.failure.as_ref().map(RefundFailure::as_str),
-            requested_at: refund.requested_at.to_string(),
+            requested_at: Time(refund.requested_at),
         }
     }
 
@@ -202,16 +258,25 @@ impl<'a> RefundView<'a> {
     }
 }
 
+/// Dispute of a payment.
 #[derive(Serialize)]
-struct DisputeView<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Dispute))]
+pub(crate) struct DisputeView<'a> {
+    /// Stripe's id of the dispute.
     id: &'a str,
+    /// Id of the disputed PaymentIntent.
     payment_intent: &'a str,
-    amount: String,
-    currency: &'static str,
-    status: &'static str,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+    status: DisputeStatusName,
+    /// Reason given by the cardholder, as Stripe names it.
     reason: &'a str,
-    due_by: Option<String>,
+    /// Time until which evidence can be submitted.
+    due_by: Option<Time>,
+    /// Whether the money was withdrawn from the shop's balance.
     funds_withdrawn: bool,
+    /// Whether withdrawn money was returned.
     funds_reinstated: bool,
 }
 
@@ -220,11 +285,11 @@ impl<'a> DisputeView<'a> {
         Self {
             id: dispute.id.as_str(),
             payment_intent: dispute.intent.as_str(),
-            amount: dispute.amount.to_decimal(),
-            currency: dispute.amount.currency().code(),
-            status: dispute.status.name(),
+            amount: DecimalAmount(dispute.amount),
+            currency: dispute.amount.into(),
+            status: dispute.status.into(),
             reason: &dispute.reason,
-            due_by: dispute.due_by.map(|it| it.to_string()),
+            due_by: dispute.due_by.map(Time),
             funds_withdrawn: dispute.withdrawn,
             funds_reinstated: dispute.reinstated,
         }
@@ -233,10 +298,13 @@ impl<'a> DisputeView<'a> {
 
 /// Line item of an order.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = LineItem))]
 pub struct LineView<'a> {
     name: &'a str,
-    amount: i64,
-    currency: &'static str,
+    /// Price of one piece.
+    amount: MinorAmount,
+    currency: CurrencyCode,
     quantity: u32,
     description: &'a str,
 }
@@ -246,8 +314,8 @@ impl<'a> LineView<'a> {
     pub fn of(line: &'a LineItem) -> Self {
         Self {
             name: line.name.as_str(),
-            amount: line.unit_amount().minor(),
-            currency: line.unit_amount().currency().code(),
+            amount: line.unit_amount().into(),
+            currency: line.unit_amount().into(),
             quantity: line.quantity(),
             description: line.description.as_str(),
         }
@@ -258,16 +326,16 @@ impl<'a> IntentView<'a> {
     fn of(intent: &'a PaymentIntent) -> Self {
         Self {
             id: intent.id.as_str(),
-            status: intent.status.name(),
-            amount: intent.amount.to_decimal(),
-            amount_received: intent.received.to_decimal(),
-            amount_capturable: intent.capturable.to_decimal(),
+            status: intent.status.into(),
+            amount: DecimalAmount(intent.amount),
+            amount_received: DecimalAmount(intent.received),
+            amount_capturable: DecimalAmount(intent.capturable),
             balance: intent.proceeds.map(|it| BalanceView {
-                currency: it.gross.currency().code(),
-                gross: it.gross.to_decimal(),
-                fee: it.fee.to_decimal(),
+                currency: it.gross.into(),
+                gross: DecimalAmount(it.gross),
+                fee: DecimalAmount(it.fee),
             }),
-            confirmed_at: intent.confirmed_at.map(|it| it.to_string()),
+            confirmed_at: intent.confirmed_at.map(Time),
             last_error: intent.last_error.as_ref().map(LastErrorView::of),
         }
     }
@@ -285,31 +353,31 @@ impl<'a> OrderView<'a> {
         let (paid_at, canceled_at, cancel_reason) = match &order.state {
             OrderState::Open => (None, None, None),
             OrderState::Paid { .. } if !order.is_paid() => (None, None, None),
-            OrderState::Paid { at, .. } => (Some(at.to_string()), None, None),
-            OrderState::Canceled { reason, at } => (None, Some(at.to_string()), Some(reason.name())),
+            OrderState::Paid { at, .. } => (Some(Time(*at)), None, None),
+            OrderState::Canceled { reason, at } => (None, Some(Time(*at)), Some((*reason).into())),
         };
         let line = |line: &'a LineItem| OrderLineView {
             line: LineView::of(line),
             sku: line.sku.as_ref().map(paywright_domain::text::Text::as_str),
         };
         Self {
-            id: order.id.to_string(),
+            id: order.id.0,
             number: order.number.as_str(),
-            status: order.status_name(),
-            payment_status: order.payment_state().name(),
-            amount: order.total.to_decimal(),
-            currency: order.total.currency().code(),
+            status: order.into(),
+            payment_status: order.payment_state().into(),
+            amount: DecimalAmount(order.total),
+            currency: order.total.into(),
             personal: Some(PersonalView::of(order)),
-            capture: order.capture.name(),
+            capture: order.capture.into(),
             line_items: order.lines.iter().map(line).collect(),
             adjustments: order
                 .adjustments
                 .iter()
                 .map(|it| AdjustmentView {
-                    kind: it.kind.name(),
+                    kind: it.kind.into(),
                     label: it.label.as_str(),
-                    amount: it.amount.minor(),
-                    currency: it.amount.currency().code(),
+                    amount: it.amount.into(),
+                    currency: it.amount.into(),
                 })
                 .collect(),
             payment_intent: order.leading_intent().map(IntentView::of),
@@ -321,8 +389,8 @@ impl<'a> OrderView<'a> {
             livemode: order.livemode,
             revision: order.revision,
             cancel_reason,
-            placed_at: order.placed_at.to_string(),
-            updated_at: order.updated_at.to_string(),
+            placed_at: Time(order.placed_at),
+            updated_at: Time(order.updated_at),
             paid_at,
             canceled_at,
         }
@@ -330,7 +398,7 @@ impl<'a> OrderView<'a> {
 }
 
 /// Refunded amount of the payment that paid the order, including refunds that are under way.
-fn refunded(order: &Order) -> String {
+fn refunded(order: &Order) -> DecimalAmount {
     let refunded = order.paid_by().and_then(|it| it.received.minus(order.left_of(&it.id)).ok());
-    refunded.unwrap_or_else(|| paywright_domain::Money::zero(order.total.currency())).to_decimal()
+    DecimalAmount(refunded.unwrap_or_else(|| paywright_domain::Money::zero(order.total.currency())))
 }

@@ -5,23 +5,50 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::StoreError;
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::Api;
+use crate::openapi::refusals::CheckReadiness;
 use crate::problem::Problem;
 use crate::reader::parse_query;
 
-/// `GET /healthz`: 200 while the process can answer at all.
+/// Answer of a probe.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthView {
+    /// `ok` or `ready`.
+    status: &'static str,
+    /// Warnings for the operator, with the parameter `verbose`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    warnings: Option<Vec<String>>,
+}
+
+/// Says that the process is running.
+///
+/// 200 while the process can answer at all.
+#[utoipa::path(
+    get, path = "/healthz", tag = "Health", operation_id = "checkHealth",
+    responses((status = 200, description = "The process is running.", body = HealthView)),
+)]
 pub(crate) async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+    HttpResponse::Ok().json(HealthView { status: "ok", warnings: None })
 }
 
 /// Time within which the store must confirm the write of a readiness check.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `GET /readyz`: 200 if the store takes writes and the process is not shutting down. `?verbose` adds the warnings for
-/// the operator to either answer, which contain no secrets. Other parameters are ignored.
+/// Says whether the process may get requests.
+///
+/// 200 if the store takes writes and the process is not shutting down. `verbose` adds the warnings for the operator to
+/// either answer, which contain no secrets. Other parameters are ignored.
+#[utoipa::path(
+    get, path = "/readyz", tag = "Health", operation_id = "checkReadiness",
+    params(("verbose" = Option<String>, Query, description = "Adds the warnings, whatever its value.")),
+    responses((status = 200, description = "The process may get requests.", body = HealthView), CheckReadiness),
+)]
 pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let verbose = parse_query(&request)?.contains_key("verbose");
     if api.shutdown.has_begun() {
@@ -34,13 +61,14 @@ pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpR
         let problem = Problem::from(error);
         return Err(if verbose { problem.with_sentences(&api.app.warnings()) } else { problem });
     }
-    let mut body = json!({ "status": "ready" });
-    if verbose && let Some(fields) = body.as_object_mut() {
+    let warnings = if verbose {
         let mut warnings = api.app.warnings();
         // They need the store, so they are left out if it has just failed.
         let of_endpoints = timeout(STORE_TIMEOUT, api.publisher.warnings()).await;
         warnings.extend(of_endpoints.into_iter().flatten().flatten());
-        fields.insert("warnings".to_owned(), json!(warnings));
-    }
-    Ok(HttpResponse::Ok().json(body))
+        Some(warnings)
+    } else {
+        None
+    };
+    Ok(HttpResponse::Ok().json(HealthView { status: "ready", warnings }))
 }

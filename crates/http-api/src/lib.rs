@@ -11,6 +11,7 @@ mod demo;
 mod health;
 mod listener;
 mod masking;
+mod openapi;
 mod problem;
 mod rate_limits;
 mod reader;
@@ -32,11 +33,12 @@ pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;
+pub use openapi::description;
 use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
 pub use receiving::Bodies;
 pub use requests::identify;
-use routes::{post, resource};
+use routes::{get, post, resource};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
@@ -79,10 +81,13 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .app_data(web::Data::new(api))
         .configure(shop::configure)
         .configure(|config| spree::configure(config, &origins))
-        .service(resource("/demo").route(web::get().to(demo::page)))
-        .service(resource("/demo/explain").route(web::get().to(demo::explain)))
+        .service(resource("/openapi.json").route(get(openapi::document)))
+        .service(resource("/docs").route(get(openapi::page)))
+        .service(resource("/docs/{file:[^/]*}").route(get(openapi::file)))
+        .service(resource("/demo").route(get(demo::page)))
+        .service(resource("/demo/explain").route(get(demo::explain)))
         .service(resource("/webhooks/stripe").route(post(webhook::stripe)))
-        .service(resource("/healthz").route(web::get().to(health::healthz)))
-        .service(resource("/readyz").route(web::get().to(health::readyz)))
+        .service(resource("/healthz").route(get(health::healthz)))
+        .service(resource("/readyz").route(get(health::readyz)))
         .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));
 }

@@ -16,6 +16,7 @@ use paywright_domain::operation::{CancelError, CaptureError, EditError, NotNow};
 use paywright_domain::order::{ContentError, PaymentState};
 use paywright_domain::refund::RefundError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::reader::{FieldProblem, FieldProblems, sentence};
 
@@ -34,19 +35,30 @@ pub(crate) struct Problem {
     retry_after: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// Answer of a refused request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
+pub(crate) struct Envelope<'a> {
+    /// Sentence for people.
     message: &'static str,
     error: ErrorView<'a>,
 }
 
-#[derive(Serialize)]
+/// Reason of a refusal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusalError)]
 struct ErrorView<'a> {
+    /// Stable name of the reason.
     code: &'static str,
+    /// What is wrong, for engineers.
     detail: &'a str,
+    /// Fields of the request that are wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(max_items = 50)]
     fields: &'a [FieldProblem],
+    /// Id of the request, as in the header `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<&'a str>,
 }
 

@@ -1,7 +1,7 @@
 //! Routes. The handler of every method that may change something runs to its end, even if its client disconnects.
 
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Route, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
 use futures_util::future::LocalBoxFuture;
 use paywright_app::Work;
 use tracing::Instrument;
@@ -12,6 +12,16 @@ use crate::problem::Problem;
 pub(crate) fn resource(path: &str) -> Resource {
     let wrong_method = web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
     web::resource(path.to_owned()).default_service(wrong_method)
+}
+
+/// Route of `GET`, whose handler changes nothing.
+pub(crate) fn get<H, Args>(handler: H) -> Route
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    web::get().to(handler)
 }
 
 /// Defines the route of a method whose handler is wrapped in [`Completed`].

@@ -7,10 +7,12 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Actor, WebhookError};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Api;
 use crate::client_address::ClientAddress;
+use crate::openapi::refusals::ReceiveStripeEvent;
 use crate::problem::Problem;
 use crate::receiving::read_body;
 use crate::requests::record_actor;
@@ -23,6 +25,24 @@ const STORED_HEADERS: [&str; 4] = ["stripe-signature", "user-agent", "content-ty
 /// Maximum of characters that are stored of one header.
 const HEADER_CHARS_MAX: usize = 500;
 
+/// Answer to a webhook.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReceivedEvent)]
+pub(crate) struct ReceivedView {
+    received: bool,
+    /// What was done with the event.
+    outcome: &'static str,
+}
+
+/// Receives an event of Stripe.
+///
+/// The signature is verified over the raw bytes of the body.
+#[utoipa::path(
+    post, path = "/webhooks/stripe", tag = "Stripe", operation_id = "receiveStripeEvent",
+    params(("Stripe-Signature" = String, Header, description = "Stripe's signature of the body.")),
+    request_body(content = Object, description = "Event of Stripe, of at most 1 MiB."),
+    responses((status = 200, description = "The event is stored.", body = ReceivedView), ReceiveStripeEvent),
+)]
 pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let signature = request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
     let signature = signature.ok_or_else(|| {
@@ -41,7 +61,7 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
     let headers = stored_headers(request.headers());
     let app = api.app.for_request();
     let status = app.take_event(event, "webhook", headers).await?;
-    Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": status.name() })))
+    Ok(HttpResponse::Ok().json(ReceivedView { received: true, outcome: status.name() }))
 }
 
 fn stored_headers(headers: &HeaderMap) -> BTreeMap<String, String> {

@@ -1,5 +1,5 @@
 //! Shared parts of tests: sample values, a scripted gateway, a Stripe in memory, a manual clock, ids in sequence, a
-//! PostgreSQL to test with, and the contract tests of every store.
+//! PostgreSQL to test with, checks against an OpenAPI description, and the contract tests of every store.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +15,7 @@ pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;
 mod gateway;
+pub mod openapi;
 pub mod part_contract;
 pub mod postgres;
 mod provider;

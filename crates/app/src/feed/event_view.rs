@@ -1,23 +1,43 @@
 //! JSON form of an event, in the feed and in webhooks.
 
-use paywright_domain::{Fact, Money, OrderId};
+use paywright_domain::Fact;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::FeedEvent;
 use crate::order_view::{AnomalyView, LastErrorView};
+use crate::view_value::{
+    CancelReasonName, CurrencyCode, DecimalAmount, DisputeStatusName, EventTypeName, IntentStatusName,
+    RefundOriginName, RefundStatusName, Time,
+};
 
 #[derive(Serialize)]
 struct EventView<'a> {
-    position: u64,
-    id: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    timestamp: String,
-    order: String,
-    version: u32,
-    livemode: bool,
+    #[serde(flatten)]
+    fields: EventFieldsView,
     data: DataView<'a>,
+}
+
+/// Fields that the events of all types have.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = EventFields))]
+pub(crate) struct EventFieldsView {
+    /// Position in the feed: 1, 2, 3 and so on, without gaps.
+    position: u64,
+    /// Id of the event: the `webhook-id` of its webhooks.
+    id: Uuid,
+    #[serde(rename = "type")]
+    kind: EventTypeName,
+    /// Time of the change.
+    timestamp: Time,
+    /// Id of the order.
+    order: Uuid,
+    /// Version of the order after the change; one change may be several events.
+    version: u32,
+    /// Whether the order is paid with real money.
+    livemode: bool,
 }
 
 /// Change and the order after it.
@@ -33,120 +53,185 @@ struct DataView<'a> {
 #[serde(untagged)]
 enum ChangeView<'a> {
     None {},
-    Edited {
-        amount_before: String,
-        amount: String,
-        currency: &'static str,
-        revision: u32,
-    },
-    Canceled {
-        reason: &'static str,
-    },
-    /// An amount of a PaymentIntent.
-    Payment {
-        payment_intent: &'a str,
-        amount: String,
-        currency: &'static str,
-    },
-    Status {
-        payment_intent: &'a str,
-        status_before: &'static str,
-        status: &'static str,
-        last_error: Option<LastErrorView<'a>>,
-    },
-    Intent {
-        payment_intent: &'a str,
-    },
-    RefundRequested {
-        refund: u32,
-        payment_intent: &'a str,
-        amount: String,
-        currency: &'static str,
-        origin: &'static str,
-    },
-    RefundChanged {
-        refund: u32,
-        refund_id: Option<&'a str>,
-        status_before: &'static str,
-        status: &'static str,
-        failure: Option<&'a str>,
-    },
-    DisputeOpened {
-        dispute: &'a str,
-        payment_intent: &'a str,
-        amount: String,
-        currency: &'static str,
-        reason: &'a str,
-        status: &'static str,
-    },
-    DisputeChanged {
-        dispute: &'a str,
-        status_before: &'static str,
-        status: &'static str,
-        funds_withdrawn: bool,
-        funds_reinstated: bool,
-    },
-    Anomaly {
-        anomaly: AnomalyView<'a>,
-    },
+    Edited(EditedView),
+    Canceled(CanceledView),
+    Payment(PaymentView<'a>),
+    Status(StatusView<'a>),
+    Intent(IntentView<'a>),
+    RefundRequested(RefundRequestedView<'a>),
+    RefundChanged(RefundChangedView<'a>),
+    DisputeOpened(DisputeOpenedView<'a>),
+    DisputeChanged(DisputeChangedView<'a>),
+    Anomaly(AnomalyFoundView<'a>),
 }
 
-fn code(amount: Money) -> &'static str {
-    amount.currency().code()
+/// Totals before and after an edit.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct EditedView {
+    amount_before: DecimalAmount,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+    revision: u32,
+}
+
+/// Cancellation of an order.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct CanceledView {
+    reason: CancelReasonName,
+}
+
+/// Amount of a PaymentIntent.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct PaymentView<'a> {
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+}
+
+/// Change of a PaymentIntent's status.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct StatusView<'a> {
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    status_before: IntentStatusName,
+    status: IntentStatusName,
+    last_error: Option<LastErrorView<'a>>,
+}
+
+/// PaymentIntent whose authorization ended.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct IntentView<'a> {
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+}
+
+/// Request of a refund.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct RefundRequestedView<'a> {
+    /// Number of the refund within its order.
+    refund: u32,
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+    origin: RefundOriginName,
+}
+
+/// Change of a refund's status.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct RefundChangedView<'a> {
+    /// Number of the refund within its order.
+    refund: u32,
+    /// Stripe's id of the refund.
+    refund_id: Option<&'a str>,
+    status_before: RefundStatusName,
+    status: RefundStatusName,
+    /// Stripe's reason of a failure.
+    failure: Option<&'a str>,
+}
+
+/// Dispute that was opened.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct DisputeOpenedView<'a> {
+    /// Stripe's id of the dispute.
+    dispute: &'a str,
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+    /// Reason given by the cardholder, as Stripe names it.
+    reason: &'a str,
+    status: DisputeStatusName,
+}
+
+/// Change of a dispute's status, or of its money.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct DisputeChangedView<'a> {
+    /// Stripe's id of the dispute.
+    dispute: &'a str,
+    status_before: DisputeStatusName,
+    status: DisputeStatusName,
+    funds_withdrawn: bool,
+    funds_reinstated: bool,
+}
+
+/// Anomaly that was found.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct AnomalyFoundView<'a> {
+    anomaly: AnomalyView<'a>,
 }
 
 impl<'a> ChangeView<'a> {
     fn of(fact: &'a Fact) -> Self {
         match fact {
-            Fact::OrderEdited { before, total, revision } => Self::Edited {
-                amount_before: before.to_decimal(),
-                amount: total.to_decimal(),
-                currency: code(*total),
+            Fact::OrderEdited { before, total, revision } => Self::Edited(EditedView {
+                amount_before: DecimalAmount(*before),
+                amount: DecimalAmount(*total),
+                currency: (*total).into(),
                 revision: *revision,
-            },
-            Fact::OrderCanceled { reason } => Self::Canceled { reason: reason.name() },
+            }),
+            Fact::OrderCanceled { reason } => Self::Canceled(CanceledView { reason: (*reason).into() }),
             Fact::OrderPaid { by: intent, amount }
             | Fact::IntentCreated { intent, amount }
-            | Fact::PaymentConfirmed { intent, received: amount } => {
-                Self::Payment { payment_intent: intent.as_str(), amount: amount.to_decimal(), currency: code(*amount) }
-            }
-            Fact::IntentChanged { intent, before, status, last_error } => Self::Status {
+            | Fact::PaymentConfirmed { intent, received: amount } => Self::Payment(PaymentView {
                 payment_intent: intent.as_str(),
-                status_before: before.name(),
-                status: status.name(),
+                amount: DecimalAmount(*amount),
+                currency: (*amount).into(),
+            }),
+            Fact::IntentChanged { intent, before, status, last_error } => Self::Status(StatusView {
+                payment_intent: intent.as_str(),
+                status_before: (*before).into(),
+                status: (*status).into(),
                 last_error: last_error.as_ref().map(LastErrorView::of),
-            },
-            Fact::AuthorizationEnded { intent } => Self::Intent { payment_intent: intent.as_str() },
-            Fact::RefundRequested { refund, intent, amount, origin } => Self::RefundRequested {
+            }),
+            Fact::AuthorizationEnded { intent } => Self::Intent(IntentView { payment_intent: intent.as_str() }),
+            Fact::RefundRequested { refund, intent, amount, origin } => Self::RefundRequested(RefundRequestedView {
                 refund: *refund,
                 payment_intent: intent.as_str(),
-                amount: amount.to_decimal(),
-                currency: code(*amount),
-                origin: origin.name(),
-            },
-            Fact::RefundChanged { refund, provider_id, before, status, failure } => Self::RefundChanged {
-                refund: *refund,
-                refund_id: provider_id.as_ref().map(paywright_domain::id::RefundId::as_str),
-                status_before: before.name(),
-                status: status.name(),
-                failure: failure.as_ref().map(paywright_domain::refund::RefundFailure::as_str),
-            },
-            Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened {
+                amount: DecimalAmount(*amount),
+                currency: (*amount).into(),
+                origin: (*origin).into(),
+            }),
+            Fact::RefundChanged { refund, provider_id, before, status, failure } => {
+                Self::RefundChanged(RefundChangedView {
+                    refund: *refund,
+                    refund_id: provider_id.as_ref().map(paywright_domain::id::RefundId::as_str),
+                    status_before: (*before).into(),
+                    status: (*status).into(),
+                    failure: failure.as_ref().map(paywright_domain::refund::RefundFailure::as_str),
+                })
+            }
+            Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened(DisputeOpenedView {
                 dispute: dispute.as_str(),
                 payment_intent: intent.as_str(),
-                amount: amount.to_decimal(),
-                currency: code(*amount),
+                amount: DecimalAmount(*amount),
+                currency: (*amount).into(),
                 reason,
-                status: status.name(),
-            },
-            Fact::DisputeChanged { dispute, before, status, withdrawn, reinstated } => Self::DisputeChanged {
-                dispute: dispute.as_str(),
-                status_before: before.name(),
-                status: status.name(),
-                funds_withdrawn: *withdrawn,
-                funds_reinstated: *reinstated,
-            },
-            Fact::AnomalyFound { anomaly } => Self::Anomaly { anomaly: AnomalyView::without_personal_data(anomaly) },
+                status: (*status).into(),
+            }),
+            Fact::DisputeChanged { dispute, before, status, withdrawn, reinstated } => {
+                Self::DisputeChanged(DisputeChangedView {
+                    dispute: dispute.as_str(),
+                    status_before: (*before).into(),
+                    status: (*status).into(),
+                    funds_withdrawn: *withdrawn,
+                    funds_reinstated: *reinstated,
+                })
+            }
+            Fact::AnomalyFound { anomaly } => {
+                Self::Anomaly(AnomalyFoundView { anomaly: AnomalyView::without_personal_data(anomaly) })
+            }
             Fact::OrderPlaced { .. }
             | Fact::IntentRequested { .. }
             | Fact::IntentRefused { .. }
@@ -161,15 +246,16 @@ impl<'a> ChangeView<'a> {
 impl FeedEvent {
     /// The event as one JSON object: `position`, `id`, `type`, `timestamp`, `order`, `version`, `livemode`, `data`.
     pub fn to_json(&self) -> String {
-        let OrderId(order) = self.order;
         let view = EventView {
-            position: self.position.0,
-            id: self.id().to_string(),
-            kind: self.kind.name(),
-            timestamp: self.recorded.at.to_string(),
-            order: order.to_string(),
-            version: self.recorded.version.0,
-            livemode: self.snapshot.livemode,
+            fields: EventFieldsView {
+                position: self.position.0,
+                id: self.id(),
+                kind: self.kind.into(),
+                timestamp: Time(self.recorded.at),
+                order: self.order.0,
+                version: self.recorded.version.0,
+                livemode: self.snapshot.livemode,
+            },
             data: DataView {
                 change: ChangeView::of(&self.recorded.fact),
                 order: RawValue::from_string(self.snapshot.to_json()).ok(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Maximum of problems that are listed for one request; the others are counted.
 pub(crate) const LISTED_MAX: usize = 50;
@@ -40,9 +41,11 @@ fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
 }
 
 /// Problem of one field. Both texts are short, whatever the caller sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldProblem {
+    /// Path of the field, like `line_items[0].quantity`.
     field: String,
+    /// Rule that the field violates, like `must be 1 to 10000`.
     problem: String,
 }
 

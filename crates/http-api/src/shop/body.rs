@@ -1,15 +1,23 @@
 //! Request bodies of the shop dialect, read into domain values. All problems of a body are reported together.
 
+use std::collections::BTreeMap;
+
+use paywright_app::view_value::{AdjustmentKindName, CancelReasonName, CaptureMethodName, RefundReasonName};
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::CaptureMethod;
 use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX};
 use paywright_domain::refund::{NewRefund, RefundReason};
 use paywright_domain::text::{Email, Text};
-use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder};
+use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order};
 use serde_json::Value;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{KnownFormat, RefOr};
 
+use crate::openapi::schema::{
+    BodyObject, Limited, body_schema, integer, list, reference, string, string_in, text, text_of,
+};
 use crate::problem::{INVALID_ORDER, Problem};
-use crate::reader::{FieldProblems, Fields, Reader, Reason, integer, string};
+use crate::reader::{FieldProblems, Fields, Reader, Reason, integer as read_integer, string as read_string};
 
 /// Error code for invalid fields of a capture.
 pub(crate) const INVALID_CAPTURE: &str = "invalid_capture";
@@ -20,6 +28,89 @@ const ORDER: [&str; 7] = ["currency", "customer", "email", "line_items", "adjust
 const EDIT: [&str; 4] = ["line_items", "adjustments", "email", "metadata"];
 const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
 const ADJUSTMENT: [&str; 3] = ["kind", "label", "amount"];
+const REFUND: [&str; 3] = ["amount", "reason", "payment_intent"];
+
+/// Amount of a capture or a refund, in major units.
+const DECIMAL: &str = r"^[0-9]+(\.[0-9]{1,3})?$";
+
+body_schema! {
+    /// Body that [`new_order`] reads.
+    NewOrderBody as "NewOrder" = BodyObject::of(&ORDER)
+        .required("currency", string().pattern(Some("^[A-Za-z]{3}$")).description(Some(CURRENCY)))
+        .optional("customer", customer_schema())
+        .optional("email", email_schema())
+        .required("line_items", lines_schema())
+        .optional("adjustments", adjustments_schema())
+        .optional("capture", reference::<CaptureMethodName>())
+        .optional("metadata", metadata_schema())
+        .done();
+    /// Body that [`order_edit`] reads.
+    OrderEditBody as "OrderEdit" = BodyObject::of(&EDIT)
+        .optional("line_items", lines_schema())
+        .optional("adjustments", adjustments_schema())
+        .optional("email", email_schema())
+        .optional("metadata", metadata_schema())
+        .done();
+    /// Body that [`cancel_reason`] reads.
+    CancellationBody as "Cancellation" =
+        BodyObject::of(&["reason"]).optional("reason", reference::<CancelReasonName>()).done();
+    /// Body that [`capture_amount`] reads.
+    CaptureBody as "Capture" = BodyObject::of(&["amount"]).optional("amount", decimal_schema()).done();
+    /// Body that [`new_refund`] reads.
+    NewRefundBody as "NewRefund" = BodyObject::of(&REFUND)
+        .optional("amount", decimal_schema())
+        .optional("reason", reference::<RefundReasonName>())
+        .optional("payment_intent", string().pattern(Some("^pi_[0-9A-Za-z_]+$")).max_length(Some(255)))
+        .done();
+}
+
+const CURRENCY: &str = "Code of a currency (ISO 4217) in which Stripe accepts payments, in letters of either case.";
+
+/// Schema of the id of a customer.
+pub(super) fn customer_schema() -> ObjectBuilder {
+    string().pattern(Some("^[0-9A-Za-z_.:@|-]+$")).max_length(Some(CustomerId::CHARS_MAX))
+}
+
+fn email_schema() -> ObjectBuilder {
+    string_in(KnownFormat::Email).max_length(Some(Email::CHARS_MAX))
+}
+
+fn decimal_schema() -> ObjectBuilder {
+    string().pattern(Some(DECIMAL)).description(Some("Amount in major units; all of it if absent."))
+}
+
+/// Lines, as [`line`] reads each.
+fn lines_schema() -> ArrayBuilder {
+    let line = BodyObject::of(&LINE)
+        .required("name", text_of(|it: &LineItem| &it.name))
+        .required("amount", integer(1, Money::MINOR_MAX).description(Some("Price of one piece, in minor units.")))
+        .required("quantity", integer(1, QUANTITY_MAX))
+        .optional("description", text_of(|it: &LineItem| &it.description))
+        .optional("sku", text_of(|it: &LineItem| &it.sku));
+    list(line.done(), 1, Order::LINES_MAX)
+}
+
+/// Adjustments, as [`adjustment`] reads each.
+fn adjustments_schema() -> ArrayBuilder {
+    let adjustment = BodyObject::of(&ADJUSTMENT)
+        .required("kind", reference::<AdjustmentKindName>())
+        .required("label", text_of(|it: &Adjustment| &it.label))
+        .required("amount", integer(0, Money::MINOR_MAX).description(Some("Amount in minor units.")));
+    list(adjustment.done(), 0, Order::ADJUSTMENTS_MAX)
+}
+
+/// Notes, as [`metadata`] reads them.
+fn metadata_schema() -> ObjectBuilder {
+    fn entry<K: Limited, V: Limited>(_: fn() -> BTreeMap<K, V>) -> (ObjectBuilder, ObjectBuilder) {
+        (text::<K>(), text::<V>())
+    }
+    let (key, value) = entry(Metadata::new);
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(Schema::Object(key.build())))
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::Object(value.build())))))
+        .max_properties(Some(Order::METADATA_MAX))
+}
 
 /// Reads the body of a new order.
 pub(crate) fn new_order(body: &Fields) -> Result<NewOrder, Problem> {
@@ -29,12 +120,12 @@ pub(crate) fn new_order(body: &Fields) -> Result<NewOrder, Problem> {
 }
 
 fn read_order(order: &mut Reader<'_>) -> Option<NewOrder> {
-    let currency = order.required("currency", |it| Ok(string(it)?.parse::<Currency>()?));
-    let customer = order.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
-    let email = order.optional("email", |it| Ok(Email::new(string(it)?)?));
+    let currency = order.required("currency", |it| Ok(read_string(it)?.parse::<Currency>()?));
+    let customer = order.optional("customer", |it| Ok(CustomerId::new(read_string(it)?)?));
+    let email = order.optional("email", |it| Ok(Email::new(read_string(it)?)?));
     let lines = order.required_list("line_items", &LINE, |it| line(it, currency));
     let adjustments = order.list("adjustments", &ADJUSTMENT, |it| adjustment(it, currency));
-    let capture = order.optional("capture", |it| match string(it)? {
+    let capture = order.optional("capture", |it| match read_string(it)? {
         "automatic" => Ok(CaptureMethod::Automatic),
         "manual" => Ok(CaptureMethod::Manual),
         _ => Err("must be automatic or manual".into()),
@@ -61,7 +152,7 @@ pub(crate) fn order_edit(body: &Fields, currency: Currency) -> Result<OrderEdit,
 fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
     let lines = edit.list("line_items", &LINE, |it| line(it, Some(currency)));
     let adjustments = edit.list("adjustments", &ADJUSTMENT, |it| adjustment(it, Some(currency)));
-    let email = edit.optional("email", |it| Ok(Email::new(string(it)?)?));
+    let email = edit.optional("email", |it| Ok(Email::new(read_string(it)?)?));
     // Null clears the email address.
     let email = if edit.names("email") { Some(email) } else { None };
     OrderEdit { lines, adjustments, email, metadata: metadata(edit), ..OrderEdit::default() }
@@ -69,17 +160,17 @@ fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
 
 /// Reads a line item. Without a valid currency, its amount is still checked to be an integer.
 fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
-    let name = line.required("name", |it| Ok(Text::<1, 250>::new(string(it)?)?));
+    let name = line.required("name", |it| Ok(Text::<1, 250>::new(read_string(it)?)?));
     let amount = line.required("amount", |it| match money(it, currency)? {
         Some(amount) if amount.is_zero() => Err("must be at least 1".into()),
         amount => Ok(amount),
     });
     let quantity = line.required("quantity", |it| {
-        let quantity = u32::try_from(integer(it)?).ok().filter(|it| (1..=QUANTITY_MAX).contains(it));
+        let quantity = u32::try_from(read_integer(it)?).ok().filter(|it| (1..=QUANTITY_MAX).contains(it));
         Ok(quantity.ok_or_else(|| format!("must be 1 to {QUANTITY_MAX}"))?)
     });
-    let description = line.optional("description", |it| Ok(Text::new(string(it)?)?));
-    let sku = line.optional("sku", |it| Ok(Text::new(string(it)?)?));
+    let description = line.optional("description", |it| Ok(Text::new(read_string(it)?)?));
+    let sku = line.optional("sku", |it| Ok(Text::new(read_string(it)?)?));
     let mut item = LineItem::new(name?, amount??, quantity?).map_err(|problem| line.note_here(problem)).ok()?;
     (item.description, item.sku) = (description.unwrap_or_default(), sku);
     Some(item)
@@ -87,34 +178,34 @@ fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
 
 fn adjustment(adjustment: &mut Reader<'_>, currency: Option<Currency>) -> Option<Adjustment> {
     let kind = adjustment.required("kind", |it| {
-        Ok(AdjustmentKind::named(string(it)?).ok_or("must be discount, shipping, tax or tax_included")?)
+        Ok(AdjustmentKind::named(read_string(it)?).ok_or("must be discount, shipping, tax or tax_included")?)
     });
-    let label = adjustment.required("label", |it| Ok(Text::new(string(it)?)?));
+    let label = adjustment.required("label", |it| Ok(Text::new(read_string(it)?)?));
     let amount = adjustment.required("amount", |it| money(it, currency));
     Some(Adjustment { kind: kind?, label: label?, amount: amount?? })
 }
 
 /// Reads an amount in minor units of ISO 4217; `None` without a valid currency.
 fn money(value: &Value, currency: Option<Currency>) -> Result<Option<Money>, Reason> {
-    let minor = integer(value)?;
+    let minor = read_integer(value)?;
     Ok(currency.map(|it| Money::new(minor, it)).transpose()?)
 }
 
 fn metadata(body: &mut Reader<'_>) -> Option<Metadata> {
-    let entries = body.entries("metadata", |key, value| Ok((Text::new(key)?, Text::new(string(value)?)?)))?;
+    let entries = body.entries("metadata", |key, value| Ok((Text::new(key)?, Text::new(read_string(value)?)?)))?;
     Some(entries.into_iter().collect())
 }
 
 /// Reads an optional amount in major units; an absent one means the whole amount.
 fn amount(body: &mut Reader<'_>, currency: Currency) -> Option<Money> {
-    body.optional("amount", |it| Ok(Money::parse_decimal(string(it)?, currency)?))
+    body.optional("amount", |it| Ok(Money::parse_decimal(read_string(it)?, currency)?))
 }
 
 /// Reads the reason of a cancellation; `requested_by_customer` by default.
 pub(crate) fn cancel_reason(body: &Fields) -> Result<CancelReason, Problem> {
     let mut problems = FieldProblems::default();
     let reason = Reader::new(body, &["reason"], &mut problems).optional("reason", |it| {
-        let known = CancelReason::named(string(it)?);
+        let known = CancelReason::named(read_string(it)?);
         Ok(known.ok_or("must be duplicate, fraudulent, requested_by_customer or abandoned")?)
     });
     let reason = reason.unwrap_or(CancelReason::RequestedByCustomer);
@@ -131,11 +222,11 @@ pub(crate) fn capture_amount(body: &Fields, currency: Currency) -> Result<Option
 /// Reads the body of a refund.
 pub(crate) fn new_refund(body: &Fields, currency: Currency) -> Result<NewRefund, Problem> {
     let mut problems = FieldProblems::default();
-    let mut refund = Reader::new(body, &["amount", "reason", "payment_intent"], &mut problems);
+    let mut refund = Reader::new(body, &REFUND, &mut problems);
     let reason = refund.optional("reason", |it| {
-        Ok(RefundReason::named(string(it)?).ok_or("must be duplicate, fraudulent or requested_by_customer")?)
+        Ok(RefundReason::named(read_string(it)?).ok_or("must be duplicate, fraudulent or requested_by_customer")?)
     });
-    let intent = refund.optional("payment_intent", |it| Ok(IntentId::new(string(it)?)?));
+    let intent = refund.optional("payment_intent", |it| Ok(IntentId::new(read_string(it)?)?));
     let amount = amount(&mut refund, currency);
     let new = NewRefund { amount, intent, reason, request: None };
     problems.done(Some(new)).map_err(|it| Problem::invalid(INVALID_REFUND, it))

@@ -10,19 +10,40 @@ use paywright_domain::fact::FeedEventType;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
 
 use crate::Api;
 use crate::auth::application_alone;
+use crate::openapi::AnyEvent;
+use crate::openapi::refusals;
+use crate::openapi::schema::{integer, parameters, position, query, string};
 use crate::problem::Problem;
-use crate::reader::{FieldProblems, Fields, Reader, Reason, echo, parse_query, string};
+use crate::reader::{FieldProblems, Fields, Reader, Reason, echo, parse_query, string as read_string};
 use crate::shop::event_pages::PageTurn;
 use crate::shop::view::Envelope;
-use crate::shop::{order_ref, page_limit};
+use crate::shop::{limit_parameter, order_ref, order_schema, page_limit};
 
 /// Longest time that a call waits for an event, in seconds.
-const WAIT_SECONDS_MAX: u64 = 30;
+const WAIT_SECONDS_MAX: u32 = 30;
 /// Period at which a waiting call reads the last position of the feed.
 const POLL_PERIOD: Duration = Duration::from_millis(100);
+
+parameters! {
+    /// Query that [`EventsQuery::read`] reads.
+    EventsParameters = [
+        query("after", "Position after which events are read; 0 for the first ones.", position()),
+        limit_parameter(),
+        query("types", "Types of the events, separated by commas; all if absent.", string().pattern(Some(types_pattern()))),
+        query("order", "Id or number of the events' order; all orders if absent.", order_schema()),
+        query("wait", "Seconds to wait for an event if there is none yet.", integer(0, WAIT_SECONDS_MAX)),
+    ];
+}
+
+/// Pattern of names of types, separated by commas.
+fn types_pattern() -> String {
+    let types = FeedEventType::ALL.map(|it| it.name().replace('.', "\\.")).join("|");
+    format!("^({types})(,({types}))*$")
+}
 
 /// Query of a page of the feed.
 struct EventsQuery {
@@ -38,14 +59,15 @@ impl EventsQuery {
         let mut problems = FieldProblems::default();
         let mut it = Reader::new(query, &["after", "limit", "types", "order", "wait"], &mut problems);
         let after = it.optional("after", |it| {
-            let position = string(it)?.parse().map_err(|_| "must be a position: an integer of at least 0")?;
+            let position = read_string(it)?.parse().map_err(|_| "must be a position: an integer of at least 0")?;
             Ok(Position(position))
         });
         let limit = page_limit(&mut it);
-        let types = it.optional("types", |it| string(it)?.split(',').map(event_type).collect());
+        let types = it.optional("types", |it| read_string(it)?.split(',').map(event_type).collect());
         let wait = it.optional("wait", |it| {
-            let seconds = it.as_str().and_then(|it| it.parse().ok()).filter(|it| *it <= WAIT_SECONDS_MAX);
-            Ok(Duration::from_secs(seconds.ok_or_else(|| format!("must be 0 to {WAIT_SECONDS_MAX} seconds"))?))
+            let seconds = it.as_str().and_then(|it| it.parse().ok()).filter(|it: &u32| *it <= WAIT_SECONDS_MAX);
+            let seconds = seconds.ok_or_else(|| format!("must be 0 to {WAIT_SECONDS_MAX} seconds"))?;
+            Ok(Duration::from_secs(seconds.into()))
         });
         let order = query.get("order").and_then(serde_json::Value::as_str);
         problems.done(Some(())).map_err(|it| refusal_with_types(it, Problem::query))?;
@@ -95,7 +117,16 @@ impl From<FeedPageError> for Problem {
     }
 }
 
-/// `GET /events?after=&limit=&types=&order=&wait=`: events after a position, in the order of their positions.
+/// Reads the events after a position, in the order of their positions.
+#[utoipa::path(
+    get, path = "/events", tag = "Events", operation_id = "listEvents",
+    params(EventsParameters),
+    responses(
+        (status = 200, description = "A page of events.", body = Envelope<EventsView>),
+        refusals::ListEvents,
+    ),
+    security(("api_key" = ["events:read"])),
+)]
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::EventsRead).await?;
     let EventsQuery { mut page, order, wait } = EventsQuery::read(&parse_query(&request)?)?;
@@ -148,11 +179,14 @@ async fn has_more_before(api: &Api, page: &FeedPage, deadline: Instant) -> Resul
 }
 
 /// Page of the feed.
-#[derive(Serialize)]
-struct EventsView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventsPage)]
+pub(crate) struct EventsView {
+    #[schema(value_type = Vec<AnyEvent>)]
     events: Vec<Box<RawValue>>,
     /// Position to pass as `after` for the next page.
     next: u64,
+    /// Whether there are more events after this page.
     has_more: bool,
 }
 

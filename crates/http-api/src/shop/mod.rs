@@ -8,15 +8,19 @@ mod orders;
 mod view;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, ServiceConfig, get};
+use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Access, App, GetOrderError, OrderRef, OrderRefError, Scope};
+use utoipa::openapi::KnownFormat;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::OneOfBuilder;
 
 use crate::Api;
 use crate::auth::{application, bearer_access_or_all};
+use crate::openapi::schema::{in_path, integer, parameters, query, string, string_in};
 use crate::problem::Problem;
 use crate::reader::Reader;
-use crate::routes::{delete, patch, post, resource};
+use crate::routes::{delete, get, patch, post, resource};
 use view::Envelope;
 
 pub use event_pages::EventPages;
@@ -25,33 +29,60 @@ pub(crate) use view::ExplanationView;
 /// Number of items on a page without a `limit`.
 const PAGE_DEFAULT: u16 = 20;
 
-/// Adds every route of the dialect.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    let scope = web::scope("/api/v1/shop")
-        .service(resource("/orders").route(post(orders::place)).route(get().to(orders::list)))
-        .service(resource("/orders/{order}").route(get().to(orders::read)).route(patch(orders::edit)))
-        .service(resource("/orders/{order}/cancel").route(post(orders::cancel)))
-        .service(resource("/orders/{order}/capture").route(post(orders::capture)))
-        .service(resource("/orders/{order}/refunds").route(post(orders::refund)).route(get().to(orders::refunds)))
-        .service(resource("/orders/{order}/explain").route(get().to(orders::explain)))
-        .service(resource("/orders/{order}/payment-intent").route(post(orders::payment_intent)))
-        .service(resource("/orders/{order}/payment").route(post(orders::confirm_payment)))
-        .service(resource("/events").route(get().to(events::list)))
-        .service(resource("/webhook_endpoints").route(post(endpoints::create)).route(get().to(endpoints::list)))
-        .service(
-            resource("/webhook_endpoints/{endpoint}")
-                .route(get().to(endpoints::read))
-                .route(patch(endpoints::update))
-                .route(delete(endpoints::delete)),
-        )
-        .service(resource("/webhook_endpoints/{endpoint}/rotate_secret").route(post(endpoints::rotate_secret)))
-        .service(resource("/webhook_endpoints/{endpoint}/disable").route(post(endpoints::disable)))
-        .service(resource("/webhook_endpoints/{endpoint}/enable").route(post(endpoints::enable)))
-        .service(resource("/webhook_endpoints/{endpoint}/test").route(post(endpoints::test)))
-        .service(resource("/webhook_endpoints/{endpoint}/resend").route(post(endpoints::resend)))
-        .service(resource("/webhook_endpoints/{endpoint}/replay").route(post(endpoints::replay)))
-        .service(resource("/webhook_endpoints/{endpoint}/attempts").route(get().to(endpoints::attempts)));
-    config.service(scope);
+/// Beginning of all paths of the dialect.
+pub(crate) const PREFIX: &str = "/api/v1/shop";
+
+/// Registers the routes, and collects the descriptions of their handlers: a handler without one does not compile.
+macro_rules! routes {
+    ($($path:literal: $($method:ident $($handler:ident)::+),+;)+) => {
+        /// Adds every route of the dialect.
+        pub(crate) fn configure(config: &mut ServiceConfig) {
+            let scope = web::scope(PREFIX)
+                $(.service(resource($path)$(.route($method($($handler)::+)))+))+;
+            config.service(scope);
+        }
+
+        /// Methods and paths of all routes.
+        #[cfg(test)]
+        pub(crate) const ROUTES: &[(&str, &str)] = &[$($((stringify!($method), $path)),+),+];
+
+        /// Description of the handlers of all routes.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($($handler)::+),+),+))]
+        pub(crate) struct Description;
+    };
+}
+
+routes! {
+    "/orders": post orders::place, get orders::list;
+    "/orders/{order}": get orders::read, patch orders::edit;
+    "/orders/{order}/cancel": post orders::cancel;
+    "/orders/{order}/capture": post orders::capture;
+    "/orders/{order}/refunds": post orders::refund, get orders::refunds;
+    "/orders/{order}/explain": get orders::explain;
+    "/orders/{order}/payment-intent": post orders::payment_intent;
+    "/orders/{order}/payment": post orders::confirm_payment;
+    "/events": get events::list;
+    "/webhook_endpoints": post endpoints::create, get endpoints::list;
+    "/webhook_endpoints/{endpoint}": get endpoints::read, patch endpoints::update, delete endpoints::delete;
+    "/webhook_endpoints/{endpoint}/rotate_secret": post endpoints::rotate_secret;
+    "/webhook_endpoints/{endpoint}/disable": post endpoints::disable;
+    "/webhook_endpoints/{endpoint}/enable": post endpoints::enable;
+    "/webhook_endpoints/{endpoint}/test": post endpoints::test;
+    "/webhook_endpoints/{endpoint}/resend": post endpoints::resend;
+    "/webhook_endpoints/{endpoint}/replay": post endpoints::replay;
+    "/webhook_endpoints/{endpoint}/attempts": get endpoints::attempts;
+}
+
+parameters! {
+    /// Order in the path, which [`order_ref`] reads.
+    OrderPath = [in_path("order", "Id or number of the order.", order_schema())];
+}
+
+/// Id or number of an order, in letters of either case.
+fn order_schema() -> OneOfBuilder {
+    let number = "^[Oo][Rr][Dd]-[0-9]{8}-[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{6}$";
+    OneOfBuilder::new().item(string_in(KnownFormat::Uuid)).item(string().pattern(Some(number)))
 }
 
 /// Reads an order's id or number in a path or a query.
@@ -90,4 +121,10 @@ fn page_limit(query: &mut Reader<'_>) -> u16 {
         Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
     });
     limit.unwrap_or(PAGE_DEFAULT)
+}
+
+/// Parameter that [`page_limit`] reads.
+fn limit_parameter() -> Parameter {
+    let schema = integer(1, App::PAGE_MAX).default(Some(PAGE_DEFAULT.into()));
+    query("limit", "Number of items on the page.", schema)
 }

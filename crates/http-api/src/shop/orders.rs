@@ -13,15 +13,21 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::KnownFormat;
 use uuid::Uuid;
 
-use super::body::{INVALID_CAPTURE, INVALID_REFUND, cancel_reason, capture_amount, new_order, new_refund, order_edit};
-use super::view::{ExplanationView, PageView, PaymentView};
-use super::{named_order, order_ref, page_limit, success};
+use super::body::{
+    CancellationBody, CaptureBody, INVALID_CAPTURE, INVALID_REFUND, NewOrderBody, NewRefundBody, OrderEditBody,
+    cancel_reason, capture_amount, customer_schema, new_order, new_refund, order_edit,
+};
+use super::view::{Envelope, ExplanationView, PageView, PaymentView, PlacedOrder as PlacedOrderView};
+use super::{OrderPath, limit_parameter, named_order, order_ref, page_limit, success};
 use crate::Api;
 use crate::auth::{application, bearer_access, bearer_access_or_all};
+use crate::openapi::refusals;
+use crate::openapi::schema::{header, parameters, query, string, string_in};
 use crate::problem::{INVALID_ORDER, Problem};
-use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string};
+use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string as read_string};
 use crate::receiving::read_body;
 use crate::requests::{JSON_BYTES_MAX, log_order};
 
@@ -29,7 +35,34 @@ use crate::requests::{JSON_BYTES_MAX, log_order};
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// `POST /orders`: places an order. A repeat with the same `Idempotency-Key` gets the first answer.
+parameters! {
+    /// Header that [`idempotency_key`] reads.
+    IdempotencyKeyHeader = [header(
+        "Idempotency-Key",
+        "Name of the request, of printable ASCII characters: a repeat with it gets the first answer.",
+        string().min_length(Some(1)).max_length(Some(IDEMPOTENCY_KEY_CHARS_MAX)).pattern(Some("^[ -~]+$")),
+    )];
+    /// Query that [`list_query`] reads.
+    OrdersParameters = [
+        query("customer", "Customer of the orders.", customer_schema()),
+        query("cursor", "`next_cursor` of an earlier answer.", string_in(KnownFormat::Uuid)),
+        limit_parameter(),
+    ];
+}
+
+/// Places an order.
+///
+/// A repeat with the same `Idempotency-Key` gets the first answer.
+#[utoipa::path(
+    post, path = "/orders", tag = "Orders", operation_id = "placeOrder",
+    params(IdempotencyKeyHeader),
+    request_body = NewOrderBody,
+    responses(
+        (status = 201, description = "The order is placed.", body = Envelope<PlacedOrderView>),
+        refusals::PlaceOrder,
+    ),
+    security(("api_key" = ["orders:write"])),
+)]
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
@@ -100,9 +133,9 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
 fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     let mut problems = FieldProblems::default();
     let mut it = Reader::new(query, &["customer", "cursor", "limit"], &mut problems);
-    let customer = it.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
+    let customer = it.optional("customer", |it| Ok(CustomerId::new(read_string(it)?)?));
     let older_than = it.optional("cursor", |it| {
-        let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be the next_cursor of an earlier answer")?;
+        let cursor = Uuid::try_parse(read_string(it)?).map_err(|_| "must be the next_cursor of an earlier answer")?;
         Ok(OrderId(cursor))
     });
     let limit = page_limit(&mut it);
@@ -110,7 +143,16 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     problems.done(Some(query)).map_err(Problem::query)
 }
 
-/// `GET /orders?customer=&cursor=&limit=`: newest orders first.
+/// Lists orders, newest first.
+#[utoipa::path(
+    get, path = "/orders", tag = "Orders", operation_id = "listOrders",
+    params(OrdersParameters),
+    responses(
+        (status = 200, description = "A page of orders.", body = Envelope<PageView>),
+        refusals::ListOrders,
+    ),
+    security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
+)]
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
     let query = list_query(&parse_query(&request)?)?;
@@ -119,14 +161,34 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
 }
 
-/// `GET /orders/{order}`: one order.
+/// Reads an order.
+#[utoipa::path(
+    get, path = "/orders/{order}", tag = "Orders", operation_id = "readOrder",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "The order.", body = Envelope<OrderView>),
+        refusals::ReadOrder,
+    ),
+    security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
+)]
 pub(crate) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
     let order = api.app.get_order(&which, &access).await?;
     Ok(success(StatusCode::OK, "Order", OrderView::of(&order)))
 }
 
-/// `PATCH /orders/{order}`: changes the given fields.
+/// Changes the given fields of an unpaid order.
+#[utoipa::path(
+    patch, path = "/orders/{order}", tag = "Orders", operation_id = "editOrder",
+    params(OrderPath),
+    request_body = OrderEditBody,
+    responses(
+        (status = 200, description = "The order is changed.", body = Envelope<OrderView>),
+        (status = 202, description = "The change is stored and waits for Stripe.", body = Envelope<OrderView>),
+        refusals::EditOrder,
+    ),
+    security(("api_key" = ["orders:write"]), ("api_key" = ["orders:write"], "bearer" = [])),
+)]
 pub(crate) async fn edit(
     api: Data<Api>,
     request: HttpRequest,
@@ -151,7 +213,18 @@ fn changed_order(changed: &Changed, message: &'static str) -> HttpResponse {
     }
 }
 
-/// `POST /orders/{order}/cancel`, with a reason or without a body: cancels the order.
+/// Cancels an unpaid order, at Stripe first.
+#[utoipa::path(
+    post, path = "/orders/{order}/cancel", tag = "Orders", operation_id = "cancelOrder",
+    params(OrderPath),
+    request_body = Option<CancellationBody>,
+    responses(
+        (status = 200, description = "The order is canceled.", body = Envelope<OrderView>),
+        (status = 202, description = "The cancellation is stored and waits for Stripe.", body = Envelope<OrderView>),
+        refusals::CancelOrder,
+    ),
+    security(("api_key" = ["orders:write"]), ("api_key" = ["orders:write"], "bearer" = [])),
+)]
 pub(crate) async fn cancel(
     api: Data<Api>,
     request: HttpRequest,
@@ -166,7 +239,20 @@ pub(crate) async fn cancel(
     Ok(changed_order(&changed, "Order canceled successfully"))
 }
 
-/// `POST /orders/{order}/capture`, with an amount or without a body: captures authorized money.
+/// Captures authorized money.
+///
+/// All that is due without an amount; the rest is released.
+#[utoipa::path(
+    post, path = "/orders/{order}/capture", tag = "Orders", operation_id = "captureOrder",
+    params(OrderPath),
+    request_body = Option<CaptureBody>,
+    responses(
+        (status = 200, description = "The money is captured.", body = Envelope<OrderView>),
+        (status = 202, description = "The capture is stored and waits for Stripe.", body = Envelope<OrderView>),
+        refusals::CaptureOrder,
+    ),
+    security(("api_key" = ["payments:write"]), ("api_key" = ["payments:write"], "bearer" = [])),
+)]
 pub(crate) async fn capture(
     api: Data<Api>,
     request: HttpRequest,
@@ -183,8 +269,19 @@ pub(crate) async fn capture(
     Ok(changed_order(&changed, "Payment captured successfully"))
 }
 
-/// `POST /orders/{order}/refunds`, with an amount or without a body: refunds money. A repeat with the same
-/// `Idempotency-Key` gets the first refund.
+/// Refunds money.
+///
+/// All that can still be refunded without an amount. A repeat with the same `Idempotency-Key` gets the first refund.
+#[utoipa::path(
+    post, path = "/orders/{order}/refunds", tag = "Orders", operation_id = "refundOrder",
+    params(OrderPath, IdempotencyKeyHeader),
+    request_body = Option<NewRefundBody>,
+    responses(
+        (status = 201, description = "The refund is requested.", body = Envelope<RefundView>),
+        refusals::RefundOrder,
+    ),
+    security(("api_key" = ["payments:write"]), ("api_key" = ["payments:write"], "bearer" = [])),
+)]
 pub(crate) async fn refund(
     api: Data<Api>,
     request: HttpRequest,
@@ -211,7 +308,16 @@ pub(crate) async fn refund(
     Ok(response)
 }
 
-/// `GET /orders/{order}/refunds`: the refunds of an order.
+/// Lists the refunds of an order, including those made at Stripe.
+#[utoipa::path(
+    get, path = "/orders/{order}/refunds", tag = "Orders", operation_id = "listRefunds",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "All refunds of the order.", body = Envelope<Vec<RefundView>>),
+        refusals::ReadOrder,
+    ),
+    security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
+)]
 pub(crate) async fn refunds(
     api: Data<Api>,
     request: HttpRequest,
@@ -222,7 +328,16 @@ pub(crate) async fn refunds(
     Ok(success(StatusCode::OK, "Refunds", RefundView::all(&order)))
 }
 
-/// `GET /orders/{order}/explain`: why an order is in its state.
+/// Explains why an order is in its state.
+#[utoipa::path(
+    get, path = "/orders/{order}/explain", tag = "Orders", operation_id = "explainOrder",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "Reasons, what happened, and what happens next.", body = Envelope<ExplanationView>),
+        refusals::ReadOrder,
+    ),
+    security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
+)]
 pub(crate) async fn explain(
     api: Data<Api>,
     request: HttpRequest,
@@ -233,7 +348,16 @@ pub(crate) async fn explain(
     Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)))
 }
 
-/// `POST /orders/{order}/payment-intent`: creates or returns the one PaymentIntent that the customer can pay.
+/// Creates or returns the one PaymentIntent that the customer can pay.
+#[utoipa::path(
+    post, path = "/orders/{order}/payment-intent", tag = "Orders", operation_id = "createPaymentIntent",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "The PaymentIntent, with the client secret for the browser.", body = Envelope<PaymentView>),
+        refusals::CreatePaymentIntent,
+    ),
+    security(("api_key" = ["orders:write"], "bearer" = [])),
+)]
 pub(crate) async fn payment_intent(
     api: Data<Api>,
     request: HttpRequest,
@@ -247,8 +371,18 @@ pub(crate) async fn payment_intent(
     payment(&payable.order, payable.client_secret.as_ref(), "Payment intent created successfully")
 }
 
-/// `POST /orders/{order}/payment`: callback of a payment system that says the order is paid. The PaymentIntent is read
-/// from Stripe.
+/// Confirms a payment: callback of a payment system that says the order is paid.
+///
+/// The PaymentIntent is read from Stripe.
+#[utoipa::path(
+    post, path = "/orders/{order}/payment", tag = "Orders", operation_id = "confirmPayment",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "The order is paid.", body = Envelope<PaymentView>),
+        refusals::ConfirmPayment,
+    ),
+    security(("api_key" = ["payments:write"]), ("api_key" = ["payments:write"], "bearer" = [])),
+)]
 pub(crate) async fn confirm_payment(
     api: Data<Api>,
     request: HttpRequest,

@@ -15,7 +15,7 @@ mod unchanged;
 mod webhook_endpoints;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::body::MessageBody;
 use actix_web::http::Method;
@@ -31,6 +31,7 @@ use paywright_http_api::{
     Api, ApiKeyText, Bodies, EventPages, RateLimits, Shutdown, SpreeFormat, Tokens, configure, identify,
 };
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
+use paywright_testkit::openapi::{Exchange, OpenApi};
 use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -41,6 +42,12 @@ pub(crate) const ORDERS: &str = "/api/v1/shop/orders";
 
 /// Client address of all requests (RFC 5737).
 const CLIENT: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 1);
+
+/// Paths that the description does not have: the Spree dialect, the pages, and the description itself.
+const OTHER_PATHS: [&str; 5] = ["/api/v2/", "/spree_oauth/", "/demo", "/docs", "/openapi.json"];
+
+/// Description that every answer of the shop dialect must match.
+static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(|| OpenApi::new(paywright_http_api::description()));
 
 /// Service of one test.
 pub(crate) struct Service {
@@ -194,6 +201,7 @@ impl Service {
         let api = self.api.clone();
         let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
         let app = test::init_service(app).await;
+        let called = method.clone();
         let mut request = test::TestRequest::with_uri(path).method(method).peer_addr((CLIENT, 40_000).into());
         for header in headers {
             request = request.insert_header(*header);
@@ -204,6 +212,12 @@ impl Service {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if (200..300).contains(&status) && !bytes.is_empty() {
             spree::description::check(path, body, &serde_json::from_slice(&bytes).unwrap_or_default());
+        }
+        if !OTHER_PATHS.iter().any(|it| path.starts_with(it)) {
+            let content_type = headers.get("content-type").and_then(|it| it.to_str().ok());
+            let (method, received) = (called.as_str(), text.as_str());
+            let exchange = Exchange { method, path, sent: body, status, content_type, received };
+            DESCRIPTION.check(&exchange).unwrap_or_else(|problem| panic!("{problem}"));
         }
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default(), text }
     }

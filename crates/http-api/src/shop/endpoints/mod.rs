@@ -8,22 +8,32 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{EndpointId, Scope, StoredEndpoint};
+use utoipa::openapi::KnownFormat;
 use uuid::Uuid;
 
 use crate::Api;
 use crate::auth::application_alone;
+use crate::openapi::refusals;
+use crate::openapi::schema::{in_path, parameters, string_in};
 use crate::problem::Problem;
 use crate::reader::{Fields, parse_json, parse_json_if_any, parse_query};
 use crate::receiving::read_body;
 use crate::requests::JSON_BYTES_MAX;
 use crate::shop::success;
+use crate::shop::view::Envelope;
 use body::{
-    AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, no_fields, overlap_seconds,
-    replay_after, resend_position,
+    AttemptsParameters, AttemptsQuery, EmptyBody, EndpointEditBody, EndpointsParameters, EndpointsQuery,
+    INVALID_ENDPOINT, NewEndpointBody, ReplayBody, ResendBody, RotationBody, endpoint_edit, new_endpoint, no_fields,
+    overlap_seconds, replay_after, resend_position,
 };
 use view::{
     AttemptView, AttemptsView, EndpointView, EndpointWithWaitingView, EndpointsView, NewSecretView, ResendView,
 };
+
+parameters! {
+    /// Endpoint in the path, which [`endpoint_id`] reads.
+    EndpointPath = [in_path("endpoint", "Id of the endpoint.", string_in(KnownFormat::Uuid))];
+}
 
 fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
     Uuid::try_parse(text).map(EndpointId).map_err(|_| {
@@ -50,7 +60,18 @@ fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpRes
     success(StatusCode::OK, message, EndpointView::of(endpoint, api.app.now()))
 }
 
-/// `POST /webhook_endpoints`: creates an endpoint. Only this answer and that of a rotation have the secret.
+/// Creates an endpoint.
+///
+/// Only this answer and that of a rotation have the secret.
+#[utoipa::path(
+    post, path = "/webhook_endpoints", tag = "Webhook endpoints", operation_id = "createWebhookEndpoint",
+    request_body = NewEndpointBody,
+    responses(
+        (status = 201, description = "The endpoint is created.", body = Envelope<NewSecretView>),
+        refusals::CreateEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::WebhooksWrite).await?;
     let new = new_endpoint(&json_body(&request, payload).await?)?;
@@ -59,7 +80,16 @@ pub(crate) async fn create(api: Data<Api>, request: HttpRequest, payload: Payloa
     Ok(success(StatusCode::CREATED, "Webhook endpoint created successfully", view))
 }
 
-/// `GET /webhook_endpoints?cursor=&limit=`: oldest endpoints first.
+/// Lists endpoints, oldest first.
+#[utoipa::path(
+    get, path = "/webhook_endpoints", tag = "Webhook endpoints", operation_id = "listWebhookEndpoints",
+    params(EndpointsParameters),
+    responses(
+        (status = 200, description = "A page of endpoints.", body = Envelope<EndpointsView>),
+        refusals::ListEndpoints,
+    ),
+    security(("api_key" = ["webhooks:read"])),
+)]
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::WebhooksRead).await?;
     let EndpointsQuery { after, limit } = EndpointsQuery::read(&parse_query(&request)?)?;
@@ -67,7 +97,16 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     Ok(success(StatusCode::OK, "Webhook endpoints", EndpointsView::of(&found, limit, api.app.now())))
 }
 
-/// `GET /webhook_endpoints/{endpoint}`: one endpoint, and what waits for it.
+/// Reads an endpoint, and what waits for it.
+#[utoipa::path(
+    get, path = "/webhook_endpoints/{endpoint}", tag = "Webhook endpoints", operation_id = "readWebhookEndpoint",
+    params(EndpointPath),
+    responses(
+        (status = 200, description = "The endpoint.", body = Envelope<EndpointWithWaitingView>),
+        refusals::ReadEndpoint,
+    ),
+    security(("api_key" = ["webhooks:read"])),
+)]
 pub(crate) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksRead).await?;
     let (found, waiting) = api.publisher.endpoint_with_waiting(id).await?;
@@ -75,7 +114,17 @@ pub(crate) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>)
     Ok(success(StatusCode::OK, "Webhook endpoint", view))
 }
 
-/// `PATCH /webhook_endpoints/{endpoint}`: changes the given fields.
+/// Changes the given fields of an endpoint.
+#[utoipa::path(
+    patch, path = "/webhook_endpoints/{endpoint}", tag = "Webhook endpoints", operation_id = "updateWebhookEndpoint",
+    params(EndpointPath),
+    request_body = EndpointEditBody,
+    responses(
+        (status = 200, description = "The endpoint is changed.", body = Envelope<EndpointView>),
+        refusals::UpdateEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn update(
     api: Data<Api>,
     request: HttpRequest,
@@ -88,14 +137,35 @@ pub(crate) async fn update(
     Ok(shown(&api, &updated, "Webhook endpoint updated successfully"))
 }
 
-/// `DELETE /webhook_endpoints/{endpoint}`: deletes an endpoint with its attempts.
+/// Deletes an endpoint with its attempts.
+#[utoipa::path(
+    delete, path = "/webhook_endpoints/{endpoint}", tag = "Webhook endpoints", operation_id = "deleteWebhookEndpoint",
+    params(EndpointPath),
+    responses(
+        (status = 204, description = "The endpoint is deleted."),
+        refusals::DeleteEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn delete(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     api.publisher.delete_endpoint(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `POST /webhook_endpoints/{endpoint}/rotate_secret`, with an overlap or without a body: makes a new secret.
+/// Makes a new secret.
+///
+/// The previous one signs too for the time of the overlap.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/rotate_secret", tag = "Webhook endpoints", operation_id = "rotateWebhookSecret",
+    params(EndpointPath),
+    request_body = Option<RotationBody>,
+    responses(
+        (status = 200, description = "The endpoint with its new secret.", body = Envelope<NewSecretView>),
+        refusals::RotateSecret,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn rotate_secret(
     api: Data<Api>,
     request: HttpRequest,
@@ -109,7 +179,17 @@ pub(crate) async fn rotate_secret(
     Ok(success(StatusCode::OK, "Secret rotated successfully", view))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/disable`: stops deliveries. The endpoint keeps its position.
+/// Stops deliveries. The endpoint keeps its position.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/disable", tag = "Webhook endpoints", operation_id = "disableWebhookEndpoint",
+    params(EndpointPath),
+    request_body = Option<EmptyBody>,
+    responses(
+        (status = 200, description = "The endpoint is disabled.", body = Envelope<EndpointView>),
+        refusals::SwitchEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn disable(
     api: Data<Api>,
     request: HttpRequest,
@@ -122,7 +202,17 @@ pub(crate) async fn disable(
     Ok(shown(&api, &disabled, "Webhook endpoint disabled successfully"))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position, at once.
+/// Resumes deliveries after the endpoint's position, at once.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/enable", tag = "Webhook endpoints", operation_id = "enableWebhookEndpoint",
+    params(EndpointPath),
+    request_body = Option<EmptyBody>,
+    responses(
+        (status = 200, description = "The endpoint is enabled.", body = Envelope<EndpointView>),
+        refusals::SwitchEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn enable(
     api: Data<Api>,
     request: HttpRequest,
@@ -135,7 +225,17 @@ pub(crate) async fn enable(
     Ok(shown(&api, &enabled, "Webhook endpoint enabled successfully"))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/test`: sends a test event at once, and answers with the attempt.
+/// Sends a test event at once.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/test", tag = "Webhook endpoints", operation_id = "testWebhookEndpoint",
+    params(EndpointPath),
+    request_body = Option<EmptyBody>,
+    responses(
+        (status = 200, description = "The attempt, whatever its outcome.", body = Envelope<AttemptView>),
+        refusals::TestEndpoint,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn test(
     api: Data<Api>,
     request: HttpRequest,
@@ -148,7 +248,17 @@ pub(crate) async fn test(
     Ok(success(StatusCode::OK, "Test event sent", AttemptView::of(&attempt)))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/resend`: sends one event again.
+/// Sends one event again.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/resend", tag = "Webhook endpoints", operation_id = "resendEvent",
+    params(EndpointPath),
+    request_body = ResendBody,
+    responses(
+        (status = 202, description = "The event will be sent again.", body = Envelope<ResendView>),
+        refusals::ResendEvent,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn resend(
     api: Data<Api>,
     request: HttpRequest,
@@ -161,7 +271,17 @@ pub(crate) async fn resend(
     Ok(success(StatusCode::ACCEPTED, "Accepted; the event will be sent again", ResendView { position: position.0 }))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/replay`: sends all events after a position again.
+/// Sends all events after a position again.
+#[utoipa::path(
+    post, path = "/webhook_endpoints/{endpoint}/replay", tag = "Webhook endpoints", operation_id = "replayEvents",
+    params(EndpointPath),
+    request_body = ReplayBody,
+    responses(
+        (status = 202, description = "The events will be sent again.", body = Envelope<EndpointView>),
+        refusals::ReplayEvents,
+    ),
+    security(("api_key" = ["webhooks:write"])),
+)]
 pub(crate) async fn replay(
     api: Data<Api>,
     request: HttpRequest,
@@ -175,7 +295,16 @@ pub(crate) async fn replay(
     Ok(success(StatusCode::ACCEPTED, "Accepted; the events will be sent again", view))
 }
 
-/// `GET /webhook_endpoints/{endpoint}/attempts?cursor=&limit=&outcome=`: newest attempts first.
+/// Lists attempts to deliver to an endpoint, newest first.
+#[utoipa::path(
+    get, path = "/webhook_endpoints/{endpoint}/attempts", tag = "Webhook endpoints", operation_id = "listWebhookAttempts",
+    params(EndpointPath, AttemptsParameters),
+    responses(
+        (status = 200, description = "A page of attempts.", body = Envelope<AttemptsView>),
+        refusals::ListAttempts,
+    ),
+    security(("api_key" = ["webhooks:read"])),
+)]
 pub(crate) async fn attempts(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksRead).await?;
     let query = AttemptsQuery::read(&parse_query(&request)?)?;

@@ -1,31 +1,40 @@
 //! JSON views of endpoints of outgoing webhooks, and of attempts to deliver to them.
 
+use paywright_app::view_value::Time;
 use paywright_app::{Attempt, DisabledReason, EndpointState, NewSecret, SendErrorClass, StoredEndpoint, WaitingOrders};
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::body::{ALL_TYPES, cursor_of_attempt};
 
 /// Endpoint without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpoint)]
 pub(super) struct EndpointView<'a> {
-    id: String,
+    /// Id of the endpoint.
+    id: Uuid,
     url: &'a str,
     description: &'a str,
+    /// `standard`, or `spree`: Spree's bodies and signature too.
     format: &'static str,
+    /// Types of the events; `*` alone for all.
     types: Vec<&'static str>,
+    /// `enabled` or `disabled`.
     status: &'static str,
+    /// `requested`, `gone` (the endpoint answered 410) or `failing`.
     disabled_reason: Option<&'static str>,
-    disabled_at: Option<String>,
+    disabled_at: Option<Time>,
     /// Time of the first failure of the run of failures that is going on.
-    failing_since: Option<String>,
+    failing_since: Option<Time>,
     /// Position up to which events have been delivered or queued; `None` for an endpoint that was never enabled.
     position: Option<u64>,
-    created_at: String,
+    created_at: Time,
     /// Time until which the previous secret signs too.
-    previous_secret_until: Option<String>,
+    previous_secret_until: Option<Time>,
 }
 
 impl<'a> EndpointView<'a> {
@@ -40,50 +49,55 @@ impl<'a> EndpointView<'a> {
             types => types.iter().copied().map(FeedEventType::name).collect(),
         };
         Self {
-            id: endpoint.id.to_string(),
+            id: endpoint.id.0,
             url: endpoint.url.as_str(),
             description: &endpoint.description,
             format: endpoint.format.name(),
             types,
             status,
             disabled_reason: disabled.map(|(reason, _)| DisabledReason::name(reason)),
-            disabled_at: disabled.map(|(_, at)| at.to_string()),
-            failing_since: endpoint.failing.map(|it| it.since.to_string()),
+            disabled_at: disabled.map(|(_, at)| Time(at)),
+            failing_since: endpoint.failing.map(|it| Time(it.since)),
             position: stored.reached().map(|it| it.0),
-            created_at: endpoint.created_at.to_string(),
-            previous_secret_until: endpoint.secret.previous_until.filter(|it| now < *it).map(|it| it.to_string()),
+            created_at: Time(endpoint.created_at),
+            previous_secret_until: endpoint.secret.previous_until.filter(|it| now < *it).map(Time),
         }
     }
 }
 
 /// Endpoint, and what waits for it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpointWithWaiting)]
 pub(super) struct EndpointWithWaitingView<'a> {
     #[serde(flatten)]
     endpoint: EndpointView<'a>,
     waiting: WaitingView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitingEvents)]
 struct WaitingView {
     /// Number of orders; that of the largest number that is counted means that many or more.
     orders: u32,
-    next_attempt_at: Option<String>,
+    /// Time of the next attempt; null if none is due.
+    next_attempt_at: Option<Time>,
 }
 
 impl<'a> EndpointWithWaitingView<'a> {
     pub(super) fn of(stored: &'a StoredEndpoint, waiting: WaitingOrders, now: Timestamp) -> Self {
-        let next_attempt_at = waiting.next_attempt_at.map(|it| it.to_string());
+        let next_attempt_at = waiting.next_attempt_at.map(Time);
         let waiting = WaitingView { orders: waiting.count, next_attempt_at };
         Self { endpoint: EndpointView::of(stored, now), waiting }
     }
 }
 
 /// Endpoint with its new secret, which no other answer has.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpointWithSecret)]
 pub(super) struct NewSecretView<'a> {
     #[serde(flatten)]
     endpoint: EndpointView<'a>,
+    /// Secret with which webhooks are signed: `whsec_` and base64.
     secret: &'a str,
 }
 
@@ -94,10 +108,12 @@ impl<'a> NewSecretView<'a> {
 }
 
 /// Page of endpoints.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpointsPage)]
 pub(super) struct EndpointsView<'a> {
     endpoints: Vec<EndpointView<'a>>,
-    next_cursor: Option<String>,
+    /// `cursor` of the next page; null on the last one.
+    next_cursor: Option<Uuid>,
 }
 
 impl<'a> EndpointsView<'a> {
@@ -106,7 +122,7 @@ impl<'a> EndpointsView<'a> {
         let (page, next) = page_of(found, limit);
         Self {
             endpoints: page.iter().map(|it| EndpointView::of(it, now)).collect(),
-            next_cursor: next.map(|it| it.endpoint.value.id.to_string()),
+            next_cursor: next.map(|it| it.endpoint.value.id.0),
         }
     }
 }
@@ -121,19 +137,29 @@ fn page_of<T>(found: &[T], limit: u16) -> (&[T], Option<&T>) {
 }
 
 /// Attempt to deliver an event to an endpoint.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookAttempt)]
 pub(super) struct AttemptView<'a> {
-    event: String,
+    /// Id of the event: the `webhook-id`.
+    event: Uuid,
+    /// Type of the event.
     #[serde(rename = "type")]
     kind: &'a str,
+    /// Position of the event; null for a test event.
     position: Option<u64>,
-    order: Option<String>,
+    /// Id of the event's order; null for a test event.
+    order: Option<Uuid>,
+    /// Number of the attempt, from 1 for each event.
     number: u32,
-    at: String,
+    at: Time,
     duration_ms: u32,
+    /// HTTP status of the answer.
     status: Option<u16>,
+    /// Class of the error, if there was no answer.
     error: Option<&'static str>,
+    /// Beginning of the answer, or a sentence about the error.
     answer: &'a str,
+    /// `delivered`, `retried` or `failed`.
     outcome: &'static str,
 }
 
@@ -141,12 +167,12 @@ impl<'a> AttemptView<'a> {
     pub(super) fn of(attempt: &'a Attempt) -> Self {
         let (position, order) = attempt.source.unzip();
         Self {
-            event: attempt.event.to_string(),
+            event: attempt.event,
             kind: &attempt.kind,
             position: position.map(|it| it.0),
-            order: order.map(|it| it.to_string()),
+            order: order.map(|it| it.0),
             number: attempt.number,
-            at: attempt.at.to_string(),
+            at: Time(attempt.at),
             duration_ms: attempt.duration_ms,
             status: attempt.status,
             error: attempt.error.map(SendErrorClass::name),
@@ -157,9 +183,11 @@ impl<'a> AttemptView<'a> {
 }
 
 /// Page of attempts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookAttemptsPage)]
 pub(super) struct AttemptsView<'a> {
     attempts: Vec<AttemptView<'a>>,
+    /// `cursor` of the next page; null on the last one.
     next_cursor: Option<String>,
 }
 
@@ -175,7 +203,8 @@ impl<'a> AttemptsView<'a> {
 }
 
 /// Event that will be sent again.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResentEvent)]
 pub(super) struct ResendView {
     pub(super) position: u64,
 }

@@ -1,0 +1,217 @@
+//! Description of the shop dialect at `/openapi.json` (OpenAPI 3.1), made from the handlers, and its page at `/docs`.
+//! Neither needs an API key: they contain nothing of the installation.
+
+mod events;
+mod page;
+pub(crate) mod refusals;
+pub(crate) mod schema;
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, ContentType};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::{AllOf, Object, OneOf, Schema, SchemaType, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{HeaderBuilder, OpenApi, RefOr, Required};
+use utoipa::{Modify, OpenApi as _};
+
+use crate::problem::Envelope as Refusal;
+use crate::{health, shop, webhook};
+pub(crate) use events::AnyEvent;
+pub(crate) use page::{file, page};
+
+/// Description of all calls, in JSON.
+pub fn description() -> &'static str {
+    &DESCRIPTION
+}
+
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
+    let mut all = Description::openapi().nest(shop::PREFIX, shop::Description::openapi());
+    events::add(&mut all);
+    Finish.modify(&mut all);
+    // A description is plain data, for which this cannot fail.
+    serde_json::to_string(&all).unwrap_or_default()
+});
+
+/// `GET /openapi.json`: the description.
+pub(crate) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).insert_header((CACHE_CONTROL, "no-cache")).body(description())
+}
+
+const TEXT: &str = "\
+Orders, payments and refunds through Stripe, the feed of events, and webhooks to other programs.\n\n\
+A success is `{\"message\", \"data\"}`, a refusal `{\"message\", \"error\"}` with a stable `code`. Later versions may add \
+fields, names of anomalies and types of events. The documentation is in `docs/api.md` and `docs/events.md`.";
+
+/// Calls outside the shop dialect, and what all calls have in common.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Paywright", description = TEXT),
+    paths(webhook::stripe, health::healthz, health::readyz),
+    components(schemas(Refusal)),
+    tags(
+        (name = "Orders", description = "Orders and their payments."),
+        (name = "Events", description = "Feed of what happened to all orders."),
+        (name = "Webhook endpoints", description = "Endpoints of other programs, to which events are sent."),
+        (name = "Stripe", description = "Events of Stripe."),
+        (name = "Health", description = "Probes."),
+    ),
+)]
+struct Description;
+
+/// Adds what is the same everywhere: security schemes, headers, required fields.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, api: &mut OpenApi) {
+        let mut components = api.components.take().unwrap_or_default();
+        components.add_security_scheme("api_key", api_key());
+        components.add_security_scheme("bearer", bearer());
+        let schemas = components.schemas.clone();
+        for schema in components.schemas.values_mut() {
+            flatten(schema, &schemas);
+            require(schema);
+        }
+        api.components = Some(components);
+        for item in api.paths.paths.values_mut() {
+            operations_of(item).for_each(finish);
+        }
+    }
+}
+
+fn api_key() -> SecurityScheme {
+    let what = "Key of the application, made by `paywright keys create`. Each call requires one of its scopes.";
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("X-API-Key", what)))
+}
+
+fn bearer() -> SecurityScheme {
+    let what = "Token of a customer (a JWT that the shop signs) or of one order. The call sees only the orders that it \
+                gives access to.";
+    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build())
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+/// Adds the headers of all answers, and lets a body that may be absent not be null.
+fn finish(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            add_request_id(response);
+        }
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        for content in body.content.values_mut() {
+            let RefOr::T(content) = content else { continue };
+            match content.schema.take() {
+                Some(RefOr::T(Schema::OneOf(one))) => {
+                    content.schema = one.items.into_iter().find(|it| !is_null(it));
+                    body.required = Some(Required::False);
+                }
+                schema => {
+                    content.schema = schema;
+                    body.required = Some(Required::True);
+                }
+            }
+        }
+    }
+}
+
+fn add_request_id(response: &mut Response) {
+    let what = "Id of the request in the service's log: the caller's own if it is plain.";
+    let header = HeaderBuilder::new().description(Some(what)).schema(Some(schema::string())).build();
+    response.headers.insert("X-Request-Id".to_owned(), RefOr::T(header));
+}
+
+/// Whether the schema is that of null.
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(Object { schema_type: SchemaType::Type(Type::Null), .. })))
+}
+
+/// Whether the schema allows null.
+fn is_nullable(schema: &RefOr<Schema>) -> bool {
+    let types = |it: &SchemaType| matches!(it, SchemaType::Array(types) if types.contains(&Type::Null));
+    match schema {
+        RefOr::T(Schema::OneOf(OneOf { items, .. })) => items.iter().any(is_null),
+        RefOr::T(Schema::Object(object)) => types(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => types(&array.schema_type),
+        RefOr::T(_) | RefOr::Ref(_) => false,
+    }
+}
+
+type Schemas = std::collections::BTreeMap<String, RefOr<Schema>>;
+
+/// Makes one object of an object with flattened fields, which is described as all of several.
+fn flatten(schema: &mut RefOr<Schema>, all: &Schemas) {
+    let RefOr::T(Schema::AllOf(AllOf { items, description, .. })) = schema else { return };
+    let mut whole = Object::new();
+    whole.description.clone_from(description);
+    whole.schema_type = SchemaType::Type(Type::Object);
+    for part in items {
+        let mut part = match part {
+            RefOr::Ref(reference) => {
+                let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
+                all.get(name).cloned().unwrap_or_default()
+            }
+            RefOr::T(_) => part.clone(),
+        };
+        flatten(&mut part, all);
+        if let RefOr::T(Schema::Object(part)) = part {
+            whole.properties.extend(part.properties);
+            whole.required.extend(part.required);
+        }
+    }
+    *schema = RefOr::T(Schema::Object(whole));
+}
+
+/// Requires the fields of an answer that may be null: they are null rather than absent. A field that may be absent is
+/// described as never null.
+fn require(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    // Bodies of requests refuse unknown fields, and have their own requirements.
+    if object.additional_properties.is_none() {
+        let nullable = object.properties.iter().filter(|(_, it)| is_nullable(it)).map(|(name, _)| name.clone());
+        object.required.extend(nullable);
+        object.required.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Methods and paths of the description.
+    fn described() -> Vec<(String, String)> {
+        let document: Value = serde_json::from_str(description()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let methods = |(path, item): (&String, &Value)| {
+            item.as_object().unwrap().keys().map(|it| (it.clone(), path.clone())).collect::<Vec<_>>()
+        };
+        let mut described: Vec<_> = paths.iter().flat_map(methods).collect();
+        described.sort();
+        described
+    }
+
+    #[test]
+    fn the_description_has_exactly_the_routes_of_the_shop_dialect() {
+        let mut routes: Vec<_> = shop::ROUTES
+            .iter()
+            .map(|(method, path)| ((*method).to_owned(), format!("{}{path}", shop::PREFIX)))
+            .collect();
+        let others = [("get", "/healthz"), ("get", "/readyz"), ("post", "/webhooks/stripe")];
+        routes.extend(others.map(|(method, path)| (method.to_owned(), path.to_owned())));
+        routes.sort();
+        assert_eq!(described(), routes);
+    }
+
+    #[test]
+    fn tmp_dump() {
+        std::fs::write("/tmp/o20/openapi.json", description()).unwrap();
+    }
+}
