@@ -12,9 +12,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::Response;
-use utoipa::openapi::schema::{AllOf, Object, OneOf, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AllOf, ArrayBuilder, Object, ObjectBuilder, OneOf, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{HeaderBuilder, OpenApi, RefOr, Required};
+use utoipa::openapi::{Header, HeaderBuilder, OpenApi, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::problem::Envelope as Refusal;
@@ -61,6 +61,10 @@ fields, names of anomalies and types of events. The documentation is in `docs/ap
 )]
 struct Description;
 
+const REQUEST_ID: &str = "X-Request-Id";
+const RETRY_AFTER: &str = "Retry-After";
+const REPLAYED: &str = "Idempotent-Replayed";
+
 /// Adds what is the same everywhere: security schemes, headers, required fields.
 struct Finish;
 
@@ -70,10 +74,12 @@ impl Modify for Finish {
         components.add_security_scheme("api_key", api_key());
         components.add_security_scheme("bearer", bearer());
         let schemas = components.schemas.clone();
-        for schema in components.schemas.values_mut() {
+        for (name, schema) in &mut components.schemas {
+            refer(name, schema, &schemas);
             flatten(schema, &schemas);
             require(schema);
         }
+        components.headers.extend(headers());
         api.components = Some(components);
         for item in api.paths.paths.values_mut() {
             operations_of(item).for_each(finish);
@@ -99,9 +105,18 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Adds the headers of all answers, and lets a body that may be absent not be null.
 fn finish(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            add_request_id(response);
+    let is_idempotent = operation.parameters.iter().flatten().any(|it| match it {
+        RefOr::T(parameter) => parameter.name == "Idempotency-Key",
+        RefOr::Ref(_) => false,
+    });
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        add_header(response, REQUEST_ID);
+        if ["409", "429", "503"].contains(&status.as_str()) {
+            add_header(response, RETRY_AFTER);
+        }
+        if is_idempotent && status == "201" {
+            add_header(response, REPLAYED);
         }
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -121,10 +136,24 @@ fn finish(operation: &mut Operation) {
     }
 }
 
-fn add_request_id(response: &mut Response) {
-    let what = "Id of the request in the service's log: the caller's own if it is plain.";
-    let header = HeaderBuilder::new().description(Some(what)).schema(Some(schema::string())).build();
-    response.headers.insert("X-Request-Id".to_owned(), RefOr::T(header));
+fn add_header(response: &mut Response, name: &str) {
+    let reference = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+    response.headers.insert(name.to_owned(), reference);
+}
+
+/// Headers that several answers have.
+fn headers() -> [(String, RefOr<Header>); 3] {
+    let header = |name: &str, what: &str, schema: ObjectBuilder| {
+        (name.to_owned(), RefOr::T(HeaderBuilder::new().description(Some(what)).schema(Some(schema)).build()))
+    };
+    let id = "Id of the request in the service's log: the caller's own if it is plain.";
+    let retry = "Seconds after which the request is worth repeating; absent if it is not.";
+    let replayed = "Present if an earlier request with this `Idempotency-Key` was answered so.";
+    [
+        header(REQUEST_ID, id, schema::string()),
+        header(RETRY_AFTER, retry, schema::integer(0, u32::MAX)),
+        header(REPLAYED, replayed, schema::string().enum_values(Some(["true"]))),
+    ]
 }
 
 /// Whether the schema is that of null.
@@ -144,6 +173,18 @@ fn is_nullable(schema: &RefOr<Schema>) -> bool {
 }
 
 type Schemas = std::collections::BTreeMap<String, RefOr<Schema>>;
+
+/// Refers to the schema of the data of an answer. utoipa repeats it in the schema of the answer, `Envelope_…`.
+fn refer(name: &str, schema: &mut RefOr<Schema>, all: &Schemas) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    let (Some(data), Some(of)) = (object.properties.get_mut("data"), name.strip_prefix("Envelope_")) else { return };
+    let item = of.strip_prefix("Vec_");
+    let named = item.unwrap_or(of);
+    if all.contains_key(named) {
+        let reference = RefOr::Ref(Ref::from_schema_name(named));
+        *data = if item.is_some() { ArrayBuilder::new().items(reference).into() } else { reference };
+    }
+}
 
 /// Makes one object of an object with flattened fields, which is described as all of several.
 fn flatten(schema: &mut RefOr<Schema>, all: &Schemas) {

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
-use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr};
+use utoipa::openapi::{ContentBuilder, RefOr};
 
-use super::schema::{integer, reference};
+use super::schema::reference;
 use crate::problem::Envelope;
 
 /// Status and code of a refusal.
@@ -148,24 +147,15 @@ fn responses(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
 fn response(status: u16, codes: BTreeSet<&'static str>) -> Response {
     let names: Vec<_> = codes.iter().map(|it| format!("`{it}`")).collect();
     let reason = StatusCode::from_u16(status).ok().and_then(|it| it.canonical_reason()).unwrap_or_default();
-    let example = json!({ "message": "…", "error": { "code": codes.first(), "detail": "…" } });
     let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
     let error = ObjectBuilder::new().schema_type(Type::Object).property("code", code);
     let this = ObjectBuilder::new().schema_type(Type::Object).property("error", error);
     let schema = AllOfBuilder::new().item(reference::<Envelope<'_>>()).item(this);
-    let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
-    let response = ResponseBuilder::new()
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
         .description(format!("{reason}: {}", names.join(", ")))
-        .content("application/json", content);
-    let response = if matches!(status, 409 | 429 | 503) {
-        let seconds = HeaderBuilder::new()
-            .description(Some("Seconds after which the request is worth repeating, if it is."))
-            .schema(Some(integer(0, u32::MAX)));
-        response.header("Retry-After", seconds.build())
-    } else {
-        response
-    };
-    response.build()
+        .content("application/json", content)
+        .build()
 }
 
 #[cfg(test)]

@@ -47,9 +47,9 @@ pub(crate) fn string_in(format: KnownFormat) -> ObjectBuilder {
     string().format(Some(SchemaFormat::KnownFormat(format)))
 }
 
-/// URL.
-pub(crate) fn url() -> ObjectBuilder {
-    string().format(Some(SchemaFormat::Custom("uri".to_owned())))
+/// String in a format of JSON Schema that has no constant.
+pub(crate) fn string_of(format: &str) -> ObjectBuilder {
+    string().format(Some(SchemaFormat::Custom(format.to_owned())))
 }
 
 /// Integer between two limits, both inclusive.

@@ -10,11 +10,11 @@ use paywright_domain::refund::{NewRefund, RefundReason};
 use paywright_domain::text::{Email, Text};
 use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order};
 use serde_json::Value;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{KnownFormat, RefOr};
 
 use crate::openapi::schema::{
-    BodyObject, Limited, body_schema, integer, list, reference, string, string_in, text, text_of,
+    BodyObject, Limited, body_schema, integer, list, reference, string, string_of, text, text_of,
 };
 use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer as read_integer, string as read_string};
@@ -72,7 +72,7 @@ pub(super) fn customer_schema() -> ObjectBuilder {
 }
 
 fn email_schema() -> ObjectBuilder {
-    string_in(KnownFormat::Email).max_length(Some(Email::CHARS_MAX))
+    string_of("idn-email").max_length(Some(Email::CHARS_MAX))
 }
 
 fn decimal_schema() -> ObjectBuilder {

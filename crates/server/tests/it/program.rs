@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use paywright_testkit::openapi::{Exchange, OpenApi};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -174,10 +175,37 @@ impl Answer {
         let status = response.status().as_u16();
         Self { status, replayed, body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default() }
     }
+
+    /// As [`Self::of`], for an answer to `request`. One of the shop dialect must match its description.
+    async fn to(request: &reqwest::Request, response: reqwest::Response) -> Self {
+        let replayed = response.headers().contains_key("idempotent-replayed");
+        let status = response.status().as_u16();
+        let content_type = response.headers().get("content-type").and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let received = response.text().await.unwrap();
+        if request.url().path().starts_with("/api/v1/shop/") {
+            let query = request.url().query().map(|it| format!("?{it}")).unwrap_or_default();
+            let exchange = Exchange {
+                method: request.method().as_str(),
+                path: &format!("{}{query}", request.url().path()),
+                sent: request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default(),
+                status,
+                content_type: content_type.as_deref(),
+                received: &received,
+            };
+            DESCRIPTION.check(&exchange).unwrap_or_else(|problem| panic!("{problem}"));
+        }
+        Self { status, replayed, body: serde_json::from_str(&received).unwrap_or_default() }
+    }
 }
 
+/// Description that every answer of the shop dialect must match.
+static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(|| OpenApi::new(paywright_http_api::description()));
+
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    Answer::of(request.send().await.unwrap()).await
+    let (http, request) = request.build_split();
+    let request = request.unwrap();
+    let response = http.execute(request.try_clone().unwrap()).await.unwrap();
+    Answer::to(&request, response).await
 }
 
 pub(crate) fn client() -> Client {

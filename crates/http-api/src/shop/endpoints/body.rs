@@ -12,8 +12,8 @@ use utoipa::openapi::{KnownFormat, Ref};
 use uuid::Uuid;
 
 use crate::openapi::schema::{
-    BodyObject, body_schema, integer, list, parameters, position as position_schema, query, string, string_in, text,
-    url as schema_of_url,
+    BodyObject, body_schema, integer, list, parameters, position as position_schema, query, string, string_in,
+    string_of, text,
 };
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer as read_integer, string as read_string};
@@ -78,7 +78,7 @@ parameters! {
 }
 
 fn url_schema() -> ObjectBuilder {
-    schema_of_url().max_length(Some(EndpointUrl::BYTES_MAX))
+    string_of("uri").max_length(Some(EndpointUrl::BYTES_MAX))
 }
 
 /// Types of events, as [`types`] reads them.
