@@ -38,7 +38,7 @@ use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
 pub use receiving::Bodies;
 pub use requests::identify;
-use routes::{get, post, resource};
+use routes::{get, post, resource, resource_for};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
@@ -86,8 +86,8 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .service(resource("/docs/{file:[^/]*}").route(get(openapi::file)))
         .service(resource("/demo").route(get(demo::page)))
         .service(resource("/demo/explain").route(get(demo::explain)))
-        .service(resource("/webhooks/stripe").route(post(webhook::stripe)))
-        .service(resource("/healthz").route(get(health::healthz)))
-        .service(resource("/readyz").route(get(health::readyz)))
+        .service(resource_for("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
+        .service(resource_for("/healthz", &["get"]).route(get(health::healthz)))
+        .service(resource_for("/readyz", &["get"]).route(get(health::readyz)))
         .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));
 }

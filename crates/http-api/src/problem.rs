@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
@@ -33,6 +33,8 @@ pub(crate) struct Problem {
     fields: FieldProblems,
     /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
+    /// Value of the `Allow` header.
+    allow: Option<String>,
 }
 
 /// Answer of a refused request.
@@ -64,7 +66,8 @@ struct ErrorView<'a> {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: sentence(detail.into()), fields: FieldProblems::default(), retry_after: None }
+        let (detail, fields) = (sentence(detail.into()), FieldProblems::default());
+        Self { status, code, detail, fields, retry_after: None, allow: None }
     }
 
     /// HTTP status in the shop dialect.
@@ -99,6 +102,11 @@ impl Problem {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not support this HTTP method")
+    }
+
+    /// The same refusal, with the methods that the path supports.
+    pub(crate) fn allowing(self, methods: &str) -> Self {
+        Self { allow: Some(methods.to_owned()), ..self }
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -188,6 +196,9 @@ impl Problem {
         let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((ALLOW, methods.as_str()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"paywright\""));

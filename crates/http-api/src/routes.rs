@@ -14,6 +14,16 @@ pub(crate) fn resource(path: &str) -> Resource {
     web::resource(path.to_owned()).default_service(wrong_method)
 }
 
+/// As [`resource`], for routes of these methods only: a 405 names them in `Allow` (RFC 9110, section 15.5.6).
+pub(crate) fn resource_for(path: &str, methods: &[&str]) -> Resource {
+    let allowed = methods.join(", ").to_ascii_uppercase();
+    let wrong_method = web::route().to(move || {
+        let problem = Problem::method_not_allowed().allowing(&allowed);
+        async { Err::<HttpResponse, _>(problem) }
+    });
+    web::resource(path.to_owned()).default_service(wrong_method)
+}
+
 /// Route of `GET`, whose handler changes nothing.
 pub(crate) fn get<H, Args>(handler: H) -> Route
 where

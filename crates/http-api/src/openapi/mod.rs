@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::link::Link;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{AllOf, ArrayBuilder, Object, ObjectBuilder, OneOf, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -84,6 +85,8 @@ impl Modify for Finish {
         for item in api.paths.paths.values_mut() {
             operations_of(item).for_each(finish);
         }
+        link(api, "placeOrder", "order");
+        link(api, "createWebhookEndpoint", "endpoint");
     }
 }
 
@@ -96,6 +99,25 @@ fn bearer() -> SecurityScheme {
     let what = "Token of a customer (a JWT that the shop signs) or of one order. The call sees only the orders that it \
                 gives access to.";
     SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build())
+}
+
+/// Links the answer of the call that creates an object to the calls about it, whose path has its id.
+fn link(api: &mut OpenApi, creation: &str, parameter: &str) {
+    let is_about = |it: &&mut Operation| {
+        it.parameters.iter().flatten().any(|it| match it {
+            RefOr::T(it) => it.parameter_in == ParameterIn::Path && it.name == parameter,
+            RefOr::Ref(_) => false,
+        })
+    };
+    let about = api.paths.paths.values_mut().flat_map(operations_of).filter(is_about);
+    let names: Vec<_> = about.filter_map(|it| it.operation_id.clone()).collect();
+    let created =
+        api.paths.paths.values_mut().flat_map(operations_of).find(|it| it.operation_id.as_deref() == Some(creation));
+    let Some(RefOr::T(answer)) = created.and_then(|it| it.responses.responses.get_mut("201")) else { return };
+    for name in names {
+        let link = Link::builder().operation_id(&name).parameter(parameter, "$response.body#/data/id").build();
+        answer.links.insert(name, RefOr::T(link));
+    }
 }
 
 fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -249,10 +271,5 @@ mod tests {
         routes.extend(others.map(|(method, path)| (method.to_owned(), path.to_owned())));
         routes.sort();
         assert_eq!(described(), routes);
-    }
-
-    #[test]
-    fn tmp_dump() {
-        std::fs::write("/tmp/o20/openapi.json", description()).unwrap();
     }
 }

@@ -17,8 +17,10 @@ use crate::problem::Problem;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Files of the page. Swagger UI's other builds are not served.
-const FILES: [&str; 6] = [
+/// Files of the page, of those that Swagger UI has.
+const FILES: [&str; 8] = [
+    "favicon-16x16.png",
+    "favicon-32x32.png",
     "index.html",
     "index.css",
     "swagger-initializer.js",

@@ -95,10 +95,12 @@ pub(crate) fn string(value: &Value) -> Result<&str, Reason> {
     Ok(value.as_str().ok_or("must be a string")?)
 }
 
-/// Reads an integer. One above `i64::MAX` is read as `i64::MAX`, which every field refuses with its own limit.
+/// Reads an integer, which may have a fraction of zero as in JSON Schema. One above `i64::MAX` is read as `i64::MAX`,
+/// which every field refuses with its own limit.
 pub(crate) fn integer(value: &Value) -> Result<i64, Reason> {
     let large = || value.is_u64().then_some(i64::MAX);
-    Ok(value.as_i64().or_else(large).ok_or("must be an integer")?)
+    let whole = || value.as_number().and_then(|it| it.to_string().strip_suffix(".0")?.parse().ok());
+    Ok(value.as_i64().or_else(large).or_else(whole).ok_or("must be an integer")?)
 }
 
 /// Reads `true` or `false`.
@@ -299,6 +301,23 @@ mod tests {
         assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
         for wrong in ["", "{", "[1,]", "{} {}", "{\"a\":1e999}", "nul", "{\"a\":\"\\ud800\"}", &"[".repeat(1000)] {
             assert!(matches!(parse(wrong.as_bytes()), Err(NotRead::Malformed(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_integer_may_have_a_fraction_of_zero() {
+        for (text, read) in [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("-7.0", Some(-7)),
+            ("1e3", Some(1000)),
+            ("7.5", None),
+            ("1e30", None),
+            ("0.1", None),
+            ("\"7\"", None),
+            ("18446744073709551615", Some(i64::MAX)),
+        ] {
+            assert_eq!(integer(&parse(text.as_bytes()).unwrap()).ok(), read, "{text}");
         }
     }
 

@@ -36,7 +36,7 @@ const DECIMAL: &str = r"^[0-9]+(\.[0-9]{1,3})?$";
 body_schema! {
     /// Body that [`new_order`] reads.
     NewOrderBody as "NewOrder" = BodyObject::of(&ORDER)
-        .required("currency", string().pattern(Some("^[A-Za-z]{3}$")).description(Some(CURRENCY)))
+        .required("currency", currency_schema())
         .optional("customer", customer_schema())
         .optional("email", email_schema())
         .required("line_items", lines_schema())
@@ -64,7 +64,12 @@ body_schema! {
         .done();
 }
 
-const CURRENCY: &str = "Code of a currency (ISO 4217) in which Stripe accepts payments, in letters of either case.";
+fn currency_schema() -> ObjectBuilder {
+    let letter = |it: char| format!("[{}{it}]", it.to_ascii_uppercase());
+    let codes = Currency::ALL.iter().map(|it| it.code().chars().map(letter).collect::<String>());
+    let what = "Code of a currency (ISO 4217) in which Stripe accepts payments, in letters of either case.";
+    string().pattern(Some(format!("^({})$", codes.collect::<Vec<_>>().join("|")))).description(Some(what))
+}
 
 /// Schema of the id of a customer.
 pub(super) fn customer_schema() -> ObjectBuilder {

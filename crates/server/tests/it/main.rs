@@ -18,6 +18,7 @@ mod database;
 mod faults;
 mod forged;
 mod logs;
+mod openapi;
 mod program;
 mod publish;
 mod receiver;
