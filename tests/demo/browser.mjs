@@ -34,11 +34,11 @@ export async function newPage(width, prepare = async () => {}) {
   await prepare(page)
   return page
 }
-// The demo shop front.
-export async function open(width, prepare) {
+// The page of the demo shop front, or another one.
+export async function open(width, prepare, { at = `${needed('PAYWRIGHT_URL')}/demo`, ready = '#catalog button' } = {}) {
   const page = await newPage(width, prepare)
-  await page.goto(`${needed('PAYWRIGHT_URL')}/demo`)
-  await page.waitForSelector('#catalog button')
+  await page.goto(at)
+  await page.waitForSelector(ready)
   return page
 }
 export const picture = async (page, name) => {

@@ -15,6 +15,7 @@ pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;
 mod gateway;
+#[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod part_contract;
 pub mod postgres;

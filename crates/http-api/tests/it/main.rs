@@ -4,6 +4,7 @@
 mod actors;
 mod auth;
 mod captures_and_refunds;
+mod description;
 mod event_examples;
 mod events;
 mod limits;

@@ -8,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::program::Dev;
+use crate::spree::browser;
 
 /// Folder of this repository.
 fn folder(name: &str) -> PathBuf {
@@ -105,4 +106,13 @@ fn a_client_typed_by_the_description_compiles_and_sells() {
         printed = shop.passes(npm, &folder);
     }
     assert!(printed.contains(" is paid"), "{printed}");
+}
+
+#[test]
+fn the_page_of_the_description_needs_no_network() {
+    let shop = Shop::open();
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=tap", "docs.test.mjs"]).env("CHROMIUM", browser());
+    let printed = shop.passes(node, &folder("demo"));
+    assert!(printed.contains("# pass 1\n"), "{printed}");
 }
