@@ -1,6 +1,8 @@
 //! JSON form of an event, in the feed and in webhooks.
 
-use paywright_domain::Fact;
+use paywright_domain::id::RefundId;
+use paywright_domain::refund::RefundFailure;
+use paywright_domain::{Fact, IntentId, Money};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -75,6 +77,13 @@ pub(crate) struct EditedView {
     revision: u32,
 }
 
+impl EditedView {
+    fn of(before: Money, total: Money, revision: u32) -> Self {
+        let (amount_before, amount) = (DecimalAmount(before), DecimalAmount(total));
+        Self { amount_before, amount, currency: total.into(), revision }
+    }
+}
+
 /// Cancellation of an order.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -90,6 +99,12 @@ pub(crate) struct PaymentView<'a> {
     payment_intent: &'a str,
     amount: DecimalAmount,
     currency: CurrencyCode,
+}
+
+impl<'a> PaymentView<'a> {
+    fn of(intent: &'a IntentId, amount: Money) -> Self {
+        Self { payment_intent: intent.as_str(), amount: DecimalAmount(amount), currency: amount.into() }
+    }
 }
 
 /// Change of a PaymentIntent's status.
@@ -175,20 +190,11 @@ pub(crate) struct AnomalyFoundView<'a> {
 impl<'a> ChangeView<'a> {
     fn of(fact: &'a Fact) -> Self {
         match fact {
-            Fact::OrderEdited { before, total, revision } => Self::Edited(EditedView {
-                amount_before: DecimalAmount(*before),
-                amount: DecimalAmount(*total),
-                currency: (*total).into(),
-                revision: *revision,
-            }),
+            Fact::OrderEdited { before, total, revision } => Self::Edited(EditedView::of(*before, *total, *revision)),
             Fact::OrderCanceled { reason } => Self::Canceled(CanceledView { reason: (*reason).into() }),
             Fact::OrderPaid { by: intent, amount }
             | Fact::IntentCreated { intent, amount }
-            | Fact::PaymentConfirmed { intent, received: amount } => Self::Payment(PaymentView {
-                payment_intent: intent.as_str(),
-                amount: DecimalAmount(*amount),
-                currency: (*amount).into(),
-            }),
+            | Fact::PaymentConfirmed { intent, received: amount } => Self::Payment(PaymentView::of(intent, *amount)),
             Fact::IntentChanged { intent, before, status, last_error } => Self::Status(StatusView {
                 payment_intent: intent.as_str(),
                 status_before: (*before).into(),
@@ -206,10 +212,10 @@ impl<'a> ChangeView<'a> {
             Fact::RefundChanged { refund, provider_id, before, status, failure } => {
                 Self::RefundChanged(RefundChangedView {
                     refund: *refund,
-                    refund_id: provider_id.as_ref().map(paywright_domain::id::RefundId::as_str),
+                    refund_id: provider_id.as_ref().map(RefundId::as_str),
                     status_before: (*before).into(),
                     status: (*status).into(),
-                    failure: failure.as_ref().map(paywright_domain::refund::RefundFailure::as_str),
+                    failure: failure.as_ref().map(RefundFailure::as_str),
                 })
             }
             Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened(DisputeOpenedView {
