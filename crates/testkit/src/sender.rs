@@ -110,7 +110,17 @@ impl EventFormat for PartsFormat {
         let count = match event.kind {
             FeedEventType::OrderPaid => 3,
             FeedEventType::OrderCanceled => 0,
-            _ => 1,
+            FeedEventType::OrderPlaced
+            | FeedEventType::OrderEdited
+            | FeedEventType::OrderAnomaly
+            | FeedEventType::IntentCreated
+            | FeedEventType::IntentChanged
+            | FeedEventType::IntentConfirmed
+            | FeedEventType::AuthorizationEnded
+            | FeedEventType::RefundRequested
+            | FeedEventType::RefundChanged
+            | FeedEventType::DisputeOpened
+            | FeedEventType::DisputeChanged => 1,
         };
         let names = (0..count).map(|index| (index, format!("{}.{index}", event.kind.name())));
         let is_wanted = |name: &String| subscriptions.iter().any(|it| it == "*" || it == name);

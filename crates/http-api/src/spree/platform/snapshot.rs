@@ -75,10 +75,12 @@ struct RefundBody {
 /// Why a snapshot cannot be read: it is from another version of the service.
 #[derive(Debug, Error)]
 #[error("the snapshot of the order cannot be read: {0}")]
-pub(super) struct SnapshotError(String);
+pub(super) struct SnapshotError(Cause);
 
-fn unreadable(error: impl ToString) -> SnapshotError {
-    SnapshotError(error.to_string())
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+fn unreadable(error: impl Into<Cause>) -> SnapshotError {
+    SnapshotError(error.into())
 }
 
 fn time(text: &str) -> Result<Timestamp, SnapshotError> {
