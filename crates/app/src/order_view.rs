@@ -48,7 +48,7 @@ pub struct OrderView<'a> {
     amount_refunded: DecimalAmount,
     refunds: Vec<RefundView<'a>>,
     disputes: Vec<DisputeView<'a>>,
-    /// What does not match the order or needs attention.
+    /// Differences to the order, and notices for a person.
     anomalies: Vec<AnomalyView<'a>>,
     /// Whether the order is paid with real money.
     livemode: bool,

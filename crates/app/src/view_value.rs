@@ -65,7 +65,7 @@ names! {
     OrderStatus: &Order = Order::status_name;
     /// State of an order's payment.
     PaymentStatus: PaymentState = PaymentState::name;
-    /// When the money is captured: by the payment, or by a call.
+    /// Time of the capture: with the payment, or by a call.
     CaptureMethodName: CaptureMethod = CaptureMethod::name;
     /// Kind of an adjustment of an order's total.
     AdjustmentKindName: AdjustmentKind = AdjustmentKind::name;

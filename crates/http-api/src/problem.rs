@@ -52,7 +52,7 @@ pub(crate) struct Envelope<'a> {
 struct ErrorView<'a> {
     /// Stable name of the reason.
     code: &'static str,
-    /// What is wrong, for engineers.
+    /// Sentence about what is wrong, for engineers.
     detail: &'a str,
     /// Fields of the request that are wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

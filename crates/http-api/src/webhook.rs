@@ -30,7 +30,7 @@ const HEADER_CHARS_MAX: usize = 500;
 #[schema(as = ReceivedEvent)]
 pub(crate) struct ReceivedView {
     received: bool,
-    /// What was done with the event.
+    /// Outcome of the event: `applied`, `ignored`, `foreign` or `parked`.
     outcome: &'static str,
 }
 

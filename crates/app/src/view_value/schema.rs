@@ -58,7 +58,7 @@ schemas! {
     OrderStatus as "OrderStatus", "Status of an order. Goods may be sent only when it is `paid`.":
         one_of(["open", "paid", "canceled"]);
     PaymentStatus as "PaymentStatus", "State of an order's payment.": one_of(PaymentState::ALL.map(PaymentState::name));
-    CaptureMethodName as "CaptureMethod", "When money is captured: by the payment itself, or by a call.":
+    CaptureMethodName as "CaptureMethod", "Time of the capture: with the payment, or by a call.":
         one_of(CaptureMethod::ALL.map(CaptureMethod::name));
     AdjustmentKindName as "AdjustmentKind", "Kind of an adjustment; `tax` is on top, `tax_included` in the prices.":
         one_of(AdjustmentKind::ALL.map(AdjustmentKind::name));

@@ -60,9 +60,9 @@ pub(crate) struct ExplanationView<'a> {
     payment_status: PaymentStatus,
     /// Reasons for the state of the payment, in sentences.
     because: &'a [String],
-    /// What happened, oldest first.
+    /// Facts that happened, oldest first.
     timeline: Vec<MomentView<'a>>,
-    /// What happens without a call.
+    /// Steps that happen without a call.
     next: Vec<NextView<'a>>,
 }
 
@@ -75,7 +75,7 @@ struct MomentView<'a> {
     kind: &'static str,
     /// The fact in a sentence.
     what: &'a str,
-    /// How the cause came: `webhook`, `poll`, `callback` or another; null if the actor alone was the cause.
+    /// Source of the cause: `webhook`, `poll`, `callback` or another; null if the actor alone was the cause.
     source: Option<&'a str>,
     /// Stripe's id of the event.
     stripe_event: Option<&'a str>,
