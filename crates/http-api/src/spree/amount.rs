@@ -2,6 +2,8 @@
 
 use paywright_domain::{Currency, Money};
 
+use super::symbol::{Place, decimals, symbol};
+
 /// Decimal in major units, with at least one digit after the point and no other trailing zeroes: `44.0`, `12.34`.
 pub(super) fn decimal(amount: Money) -> String {
     let text = amount.to_decimal();
@@ -15,11 +17,30 @@ pub(super) fn negative_decimal(amount: Money) -> String {
     if amount.is_zero() { decimal(amount) } else { format!("-{}", decimal(amount)) }
 }
 
-/// Amount for people: `$1,234.50`.
+/// Amount for people, as Spree's `display_…` shows it in English: `$1,234.50`, `1,234.50 kr`.
 pub(crate) fn display(amount: Money) -> String {
+    displayed(amount, "")
+}
+
+/// Negative of [`display`], with the sign before the symbol, wherever that is: `-$10.00`, `10.00 -kr`. Zero has no sign.
+pub(super) fn negative_display(amount: Money) -> String {
+    displayed(amount, if amount.is_zero() { "" } else { "-" })
+}
+
+fn displayed(amount: Money, sign: &str) -> String {
+    let number = grouped(amount);
+    match symbol(amount.currency()) {
+        (symbol, Place::Before) => format!("{sign}{symbol}{number}"),
+        (symbol, Place::BeforeSpace) => format!("{sign}{symbol} {number}"),
+        (symbol, Place::After) => format!("{number} {sign}{symbol}"),
+    }
+}
+
+/// Amount in major units with `,` between thousands. It has the decimals of [`decimals`], or those of ISO 4217 where the
+/// amount would not be exact otherwise.
+fn grouped(amount: Money) -> String {
     let text = amount.to_decimal();
-    let (whole, fraction) =
-        text.split_once('.').map_or((text.as_str(), None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let mut grouped = String::new();
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place).is_multiple_of(3) {
@@ -27,13 +48,12 @@ pub(crate) fn display(amount: Money) -> String {
         }
         grouped.push(digit);
     }
-    let fraction = fraction.map_or_else(String::new, |it| format!(".{it}"));
-    format!("{}{grouped}{fraction}", symbol(amount.currency()))
-}
-
-/// Negative of [`display`]: `-$10.00`; zero has no sign.
-pub(super) fn negative_display(amount: Money) -> String {
-    if amount.is_zero() { display(amount) } else { format!("-{}", display(amount)) }
+    let fraction = match decimals(amount.currency()) {
+        0 if fraction.bytes().all(|it| it == b'0') => String::new(),
+        1 if fraction.is_empty() => "0".to_owned(),
+        _ => fraction.to_owned(),
+    };
+    if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
 }
 
 /// Hundredths of a major unit, whatever the currency's minor unit is: 1000 yen are 100000.
@@ -45,27 +65,6 @@ pub(super) fn cents(amount: Money) -> i64 {
 /// ISO 4217 code in upper case.
 pub(super) fn code(currency: Currency) -> String {
     currency.code().to_uppercase()
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "other currencies are shown by their codes")]
-fn symbol(currency: Currency) -> String {
-    let symbol = match currency {
-        Currency::Usd
-        | Currency::Cad
-        | Currency::Aud
-        | Currency::Nzd
-        | Currency::Sgd
-        | Currency::Hkd
-        | Currency::Mxn => "$",
-        Currency::Eur => "€",
-        Currency::Gbp => "£",
-        Currency::Jpy | Currency::Cny => "¥",
-        Currency::Inr => "₹",
-        Currency::Krw => "₩",
-        Currency::Brl => "R$",
-        other => return format!("{} ", code(other)),
-    };
-    symbol.to_owned()
 }
 
 #[cfg(test)]
@@ -80,7 +79,7 @@ mod tests {
             (0, Currency::Usd, "0.0", "$0.00", 0),
             (123_456_750, Currency::Usd, "1234567.5", "$1,234,567.50", 123_456_750),
             (1000, Currency::Jpy, "1000.0", "¥1,000", 100_000),
-            (12_340, Currency::Kwd, "12.34", "KWD 12.340", 1234),
+            (12_340, Currency::Kwd, "12.34", "د.ك12.340", 1234),
             (10_050, Currency::Chf, "100.5", "CHF 100.50", 10_050),
         ] {
             let amount = Money::new(minor, currency).unwrap();
@@ -93,5 +92,50 @@ mod tests {
         assert_eq!((negative_decimal(ten).as_str(), negative_display(ten).as_str()), ("-10.0", "-$10.00"));
         let none = Money::zero(Currency::Usd);
         assert_eq!((negative_decimal(none).as_str(), negative_display(none).as_str()), ("0.0", "$0.00"));
+    }
+    /// Lines of `tests/data/display_of_money.tsv`: currency, amount, its display, and that of minus ten units.
+    fn displays_of_gem_money() -> impl Iterator<Item = [&'static str; 4]> {
+        let lines = include_str!("../../tests/data/display_of_money.tsv").lines().filter(|it| !it.starts_with('#'));
+        lines.map(|it| it.split('\t').collect::<Vec<_>>().try_into().unwrap())
+    }
+
+    #[test]
+    fn an_amount_is_shown_in_each_currency_as_in_spree() {
+        let mut shown = Vec::new();
+        for [code, minor, positive, negative] in displays_of_gem_money() {
+            let currency: Currency = code.parse().unwrap();
+            let amount = Money::new(minor.parse().unwrap(), currency).unwrap();
+            let ten = Money::parse_decimal("10", currency).unwrap();
+            assert_eq!((display(amount).as_str(), negative_display(ten).as_str()), (positive, negative), "{code}");
+            shown.push(currency);
+        }
+        assert_eq!(shown, Currency::ALL);
+    }
+
+    /// Checked by hand against the currency table of gem money and the format of the English locale of Rails.
+    #[test]
+    fn an_amount_in_a_known_currency_is_shown_with_its_sign() {
+        for (minor, currency, shown) in [
+            (123_456, Currency::Usd, "$1,234.56"),
+            (123_456, Currency::Cad, "$1,234.56"),
+            (123_456, Currency::Eur, "€1,234.56"),
+            (123_456, Currency::Gbp, "£1,234.56"),
+            (123_456, Currency::Sek, "1,234.56 kr"),
+            (123_456, Currency::Nok, "1,234.56 kr"),
+            (123_456, Currency::Dkk, "1,234.56 kr."),
+            (123_456, Currency::Pln, "1,234.56 zł"),
+            (123_456, Currency::Czk, "1,234.56 Kč"),
+            (123_456, Currency::Chf, "CHF 1,234.56"),
+            (123_456, Currency::Brl, "R$1,234.56"),
+            (123_456, Currency::Inr, "₹1,234.56"),
+            (123_456, Currency::Try, "₺1,234.56"),
+            (1_234_567, Currency::Vnd, "1,234,567 ₫"),
+            (1_234_567, Currency::Jpy, "¥1,234,567"),
+            (1_234_567, Currency::Krw, "₩1,234,567"),
+            (123_400, Currency::Huf, "1,234 Ft"),
+            (123_450, Currency::Huf, "1,234.50 Ft"),
+        ] {
+            assert_eq!(display(Money::new(minor, currency).unwrap()), shown);
+        }
     }
 }

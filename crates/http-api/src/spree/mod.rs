@@ -15,6 +15,7 @@ mod refusal;
 mod resources;
 mod shopper;
 mod stripe;
+mod symbol;
 mod terms;
 
 use actix_cors::Cors;
