@@ -384,7 +384,7 @@ async fn what_this_api_does_not_serve_is_refused_by_name() {
         ("/orders?filter[state_eq]=cart", 422, "Filter state eq must be payment, complete or canceled"),
         ("/orders?filter[payment_state_eq]=failed", 422, "Filter payment state eq must be balance_due, paid"),
         ("/orders?filter[updated_at_gteq]=yesterday", 422, "Filter updated at gteq must be a time like"),
-        ("/orders?filter[state_in][]=complete", 422, "Filter state in][ is not a known field"),
+        ("/orders?filter[state_in][]=complete", 422, "Filter state in is not a known field"),
         ("/orders?sort=completed_at", 422, "Sort must be updated_at, id or number"),
         ("/orders?per_page=501", 422, "Per page must be 1 to 500"),
         ("/orders?page=0", 422, "Page must be 1 to"),
