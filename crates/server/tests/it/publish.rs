@@ -17,7 +17,7 @@ use crate::served::{Served, Stand, on_both_stores};
 const SALE: [&str; 4] = ["order.placed", "payment_intent.created", "payment_intent.changed", "order.paid"];
 
 /// All events of the feed.
-async fn feed(dev: &Dev) -> Vec<Value> {
+pub(crate) async fn feed(dev: &Dev) -> Vec<Value> {
     let (mut events, mut after): (Vec<Value>, u64) = (Vec::new(), 0);
     loop {
         let page = dev.call(Method::GET, &format!("/events?after={after}&limit=100"), None).await;

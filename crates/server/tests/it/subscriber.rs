@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Answer, Dev, TIMEOUT};
-use crate::publish::sell;
+use crate::publish::{feed, sell};
 use crate::served::{Stand, free_ports, on_both_stores};
 use crate::spree::platform;
 
@@ -119,6 +119,11 @@ async fn a_sale_arrives_at_a_subscriber_of_spree(stand: &Stand) {
     let (place, id) = Place::subscribed(&dev, &wanted).await;
     let _receiver = place.start();
     sell(&dev).await;
+    let begun = Instant::now();
+    while !feed(&dev).await.iter().any(|it| it["type"] == "order.paid") {
+        assert!(begun.elapsed() < TIMEOUT, "the first sale is in the feed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     set_active(&dev, &id).await;
     let order = sell(&dev).await;
     let path = format!("/orders/{}/refunds", order["id"].as_str().unwrap());

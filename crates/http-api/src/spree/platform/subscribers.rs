@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, Page, list_answer, read_params};
+use super::lists::{Page, list_answer, read_params};
 use super::webhook_format::{EVERY_EVENT, SpreeEvent, types_of};
 use crate::Api;
 use crate::problem::Problem;
@@ -22,6 +22,9 @@ use crate::spree::document::{Resource, Show, answer};
 use crate::spree::params::{Params, flag, text};
 use crate::spree::refusal::Refusal;
 use crate::spree::resources::time;
+
+/// Parameters of the lists of subscribers and of their events, which have one order each.
+pub(super) const LIST: [&str; 5] = ["page", "per_page", "include", "fields", "filter"];
 
 /// Filters of the list.
 const FILTERS: [&str; 2] = ["active_eq", "url_cont"];

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, Page, list_answer, read_params};
-use super::subscribers::{all_subscribers, resource as subscriber, url_contains};
+use super::lists::{Page, list_answer, read_params};
+use super::subscribers::{LIST, all_subscribers, resource as subscriber, url_contains};
 use crate::Api;
 use crate::reader::{FieldProblems, Reason};
 use crate::spree::document::{Relation, Resource, Show};

@@ -118,6 +118,7 @@ async fn a_wrong_subscriber_is_refused_in_the_words_of_spree() {
         ("/webhooks/events?filter[response_code_eq]=ok", 422),
         ("/webhooks/events?include=order", 400),
         ("/webhooks/subscribers?per_page=0", 422),
+        ("/webhooks/events?sort=name", 422),
     ] {
         assert_eq!(service.webhooks(Method::GET, path, &Value::Null).await.status, status, "{path}");
     }
