@@ -110,7 +110,8 @@ refusals! {
         &[(409, "too_many_webhook_endpoints")];
     ListEndpoints: CALL, ALONE, QUERY;
     ReadEndpoint: CALL, ALONE, ENDPOINT;
-    UpdateEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL;
+    UpdateEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL,
+        &[(409, "types_follow_subscriptions")];
     DeleteEndpoint: CALL, ALONE, ENDPOINT, COMMIT;
     RotateSecret: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
     SwitchEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
