@@ -23,7 +23,7 @@ struct Described {
 }
 
 fn description() -> Description {
-    serde_json::from_str(include_str!("../../../../../tests/spree-api/platform.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../../tests/spree-description/platform.json")).unwrap()
 }
 
 /// Types of resources that Spree's description of these calls does not show; `docs/spree.md` lists their attributes.
