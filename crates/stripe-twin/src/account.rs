@@ -69,7 +69,10 @@ impl Twin {
         let (name, by) = match (params.int("advance"), params.int("to")) {
             (Some(by), None) => ("advance", by),
             (None, Some(to)) => ("to", to.saturating_sub(now)),
-            (None, None) => return Err(Refusal::required("advance")),
+            (None, None) => {
+                let message = "Missing required param: advance or to.";
+                return Err(Refusal::parameter("parameter_missing", "advance", message));
+            }
             (Some(_), Some(_)) => {
                 let message = "You may only specify one of these parameters: advance, to.";
                 return Err(Refusal::parameter("parameters_exclusive", "advance", message));

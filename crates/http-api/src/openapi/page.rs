@@ -1,13 +1,15 @@
 //! `/docs`: Swagger UI over the description. All of its files are in the program, so that it needs no network.
 
+use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ContentEncoding, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ContentEncoding, Encoding, LOCATION,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::web::Path;
+use actix_web::web::{Header, Path};
+use actix_web::{Either, HttpResponse};
+use flate2::read::GzDecoder;
 use utoipa_swagger_ui::Config;
 
 use crate::problem::Problem;
@@ -39,14 +41,24 @@ pub(crate) async fn page() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
 }
 
-/// `GET /docs/{file}`: the page for an empty name, or one of its files, most of them compressed.
-pub(crate) async fn file(name: Path<String>) -> Result<HttpResponse, Problem> {
+/// `GET /docs/{file}`: the page for an empty name, or one of its files. Most are stored compressed, and are sent so to
+/// clients that accept it.
+pub(crate) async fn file(
+    accepted: Either<Header<AcceptEncoding>, ()>,
+    name: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let name = if name.is_empty() { "index.html" } else { name.as_str() };
     let found = FILES.contains(&name).then(|| utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)));
     let Some(Ok(Some(file))) = found else { return Err(Problem::no_such_path()) };
     let mut answer = HttpResponse::Ok();
+    let mut bytes = file.bytes.into_owned();
     if file.gzpipped {
-        answer.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip));
+        answer.insert_header((VARY, "accept-encoding"));
+        if accepts_gzip(&accepted) {
+            answer.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip));
+        } else {
+            bytes = unpacked(&bytes).ok_or_else(Problem::no_such_path)?;
+        }
     }
     Ok(answer
         .content_type(file.content_type)
@@ -54,5 +66,16 @@ pub(crate) async fn file(name: Path<String>) -> Result<HttpResponse, Problem> {
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(file.bytes.into_owned()))
+        .body(bytes))
+}
+
+fn accepts_gzip(accepted: &Either<Header<AcceptEncoding>, ()>) -> bool {
+    let Either::Left(Header(accepted)) = accepted else { return false };
+    accepted.negotiate([Encoding::gzip(), Encoding::identity()].iter()) == Some(Encoding::gzip())
+}
+
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut all).ok()?;
+    Some(all)
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::cart;
 use super::document::{Resource, answer};
+use super::pages::{Page, list_answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources::{self, PAYMENT_METHOD};
@@ -36,15 +37,15 @@ pub(super) fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource
 }
 
 /// Reads the number and the size of a page.
-fn page(params: &Params) -> Result<(u32, u16), Refusal> {
+fn page(params: &Params) -> Result<Page, Refusal> {
     // As Spree does: an integer out of its limits means the default, and clients rely on it.
     let number = params.integer_or("page", PAGE_NUMBERS, 1)?;
-    Ok((number, params.integer_or("per_page", 1..=Storefront::ORDERS_PAGE_MAX, PAGE_DEFAULT)?))
+    Ok(Page { number, size: params.integer_or("per_page", 1..=Storefront::ORDERS_PAGE_MAX, PAGE_DEFAULT)? })
 }
 
 /// Reads `page`, `per_page` and `sort`.
 fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
-    let (number, size) = page(params)?;
+    let Page { number, size } = page(params)?;
     let oldest_first = match params.text("sort")?.as_deref() {
         None | Some("-completed_at" | "-created_at") => false,
         Some("completed_at" | "created_at") => true,
@@ -56,39 +57,14 @@ fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
 /// `GET /account/orders?page=&per_page=&sort=`: completed orders.
 pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let page = orders_page(&call.params)?;
-    let found = api.storefront.completed_orders(&customer, &page).await?;
+    let wanted = orders_page(&call.params)?;
+    let found = api.storefront.completed_orders(&customer, &wanted).await?;
     let mut shown = found.orders.iter().map(|it| order_resource(&api, it)).collect::<Result<Vec<_>, _>>()?;
     for user in shown.iter_mut().flat_map(|it| it.related_mut("user")) {
         user.set("completed_orders", json!(found.total));
     }
-    Ok(page_answer(&api, &request, &call, &shown, (page.number, page.size), found.total))
-}
-
-/// Answers with a page of a list of `total` resources.
-fn page_answer(
-    api: &Api,
-    request: &HttpRequest,
-    call: &Call,
-    shown: &[Resource],
-    (number, per_page): (u32, u16),
-    total: u64,
-) -> HttpResponse {
-    let number = u64::from(number);
-    let pages = total.div_ceil(u64::from(per_page)).max(1);
-    let mut document = call.show.many(shown);
-    let (origin, path) = (api.trusted_proxies.origin(request), request.path());
-    let link = |page: u64| format!("{origin}{path}?page={page}&per_page={per_page}");
-    if let Some(document) = document.as_object_mut() {
-        let meta = json!({ "count": shown.len(), "total_count": total, "total_pages": pages });
-        document.insert("meta".to_owned(), meta);
-        let links = json!({
-            "self": link(number), "next": link((number + 1).min(pages)), "prev": link((number - 1).max(1)),
-            "last": link(pages), "first": link(1),
-        });
-        document.insert("links".to_owned(), links);
-    }
-    answer(StatusCode::OK, &document)
+    let page = Page { number: wanted.number, size: wanted.size };
+    Ok(list_answer(&api, &request, page, &call.show, (&shown, found.total)))
 }
 
 /// `GET /account/orders/{number}`: a completed order of the customer.
@@ -104,15 +80,14 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
 /// `GET /account/credit_cards?page=&per_page=&filter[payment_method_id]=`: the saved cards of the customer.
 pub(super) async fn credit_cards(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let (number, size) = page(&call.params)?;
+    let page = page(&call.params)?;
     let method = call.params.under("filter")?.unwrap_or_default().text("payment_method_id")?;
     let mut cards = api.storefront.account_cards(&customer).await?;
     cards.retain(|_| method.as_deref().is_none_or(|it| it == PAYMENT_METHOD));
-    let before = usize::try_from(number - 1).unwrap_or(usize::MAX).saturating_mul(usize::from(size));
-    let key = api.publishable_key.as_deref();
-    let shown: Vec<_> = cards.iter().skip(before).take(size.into()).map(|it| resources::credit_card(it, key)).collect();
     let total = u64::try_from(cards.len()).unwrap_or(u64::MAX);
-    Ok(page_answer(&api, &request, &call, &shown, (number, size), total))
+    let key = api.publishable_key.as_deref();
+    let shown: Vec<_> = page.of(cards).iter().map(|it| resources::credit_card(it, key)).collect();
+    Ok(list_answer(&api, &request, page, &call.show, (&shown, total)))
 }
 
 /// `GET /account/credit_cards/default`: the customer's default card.

@@ -9,6 +9,7 @@ mod content;
 mod country;
 mod document;
 mod form;
+mod pages;
 mod params;
 mod platform;
 mod refusal;
@@ -49,6 +50,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
     config.service(
         web::scope("/spree_oauth")
             .wrap(cross_origin(origins))
+            .wrap(slashes())
             .service(at("/token").route(post(platform::oauth::token)))
             .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Refusal::no_passwords()) })),
     );

@@ -124,7 +124,7 @@ async fn what_is_requested_of_an_endpoint_that_was_never_enabled_waits_for_it() 
     assert_eq!(it.sent().len(), 4, "both go on");
 }
 
-/// Its secret has the id of a key that such a process does not have.
+/// An endpoint whose secret has the id of a key that such a process does not have.
 #[tokio::test]
 async fn a_process_that_does_not_know_the_format_sends_nothing() {
     let it = Published::open().await;

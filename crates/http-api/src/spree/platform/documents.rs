@@ -148,6 +148,9 @@ impl PlatformOrder {
         let off_items = sums.discounts.minus(parts.shipping.discount)?.plus(parts.goods_tax_included()?)?;
         let off_all = sums.discounts.plus(sums.taxes_included)?;
         let paid = self.payment_total()?;
+        // Nothing is due for a canceled order; what was received for it is owed to the customer.
+        let due = if self.canceled_at().is_some() { Money::zero(self.total.currency()) } else { sums.due };
+        let outstanding = Signed::difference(due, paid)?;
         Ok(attributes
             .amounts(&[
                 ("item_total", sums.items.into()),
@@ -165,7 +168,7 @@ impl PlatformOrder {
             ])
             .displays(&[
                 ("ship_total", sums.shipping.into()),
-                ("outstanding_balance", Signed::difference(sums.due, paid)?),
+                ("outstanding_balance", outstanding),
                 ("tax_total", sums.taxes.plus(sums.taxes_included)?.into()),
                 ("cart_promo_total", Signed::negative(sums.discounts.minus(parts.shipping.discount)?)),
                 ("pre_tax_item_amount", Signed::difference(sums.items, off_items)?),

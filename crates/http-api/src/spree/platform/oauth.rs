@@ -60,6 +60,9 @@ impl OauthError {
     );
     const INVALID_SCOPE: Self = Self::of("invalid_scope", "scope must be admin, or read, write or both");
 
+    const EMPTY_SCOPE: Self =
+        Self::of("invalid_scope", "the API key has no scope of this kind: see `paywright keys list`");
+
     fn answer(&self, by_header: bool) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status);
         if self.status == StatusCode::UNAUTHORIZED && by_header {
@@ -163,10 +166,16 @@ pub(in crate::spree) async fn token(
         None => None,
     };
     let Some(key) = client(&api, by_header, &fields).await? else { return refused(&OauthError::INVALID_CLIENT) };
+    if !key.scopes.iter().any(|it| scope.permits(*it)) {
+        return refused(&OauthError::EMPTY_SCOPE);
+    }
     let now = api.app.now();
-    let access = ApplicationAccess { key: key.digest, scope, expires_at: now.plus_seconds(EXPIRES_IN) };
+    let until = now.plus_seconds(EXPIRES_IN);
+    let expires_at = key.expires_at.map_or(until, |it| it.min(until));
+    let access = ApplicationAccess { key: key.digest, scope, expires_at };
     let body = json!({
-        "access_token": api.tokens.access_token(&access), "token_type": "Bearer", "expires_in": EXPIRES_IN,
+        "access_token": api.tokens.access_token(&access), "token_type": "Bearer",
+        "expires_in": expires_at.unix_seconds() - now.unix_seconds(),
         "scope": name, "created_at": now.unix_seconds(),
     });
     Ok(plain(HttpResponse::Ok(), &body))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use paywright_domain::intent::{IntentStatus, PaymentIntent};
 use paywright_domain::money::MoneyError;
-use paywright_domain::order::{Adjustment, Breakdown, OrderState, ShippingTax};
+use paywright_domain::order::{Adjustment, Breakdown, Metadata, OrderState, ShippingTax};
 use paywright_domain::refund::{Refund, RefundStatus};
 use paywright_domain::storefront::{Address, Cart};
 use paywright_domain::text::{Email, Text};
@@ -107,10 +107,19 @@ pub(crate) struct CartParts {
     pub(crate) bill_address: Option<Address>,
     /// Shipping address.
     pub(crate) ship_address: Option<Address>,
-    /// Variant of each line; `None` for a line that was changed since the order left the cart.
-    pub(crate) variants: Vec<Option<String>>,
+    /// Parts of each line; `None` for a line that was changed since the order left the cart.
+    pub(crate) lines: Vec<Option<CartLineParts>>,
     /// Taxes on the shipping, where they are known.
     pub(crate) shipping_tax: Option<ShippingTax>,
+}
+
+/// Parts of a line item that are stored with its cart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CartLineParts {
+    /// Id of the variant in the price list.
+    pub(crate) variant: String,
+    /// The storefront's metadata of the line.
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl PlatformOrder {
@@ -130,7 +139,7 @@ impl PlatformOrder {
             is_held_for_review: order.is_held_for_review(),
             email: order.email.as_ref().map(Email::as_str).map(str::to_owned),
             customer: order.customer.as_ref().map(|it| it.as_str().to_owned()),
-            metadata: order.metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            metadata: texts(&order.metadata),
             total: order.total,
             lines: order.lines.clone(),
             adjustments: order.adjustments.clone(),
@@ -250,17 +259,21 @@ impl PlatformRefund {
     }
 }
 
+fn texts(metadata: &Metadata) -> BTreeMap<String, String> {
+    metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
 impl CartParts {
     fn of(order: &Order, cart: &Cart) -> Self {
-        let variant = |(place, item): (usize, &LineItem)| {
+        let line = |(place, item): (usize, &LineItem)| {
             let line = cart.lines.get(place).filter(|it| it.item == *item);
-            line.map(|it| it.variant.as_str().to_owned())
+            line.map(|it| CartLineParts { variant: it.variant.as_str().to_owned(), metadata: texts(&it.metadata) })
         };
         Self {
             special_instructions: cart.special_instructions.as_ref().map(Text::as_str).map(str::to_owned),
             bill_address: cart.billing_address.clone(),
             ship_address: cart.shipping_address.clone(),
-            variants: order.lines.iter().enumerate().map(variant).collect(),
+            lines: order.lines.iter().enumerate().map(line).collect(),
             shipping_tax: cart.shipping_tax.filter(|_| cart.adjustments == order.adjustments),
         }
     }

@@ -12,12 +12,13 @@ use serde_json::Value;
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, Page, list_answer, read_params, time_range};
+use super::lists::{LIST, read_page, read_params, time_range};
 use super::order::PlatformOrder;
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblem, FieldProblems, Reader};
 use crate::spree::document::{Show, answer};
+use crate::spree::pages::list_answer;
 use crate::spree::params::{Params, text};
 use crate::spree::refusal::Refusal;
 
@@ -95,7 +96,7 @@ pub(in crate::spree) async fn list(
     admit(&api, &request, Scope::OrdersRead).await?;
     let params = read_params(&request, payload).await?;
     let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
-    let page = Page::read(&params)?;
+    let page = read_page(&params)?;
     let mut problems = FieldProblems::default();
     let sort = params.reader_of(&LIST, &mut problems).optional("sort", read_sort);
     let given = params.under("filter")?.unwrap_or_default();
@@ -131,9 +132,21 @@ pub(in crate::spree) async fn show(
     order: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     admit(&api, &request, Scope::OrdersRead).await?;
-    let show = Show::of_known(&read_params(&request, payload).await?, "order", RELATIONSHIPS)?;
+    let params = read_params(&request, payload).await?;
+    check_names(&params, &OF_ONE)?;
+    let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
     let found = api.app.get_order(&named(&order)?, &Access::All).await.map_err(Problem::from)?;
     shown(&api, StatusCode::OK, &show, &found).await
+}
+
+/// Parameters of a call for one order.
+const OF_ONE: [&str; 2] = ["include", "fields"];
+
+/// Refuses parameters other than those `known`.
+fn check_names(params: &Params, known: &[&str]) -> Result<(), Refusal> {
+    let mut problems = FieldProblems::default();
+    let _ = params.reader_of(known, &mut problems);
+    Ok(problems.done(Some(()))?)
 }
 
 /// Request that may change an order. Everything that shapes its answer is checked before the use case runs.
@@ -144,9 +157,17 @@ struct ChangeCall {
 }
 
 impl ChangeCall {
-    async fn read(api: &Api, request: &HttpRequest, payload: Payload, order: &str) -> Result<Self, Refusal> {
+    /// Reads a request that may have the parameters `known`.
+    async fn read(
+        api: &Api,
+        request: &HttpRequest,
+        payload: Payload,
+        order: &str,
+        known: &[&str],
+    ) -> Result<Self, Refusal> {
         admit(api, request, Scope::OrdersWrite).await?;
         let params = Params::read(request, payload).await?;
+        check_names(&params, known)?;
         let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
         Ok(Self { params, show, which: named(order)? })
     }
@@ -194,7 +215,7 @@ pub(in crate::spree) async fn update(
     payload: Payload,
     order: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = ChangeCall::read(&api, &request, payload, &order).await?;
+    let call = ChangeCall::read(&api, &request, payload, &order, &["order", "include", "fields"]).await?;
     let edit = read_edit(&call.params.root("order")?)?;
     let app = api.app.for_request();
     let changed = app.edit_order(&call.which, &Access::All, edit).await.map_err(Problem::from)?;
@@ -208,7 +229,7 @@ pub(in crate::spree) async fn cancel(
     payload: Payload,
     order: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = ChangeCall::read(&api, &request, payload, &order).await?;
+    let call = ChangeCall::read(&api, &request, payload, &order, &OF_ONE).await?;
     let app = api.app.for_request();
     let reason = CancelReason::RequestedByCustomer;
     let changed = app.cancel_order(&call.which, &Access::All, reason).await.map_err(Problem::from)?;
@@ -223,7 +244,7 @@ pub(in crate::spree) async fn approve(
     payload: Payload,
     order: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = ChangeCall::read(&api, &request, payload, &order).await?;
+    let call = ChangeCall::read(&api, &request, payload, &order, &OF_ONE).await?;
     let found = api.app.get_order(&call.which, &Access::All).await.map_err(Problem::from)?;
     let refused = if found.is_held_for_review() {
         "the order is held for review: refund the money that does not match it"

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::amounts::{Attributes, Signed};
 use super::documents::{empty, none};
-use super::order::{PlatformOrder, PlatformPayment, PlatformRefund};
+use super::order::{CartLineParts, PlatformOrder, PlatformPayment, PlatformRefund};
 use crate::spree::amount::code;
 use crate::spree::document::{Relation, Resource};
 use crate::spree::resources::{PAYMENT_METHOD, time};
@@ -26,7 +26,8 @@ impl PlatformOrder {
         let attributes = Attributes::of(json!({
             "quantity": line.quantity(), "currency": code(self.total.currency()), "cost_price": null,
             "created_at": time(self.placed_at), "updated_at": time(self.updated_at),
-            "public_metadata": {}, "private_metadata": {},
+            "public_metadata": self.cart_line(number).map(|it| it.metadata.clone()).unwrap_or_default(),
+            "private_metadata": {},
         }));
         let (amount, discount, total) = (part.amount.into(), Signed::negative(part.discount), part.total()?.into());
         let pre_tax = Signed::difference(part.amount, part.discount.plus(part.tax_included)?)?;
@@ -61,9 +62,13 @@ impl PlatformOrder {
         Ok(Resource { kind: "line_item", id, attributes: attributes.done(), relations })
     }
 
+    fn cart_line(&self, number: usize) -> Option<&CartLineParts> {
+        self.cart.as_ref()?.lines.get(number.checked_sub(1)?)?.as_ref()
+    }
+
     /// Variant that a line sold. Its id is that of the price list, or the line's where the order does not name one.
     fn variant(&self, number: usize, line_id: &str, line: &LineItem) -> Resource {
-        let known = self.cart.as_ref().and_then(|it| it.variants.get(number.checked_sub(1)?)?.clone());
+        let known = self.cart_line(number).map(|it| it.variant.clone());
         let attributes = Attributes::of(json!({
             "sku": line.sku.as_ref().map(Text::as_str), "name": line.name.as_str(),
             "description": line.description.as_str(), "options_text": "", "currency": code(self.total.currency()),

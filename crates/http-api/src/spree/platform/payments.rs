@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, Page, list_answer, read_params, time_range};
+use super::lists::{LIST, read_page, read_params, time_range};
 use super::order::{PlatformOrder, PlatformPayment};
 use super::orders::with_cart;
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, Reason};
 use crate::spree::document::{Resource, Show, answer};
+use crate::spree::pages::{Page, list_answer};
 use crate::spree::params::{Params, text};
 use crate::spree::refusal::Refusal;
 use crate::spree::resources::PAYMENT_METHOD;
@@ -102,7 +103,7 @@ impl PaymentFilter {
             (None, None) => {
                 filter.note(
                     "order_id_eq",
-                    "or response_code_eq is required: read all payments with GET /orders?include=payments",
+                    "is required, or response_code_eq or number_eq: read all payments with GET /orders?include=payments",
                 );
                 return None;
             }
@@ -153,7 +154,7 @@ pub(in crate::spree) async fn payments(
     admit(&api, &request, Scope::OrdersRead).await?;
     let params = read_params(&request, payload).await?;
     let show = Show::of_known(&params, "payment", RELATIONSHIPS)?;
-    let page = Page::read(&params)?;
+    let page = read_page(&params)?;
     let mut problems = FieldProblems::default();
     let given = filters(&params, &mut problems)?;
     let filter = PaymentFilter::read(&mut given.reader_of(&PAYMENT_FILTERS, &mut problems));
@@ -217,7 +218,7 @@ impl Parts {
         admit(api, request, Scope::OrdersRead).await?;
         let params = read_params(request, payload).await?;
         let show = Show::of_known(&params, self.kind(), RELATIONSHIPS)?;
-        let page = Page::read(&params)?;
+        let page = read_page(&params)?;
         let mut problems = FieldProblems::default();
         let given = filters(&params, &mut problems)?;
         let mut filter = given.reader_of(&ORDER_FILTERS, &mut problems);

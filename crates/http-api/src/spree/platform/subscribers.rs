@@ -13,12 +13,13 @@ use uuid::Uuid;
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{Page, list_answer, read_params};
+use super::lists::{read_page, read_params};
 use super::webhook_format::{EVERY_EVENT, SpreeEvent, types_of};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, Reason, echo};
 use crate::spree::document::{Resource, Show, answer};
+use crate::spree::pages::list_answer;
 use crate::spree::params::{Params, flag, text};
 use crate::spree::refusal::Refusal;
 use crate::spree::resources::time;
@@ -150,7 +151,7 @@ pub(in crate::spree) async fn list(
     admit(&api, &request, Scope::WebhooksRead).await?;
     let params = read_params(&request, payload).await?;
     let show = Show::of_known(&params, "subscriber", RELATIONSHIPS)?;
-    let page = Page::read(&params)?;
+    let page = read_page(&params)?;
     let mut problems = FieldProblems::default();
     drop(params.reader_of(&LIST, &mut problems));
     let given = params.under("filter")?.unwrap_or_default();

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::admission::admit;
 use super::documents::RELATIONSHIPS;
-use super::lists::{Page, list_answer, read_params};
+use super::lists::{read_page, read_params};
 use super::subscribers::{LIST, all_subscribers, resource as subscriber, url_contains};
 use crate::Api;
 use crate::reader::{FieldProblems, Reason};
 use crate::spree::document::{Relation, Resource, Show};
+use crate::spree::pages::list_answer;
 use crate::spree::params::{flag, text};
 use crate::spree::refusal::Refusal;
 use crate::spree::resources::time;
@@ -55,7 +56,7 @@ pub(in crate::spree) async fn list(
     admit(&api, &request, Scope::WebhooksRead).await?;
     let params = read_params(&request, payload).await?;
     let show = Show::of_known(&params, "event", RELATIONSHIPS)?;
-    let page = Page::read(&params)?;
+    let page = read_page(&params)?;
     let mut problems = FieldProblems::default();
     drop(params.reader_of(&LIST, &mut problems));
     let given = params.under("filter")?.unwrap_or_default();

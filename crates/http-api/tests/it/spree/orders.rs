@@ -53,7 +53,7 @@ async fn a_customers_completed_orders_are_listed_by_page_and_counted() {
         ("?page=2&per_page=2", &newest_first[2..], 2, [2, 2, 1, 2]),
         ("?page=3&per_page=2", &[], 2, [3, 2, 2, 2]),
         ("?page=1&per_page=3", &newest_first[..], 1, [1, 1, 1, 1]),
-        ("?page=4294967295&per_page=3", &[], 1, [4_294_967_295_u32, 1, 4_294_967_294, 1]),
+        ("?page=4294967295&per_page=3", &[], 1, [4_294_967_295_u32, 1, 1, 1]),
         ("?sort=completed_at&page=1&per_page=2", &[&numbers[0], &numbers[1]][..], 2, [1, 2, 1, 2]),
     ] {
         let answer = service.listed("ada", query).await;
@@ -64,9 +64,13 @@ async fn a_customers_completed_orders_are_listed_by_page_and_counted() {
         let meta = json!({ "count": shown.len(), "total_count": 3, "total_pages": pages });
         assert_eq!(answer.body["meta"], meta, "{query}");
         let per_page = query.rsplit('=').next().unwrap();
+        let sort = if query.contains("sort") { "&sort=completed_at" } else { "" };
         for (name, page) in [("self", this), ("next", next), ("prev", previous), ("last", last), ("first", 1)] {
             let link = answer.body["links"][name].as_str().unwrap();
-            assert!(link.ends_with(&format!("{base}?page={page}&per_page={per_page}")), "{query}: {name}: {link}");
+            assert!(
+                link.ends_with(&format!("{base}?page={page}&per_page={per_page}{sort}")),
+                "{query}: {name}: {link}"
+            );
         }
     }
     let none = service.listed("bob", "").await;

@@ -71,8 +71,13 @@ async fn an_access_token_gives_its_scope_of_its_keys_scopes_until_it_expires_or_
     let service = Service::open().await.0;
     let order = service.placed_for("ada@example.com").await;
     let secret = service.key_with(9, &[Scope::OrdersRead, Scope::OrdersWrite]).await;
+    let reader = service.key_with(10, &[Scope::OrdersRead]).await;
     let keys = service.api.app.api_keys().await.unwrap();
     let id = keys.iter().find(|it| it.scopes.len() == 2).unwrap().id;
+    let id_of_reader = keys.iter().find(|it| it.scopes.len() == 1).unwrap().id;
+    let nothing = format!("grant_type=client_credentials&client_id={id_of_reader}&client_secret={reader}&scope=write");
+    let refused = login(&service, &[("content-type", "application/x-www-form-urlencoded")], &nothing).await;
+    assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_scope")), "{refused:?}");
     let token = async |scope: &str| {
         let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&scope={scope}");
         login(&service, &[("content-type", "application/x-www-form-urlencoded")], &body).await.body["access_token"]
