@@ -11,7 +11,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let usd = |minor| SignedMoney::new(minor, Currency::Usd);
-//! let created = Timestamp::from_unix_seconds(1_743_415_050).ok_or("a time")?;
+//! let created = Timestamp::from_unix_seconds(1_743_415_050)?;
 //! let intent = IntentId::new("pi_3R8f5yQ9LjHruSyq1ofjdVY5")?;
 //! let charge = BalanceTransaction::new("txn_1".parse()?, created, ReportingCategory::Charge, usd(12_450), usd(391))
 //!     .with_source(Source::Payment { intent: intent.clone() });
