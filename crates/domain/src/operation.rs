@@ -273,8 +273,9 @@ impl Order {
     /// that is no longer under way changes nothing.
     ///
     /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its email address
-    /// goes on without the address, under a new number. A cancellation that was refused for the intent's status begins
-    /// again if it is still necessary and the intent has left that status. After an exhausted key the operation goes on
+    /// goes on without the address, under a new number. If the order was paid by another intent or canceled meanwhile, its
+    /// payable intent is canceled next. A cancellation that was refused for the intent's status begins again if it is
+    /// still necessary and the intent has left that status. After an exhausted key the operation goes on
     /// under a new number, and so under a new key.
     pub fn operation_failed(&self, number: u32, failure: &ProviderFailure, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
@@ -292,7 +293,9 @@ impl Order {
                     decision.refuse_receipt_email(email, now);
                 } else {
                     decision.drop_operation(error.clone());
-                    if error.is_unexpected_state() {
+                    // A cancellation that is refused for another reason would be refused again.
+                    let is_cancellation = matches!(operation.kind, OperationKind::Cancel { .. });
+                    if !is_cancellation || error.is_unexpected_state() {
                         decision.cancel_needless_intent(now);
                     }
                 }
@@ -711,6 +714,20 @@ mod tests {
         let lapsed = settled(&begun, &seen(&order, IntentStatus::Canceled));
         assert_eq!(lapsed.order.payment_state().name(), "unpaid");
         assert!(kinds(&lapsed).contains(&"operation.dropped"));
+    }
+
+    #[test]
+    fn an_intent_whose_edit_is_refused_is_canceled_if_another_one_paid_the_order() {
+        let order = issued(IntentStatus::RequiresPaymentMethod);
+        let begun = order.edit(edit(1300), at(301)).unwrap().order;
+        let other = IntentSnapshot::new(IntentId::new("pi_other").unwrap(), order.id, order.total, at(302));
+        let paid = settled(&begun, &IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..other });
+        assert_eq!(paid.order.operation.as_ref().map(|it| it.kind.name()), Some("edit"), "it is still under way");
+        let refused = ProviderFailure::Refused(IntentError::of_code("x"));
+        let next = paid.order.operation_failed(1, &refused, at(303)).order.operation.clone().unwrap();
+        assert_eq!((next.kind.name(), next.number, &next.intent), ("cancel", 2, &order.intents[0].id));
+        let again = paid.order.operation_failed(1, &refused, at(303)).order.operation_failed(2, &refused, at(304));
+        assert_eq!(again.order.operation, None, "a refused cancellation is not repeated");
     }
 
     #[test]
