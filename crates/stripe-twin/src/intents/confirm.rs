@@ -65,6 +65,7 @@ impl Twin {
         check_email(params, "receipt_email")?;
         self.intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let kind = self.kind_of(method.as_deref().or(self.intent(id)?.payment_method.as_deref()));
         let intent = self.intent_mut(id)?;
         let named = named_types(params, "PaymentIntent")?;
         let methods = intent.automatic_payment_methods.filter(|_| intent.is_open() && named.is_none());
@@ -86,7 +87,11 @@ impl Twin {
             }
         }
         let types = named.as_deref().unwrap_or(&intent.payment_method_types);
-        check_types(types, &intent.currency, params.text("capture_method").unwrap_or(&intent.capture_method))?;
+        let capture_method = params.text("capture_method").unwrap_or(&intent.capture_method);
+        check_types(types, &intent.currency, capture_method)?;
+        // A refused confirmation attaches no payment method.
+        let is_automatic = named.is_none() && intent.automatic_payment_methods.is_some();
+        check_kind(kind, is_automatic, types, &intent.currency, capture_method)?;
         check_descriptor(intent.statement_descriptor.as_deref(), types)?;
         intent.shipping.replace(params, "shipping", &["address", "name"])?;
         let amount = intent.amount;

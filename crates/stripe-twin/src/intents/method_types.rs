@@ -310,6 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_confirmation_attaches_no_payment_method() {
+        let mut twin = Twin::default();
+        let form = "amount=1000&currency=usd&capture_method=manual";
+        let id = post(&mut twin, "/v1/payment_intents", form).body["id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/payment_intents/{id}");
+        let refused = post(&mut twin, &format!("{path}/confirm"), "payment_method=pm_usBankAccount_processing");
+        assert_eq!(refused.body["error"]["code"], "payment_intent_incompatible_payment_method");
+        let changed = post(&mut twin, &path, "amount=1300");
+        assert_eq!((changed.status, &changed.body["payment_method"]), (200, &Value::Null), "{}", changed.body);
+    }
+
+    #[test]
     fn statement_descriptors_follow_stripes_rules() {
         let bank = "amount=500&currency=usd&payment_method_types[]=us_bank_account";
         let card = "amount=500&currency=usd";
