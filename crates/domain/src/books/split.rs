@@ -1,7 +1,7 @@
 //! Division of an order's total into goods, shipping, discounts and taxes.
 
 use super::{SalesPart, SignedMoney};
-use crate::money::MoneyError;
+use crate::money::{MoneyError, complete};
 use crate::order::{AdjustmentKind, Breakdown};
 use crate::{Money, Order};
 
@@ -66,14 +66,7 @@ impl Split {
             shares.push(share.and_then(|it| i64::try_from(it).ok()).ok_or(MoneyError::TooLarge)?);
             remainders.push((remainder.unwrap_or(0), place));
         }
-        let left = within - shares.iter().sum::<i64>();
-        remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let places = usize::try_from(left).map_err(|_| MoneyError::TooLarge)?;
-        for (_, place) in remainders.into_iter().take(places) {
-            if let Some(share) = shares.get_mut(place) {
-                *share += 1;
-            }
-        }
+        complete(&mut shares, remainders, within)?;
         shares.push(amount - within);
         Ok(shares)
     }

@@ -189,17 +189,7 @@ impl Money {
             shares.push(i64::try_from(exact / sum).map_err(|_| MoneyError::TooLarge)?);
             remainders.push((exact % sum, place));
         }
-        let mut left = self.minor - shares.iter().sum::<i64>();
-        remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        for (_, place) in remainders {
-            if left == 0 {
-                break;
-            }
-            if let Some(share) = shares.get_mut(place) {
-                *share += 1;
-                left -= 1;
-            }
-        }
+        complete(&mut shares, remainders, self.minor)?;
         shares.into_iter().map(|it| Self::new(it, self.currency)).collect()
     }
 
@@ -304,6 +294,23 @@ impl Money {
         }
         Err(MoneyError::CurrencyMismatch { left: self.currency, right: other.currency })
     }
+}
+
+/// Adds one unit each to the shares with the largest remainders, to the earlier of two equal ones first, until they add up
+/// to `sum`. `remainders` have the places of their shares; each share is its exact part rounded down.
+pub(crate) fn complete<R: Ord>(
+    shares: &mut [i64],
+    mut remainders: Vec<(R, usize)>,
+    sum: i64,
+) -> Result<(), MoneyError> {
+    let left = usize::try_from(sum - shares.iter().sum::<i64>()).map_err(|_| MoneyError::TooLarge)?;
+    remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    for (_, place) in remainders.into_iter().take(left) {
+        if let Some(share) = shares.get_mut(place) {
+            *share += 1;
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Money {
