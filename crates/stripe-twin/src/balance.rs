@@ -71,18 +71,13 @@ impl Twin {
 
     pub(crate) fn list_transactions(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let params = sent.params;
-        if let Some(id) = params.text("payout") {
-            let payout = self.payouts.get(id).ok_or_else(|| Refusal::no_such("payout", id).of_param("payout"))?;
-            if !payout.automatic {
-                let message = "Only the balance transactions of an automatic payout can be listed.";
-                return Err(Refusal::invalid("payout", message));
-            }
+        let payout = params.text("payout").and_then(|it| self.payouts.get(it));
+        if payout.is_some_and(|it| !it.automatic) {
+            let message = "Only the balance transactions of an automatic payout can be listed.";
+            return Err(Refusal::invalid("payout", message));
         }
-        let is_of_payout = |it: &BalanceTransaction| {
-            params.text("payout").is_none_or(|id| {
-                it.payout.as_deref() == Some(id) && self.payouts.get(id).is_some_and(|payout| payout.is_reconciled)
-            })
-        };
+        let is_of_payout =
+            |row: &BalanceTransaction| payout.is_none_or(|it| it.is_reconciled && row.payout.as_ref() == Some(&it.id));
         let wanted = |it: &BalanceTransaction| {
             is(params, "source", it.source.as_deref().unwrap_or_default())
                 && is(params, "type", &it.kind)
@@ -105,43 +100,29 @@ impl Twin {
     pub(crate) fn report(&self, sent: &Sent<'_>) -> Value {
         let from = sent.params.int("interval_start").unwrap_or(0);
         let to = sent.params.int("interval_end").unwrap_or(sent.now + 1);
-        let rows = |currency: &'_ str| {
-            let currency = currency.to_owned();
-            self.balance_transactions.iter().filter(move |it| it.currency == currency)
-        };
         let summary = |currency: &String| {
+            let rows = || self.balance_transactions.iter().filter(|it| it.currency == *currency);
             let removed = self.account.removed.get(currency).copied().unwrap_or(0);
-            let before: i64 = rows(currency).filter(|it| it.created < from).map(BalanceTransaction::net).sum();
+            let before: i64 = rows().filter(|it| it.created < from).map(BalanceTransaction::net).sum();
             let mut categories: BTreeMap<&str, [i64; 4]> = BTreeMap::new();
-            for row in rows(currency).filter(|it| (from..to).contains(&it.created)) {
+            for row in rows().filter(|it| (from..to).contains(&it.created)) {
                 let [count, gross, fee, net] = categories.entry(row.category()).or_default();
                 *count += 1;
                 *gross += row.amount;
                 *fee += row.fee;
                 *net += row.net();
             }
-            let is_payout = |category: &str| category == "payout" || category == "payout_reversal";
-            let sum_of = |payouts: bool| -> i64 {
-                let chosen = categories.iter().filter(|(category, _)| is_payout(category) == payouts);
-                chosen.map(|(_, [_, _, _, net])| net).sum()
-            };
-            let lines = |payouts: bool| -> Vec<Value> {
-                let chosen = categories.iter().filter(|(category, _)| is_payout(category) == payouts);
-                chosen
-                    .map(|(category, [count, gross, fee, net])| {
-                        json!({ "reporting_category": category, "count": count, "gross": gross, "fee": fee, "net": net })
-                    })
-                    .collect()
-            };
-            let opening = removed + before;
+            let (payouts, activity): (Vec<_>, Vec<_>) =
+                categories.into_iter().partition(|(category, _)| ["payout", "payout_reversal"].contains(category));
+            let (starting, paid_out, moved) = (removed + before, total(&payouts), total(&activity));
             json!({
                 "currency": currency,
-                "starting_balance": opening,
-                "activity": sum_of(false),
-                "payouts": sum_of(true),
-                "ending_balance": opening + sum_of(false) + sum_of(true),
-                "activity_by_category": lines(false),
-                "payouts_by_category": lines(true),
+                "starting_balance": starting,
+                "activity": moved,
+                "payouts": paid_out,
+                "ending_balance": starting + moved + paid_out,
+                "activity_by_category": lines(&activity),
+                "payouts_by_category": lines(&payouts),
             })
         };
         json!({
@@ -203,6 +184,18 @@ impl Twin {
         params.replace("payout", &mut row.payout);
         Ok(row.to_json(sent.now))
     }
+}
+
+/// A reporting category with count, gross, fee and net of its rows.
+type Line<'a> = (&'a str, [i64; 4]);
+
+fn total(lines: &[Line<'_>]) -> i64 {
+    lines.iter().map(|(_, [_, _, _, net])| net).sum()
+}
+
+fn lines(lines: &[Line<'_>]) -> Vec<Value> {
+    let line = |(category, [count, gross, fee, net]): &Line<'_>| json!({ "reporting_category": category, "count": count, "gross": gross, "fee": fee, "net": net });
+    lines.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ impl Twin {
         check("customer", "customer", &|id| self.customers.get(id).is_some())?;
         check("payment_intent", "payment_intent", &|id| self.intents.get(id).is_some())?;
         check("charge", "charge", &|id| self.charges.get(id).is_some())?;
+        check("payout", "payout", &|id| self.payouts.get(id).is_some())?;
         check("payment_method", "PaymentMethod", &|id| self.payment_methods.get(id).is_some())
     }
 }

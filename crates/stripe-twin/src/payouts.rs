@@ -36,9 +36,13 @@ enum Step {
 }
 
 impl Twin {
-    /// Performs all steps of payouts until `now`, in their order.
-    pub(crate) fn pass_payouts(&mut self, now: i64) {
-        while let Some((at, step)) = self.next_step().filter(|(at, _)| *at <= now) {
+    /// Performs all steps of payouts until `now`, in their order, and returns the time of the next one.
+    pub(crate) fn pass_payouts(&mut self, now: i64) -> Option<i64> {
+        loop {
+            let (at, step) = self.next_step()?;
+            if at > now {
+                return Some(at);
+            }
             match step {
                 Step::Make => self.pay_out(at),
                 Step::Reconcile(id) => {
@@ -47,11 +51,6 @@ impl Twin {
                 Step::Arrive(id) => self.change_payout(&id, at, "payout.paid", |it| it.status = "paid".into()),
             }
         }
-    }
-
-    /// Time of the next step of payouts.
-    pub(crate) fn next_payout_step(&self) -> Option<i64> {
-        self.next_step().map(|(at, _)| at)
     }
 
     fn next_step(&self) -> Option<(i64, Step)> {

@@ -135,11 +135,10 @@ impl Twin {
         for id in expired {
             self.lapse(&id, now);
         }
-        self.pass_payouts(now);
+        let payouts = self.pass_payouts(now);
         let key = self.answers.iter().next().map(|it| it.at + KEY_SECONDS);
         let authorized = self.intents.iter().filter(|it| it.status == "requires_capture");
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        let payouts = self.next_payout_step();
         self.quiet_until = key.into_iter().chain(authorizations).chain(payouts).min().unwrap_or(i64::MAX);
     }
 }

@@ -65,7 +65,11 @@ impl Twin {
         check_email(params, "receipt_email")?;
         self.intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
-        let kind = self.kind_of(method.as_deref().or(self.intent(id)?.payment_method.as_deref()));
+        // A refused confirmation changes nothing: everything that it can be refused for is checked first.
+        let before = self.intent(id)?;
+        let chosen = method.as_ref().or(before.payment_method.as_ref());
+        self.check_owner(chosen, before.customer.as_deref())?;
+        let kind = self.kind_of(chosen.map(String::as_str));
         let intent = self.intent_mut(id)?;
         let named = named_types(params, "PaymentIntent")?;
         let methods = intent.automatic_payment_methods.filter(|_| intent.is_open() && named.is_none());
@@ -89,13 +93,12 @@ impl Twin {
         let types = named.as_deref().unwrap_or(&intent.payment_method_types);
         let capture_method = params.text("capture_method").unwrap_or(&intent.capture_method);
         check_types(types, &intent.currency, capture_method)?;
-        // A refused confirmation attaches no payment method.
         let is_automatic = named.is_none() && intent.automatic_payment_methods.is_some();
         check_kind(kind, is_automatic, types, &intent.currency, capture_method)?;
         check_descriptor(intent.statement_descriptor.as_deref(), types)?;
+        let amount_details = intent.amount_details.changed(params, intent.amount)?;
         intent.shipping.replace(params, "shipping", &["address", "name"])?;
-        let amount = intent.amount;
-        intent.amount_details = intent.amount_details.changed(params, amount)?;
+        intent.amount_details = amount_details;
         if method.is_some() && method != intent.payment_method {
             (intent.payment_method, intent.is_authenticated) = (method, false);
         }
@@ -114,22 +117,13 @@ impl Twin {
         self.show_intent(id)
     }
 
-    /// Confirms an intent as the request says.
+    /// Confirms an intent as the request says. Its payment method has been checked.
     pub(super) fn confirm(&mut self, id: &str, params: &Params, now: i64) -> Result<(), Refusal> {
         let intent = self.intent(id)?;
         let Some(method) = intent.payment_method.as_ref() else {
             return Err(Refusal { with: vec![("payment_intent", intent.to_json())], ..without_method() });
         };
-        self.check_owner(Some(method), intent.customer.as_deref())?;
         let method = self.payment_methods.get(method).ok_or_else(|| Refusal::no_such("PaymentMethod", method))?.clone();
-        let is_automatic = intent.automatic_payment_methods.is_some();
-        check_kind(
-            Some(method.kind()),
-            is_automatic,
-            &intent.payment_method_types,
-            &intent.currency,
-            &intent.capture_method,
-        )?;
         let card = cards::by_token(&method.token);
         let is_off_session = is_off_session(params);
         let must_authenticate = !intent.is_authenticated && requires_action(intent, &method, is_off_session);
