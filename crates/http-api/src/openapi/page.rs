@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ContentEncoding, Encoding, LOCATION,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{Header, Path};
-use actix_web::{Either, HttpResponse};
 use flate2::read::GzDecoder;
 use utoipa_swagger_ui::Config;
 
@@ -44,7 +44,7 @@ pub(crate) async fn page() -> HttpResponse {
 /// `GET /docs/{file}`: the page for an empty name, or one of its files. Most are stored compressed, and are sent so to
 /// clients that accept it.
 pub(crate) async fn file(
-    accepted: Either<Header<AcceptEncoding>, ()>,
+    accepted: Option<Header<AcceptEncoding>>,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let name = if name.is_empty() { "index.html" } else { name.as_str() };
@@ -54,7 +54,7 @@ pub(crate) async fn file(
     let mut bytes = file.bytes.into_owned();
     if file.gzpipped {
         answer.insert_header((VARY, "accept-encoding"));
-        if accepts_gzip(&accepted) {
+        if accepts_gzip(accepted) {
             answer.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip));
         } else {
             bytes = unpacked(&bytes).ok_or_else(Problem::no_such_path)?;
@@ -69,9 +69,9 @@ pub(crate) async fn file(
         .body(bytes))
 }
 
-fn accepts_gzip(accepted: &Either<Header<AcceptEncoding>, ()>) -> bool {
-    let Either::Left(Header(accepted)) = accepted else { return false };
-    accepted.negotiate([Encoding::gzip(), Encoding::identity()].iter()) == Some(Encoding::gzip())
+fn accepts_gzip(accepted: Option<Header<AcceptEncoding>>) -> bool {
+    let chosen = accepted.and_then(|it| it.negotiate([Encoding::gzip(), Encoding::identity()].iter()));
+    chosen == Some(Encoding::gzip())
 }
 
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {

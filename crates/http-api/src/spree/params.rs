@@ -117,6 +117,11 @@ impl Params {
         Reader::at(self.path.clone(), &self.fields, known, problems)
     }
 
+    /// Notes parameters other than those `known`.
+    pub(super) fn note_others(&self, known: &[&str], problems: &mut FieldProblems) {
+        drop(self.reader_of(known, problems));
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|it| !it.is_null())
     }

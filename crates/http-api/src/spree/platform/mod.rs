@@ -3,6 +3,7 @@
 
 mod admission;
 mod amounts;
+mod call;
 mod documents;
 mod lists;
 pub(super) mod oauth;

@@ -10,9 +10,8 @@ use paywright_domain::order::{CancelReason, OrderEdit};
 use paywright_domain::text::Email;
 use serde_json::Value;
 
-use super::admission::admit;
-use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, read_page, read_params, time_range};
+use super::call::{Call, ListCall};
+use super::lists::{LIST, time_range};
 use super::order::PlatformOrder;
 use crate::Api;
 use crate::problem::Problem;
@@ -93,31 +92,33 @@ pub(in crate::spree) async fn list(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::OrdersRead).await?;
-    let params = read_params(&request, payload).await?;
-    let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
-    let page = read_page(&params)?;
+    let call = ListCall::read(&api, &request, payload, Scope::OrdersRead, "order").await?;
+    let (page, show) = (call.page, &call.show);
     let mut problems = FieldProblems::default();
-    let sort = params.reader_of(&LIST, &mut problems).optional("sort", read_sort);
-    let given = params.under("filter")?.unwrap_or_default();
-    let filter = read_filter(&mut given.reader_of(&FILTERS, &mut problems));
+    let sort = call.params.reader_of(&LIST, &mut problems).optional("sort", read_sort);
+    let filter = read_filter(&mut call.filter.reader_of(&FILTERS, &mut problems));
     let (sort, filter) = problems.done(Some((sort.unwrap_or(OrderSort::UpdatedAtDescending), filter)))?;
-    let Some(filter) = filter else { return Ok(list_answer(&api, &request, page, &show, (&[], 0))) };
+    let Some(filter) = filter else { return Ok(list_answer(&api, &request, page, show, (&[], 0))) };
     let search = OrderSearch { filter, sort, offset: page.offset(), limit: page.size };
     let found = api.app.search_orders(search).await?;
     let mut shown = Vec::with_capacity(found.orders.len());
     for order in &found.orders {
         shown.push(with_cart(&api, order).await?.resource()?);
     }
-    Ok(list_answer(&api, &request, page, &show, (&shown, found.total)))
+    Ok(list_answer(&api, &request, page, show, (&shown, found.total)))
+}
+
+/// Order that is named by its id or its number; `None` if no order can have this name.
+pub(super) fn order_named(text: &str) -> Option<OrderRef> {
+    match OrderRef::parse(text) {
+        Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Some(which),
+        Ok(OrderRef::Intent(_)) | Err(_) => None,
+    }
 }
 
 /// Reads the id or the number of an order in a path.
 fn named(text: &str) -> Result<OrderRef, Refusal> {
-    match OrderRef::parse(text) {
-        Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Ok(which),
-        Ok(OrderRef::Intent(_)) | Err(_) => Err(Refusal::not_found()),
-    }
+    order_named(text).ok_or_else(Refusal::not_found)
 }
 
 async fn shown(api: &Api, status: StatusCode, show: &Show, order: &Order) -> Result<HttpResponse, Refusal> {
@@ -131,10 +132,8 @@ pub(in crate::spree) async fn show(
     payload: Payload,
     order: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::OrdersRead).await?;
-    let params = read_params(&request, payload).await?;
+    let Call { params, show } = Call::to_show(&api, &request, payload, Scope::OrdersRead, "order").await?;
     check_names(&params, &OF_ONE)?;
-    let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
     let found = api.app.get_order(&named(&order)?, &Access::All).await.map_err(Problem::from)?;
     shown(&api, StatusCode::OK, &show, &found).await
 }
@@ -145,11 +144,11 @@ const OF_ONE: [&str; 2] = ["include", "fields"];
 /// Refuses parameters other than those `known`.
 fn check_names(params: &Params, known: &[&str]) -> Result<(), Refusal> {
     let mut problems = FieldProblems::default();
-    let _ = params.reader_of(known, &mut problems);
+    params.note_others(known, &mut problems);
     Ok(problems.done(Some(()))?)
 }
 
-/// Request that may change an order. Everything that shapes its answer is checked before the use case runs.
+/// Request that may change an order.
 struct ChangeCall {
     params: Params,
     show: Show,
@@ -165,10 +164,8 @@ impl ChangeCall {
         order: &str,
         known: &[&str],
     ) -> Result<Self, Refusal> {
-        admit(api, request, Scope::OrdersWrite).await?;
-        let params = Params::read(request, payload).await?;
+        let Call { params, show } = Call::read(api, request, payload, Scope::OrdersWrite, "order").await?;
         check_names(&params, known)?;
-        let show = Show::of_known(&params, "order", RELATIONSHIPS)?;
         Ok(Self { params, show, which: named(order)? })
     }
 

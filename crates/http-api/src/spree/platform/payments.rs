@@ -8,16 +8,15 @@ use paywright_domain::money::MoneyError;
 use paywright_domain::{IntentId, Money};
 use serde_json::Value;
 
-use super::admission::admit;
-use super::documents::RELATIONSHIPS;
-use super::lists::{LIST, read_page, read_params, time_range};
+use super::call::{Call, ListCall};
+use super::lists::{LIST, time_range};
 use super::order::{PlatformOrder, PlatformPayment};
-use super::orders::with_cart;
+use super::orders::{order_named, with_cart};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, Reason};
-use crate::spree::document::{Resource, Show, answer};
-use crate::spree::pages::{Page, list_answer};
+use crate::spree::document::{Resource, answer};
+use crate::spree::pages::list_answer;
 use crate::spree::params::{Params, text};
 use crate::spree::refusal::Refusal;
 use crate::spree::resources::PAYMENT_METHOD;
@@ -59,13 +58,6 @@ fn intent_named(text: &str) -> Option<IntentId> {
     let of_number = || text.strip_prefix('P').map(|it| format!("pi_{it}"));
     let id = if text.starts_with("pi_") { Some(text.to_owned()) } else { of_number() };
     id.and_then(|it| IntentId::new(it).ok())
-}
-
-fn order_named(text: &str) -> Option<OrderRef> {
-    match OrderRef::parse(text) {
-        Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Some(which),
-        Ok(OrderRef::Intent(_)) | Err(_) => None,
-    }
 }
 
 /// Conditions on the payments of one order, all of which must hold.
@@ -136,13 +128,12 @@ fn unknown_state() -> Reason {
     format!("must be one of {}", PAYMENT_STATES.join(", ")).into()
 }
 
-/// Checks the parameters of a list without a sort, and returns those of its filters.
-fn filters(params: &Params, problems: &mut FieldProblems) -> Result<Params, Refusal> {
+/// Notes what a list without a sort does not have.
+fn check_list(params: &Params, problems: &mut FieldProblems) {
     let mut it = params.reader_of(&LIST, problems);
     if it.names("sort") {
         it.note("sort", "is not offered for this list");
     }
-    Ok(params.under("filter")?.unwrap_or_else(|| Params::default().at("filter")))
 }
 
 /// `GET /payments?filter[…]=`: the payments of an order, or the one of a PaymentIntent.
@@ -151,13 +142,10 @@ pub(in crate::spree) async fn payments(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::OrdersRead).await?;
-    let params = read_params(&request, payload).await?;
-    let show = Show::of_known(&params, "payment", RELATIONSHIPS)?;
-    let page = read_page(&params)?;
+    let call = ListCall::read(&api, &request, payload, Scope::OrdersRead, "payment").await?;
     let mut problems = FieldProblems::default();
-    let given = filters(&params, &mut problems)?;
-    let filter = PaymentFilter::read(&mut given.reader_of(&PAYMENT_FILTERS, &mut problems));
+    check_list(&call.params, &mut problems);
+    let filter = PaymentFilter::read(&mut call.filter.reader_of(&PAYMENT_FILTERS, &mut problems));
     let filter = problems.done(filter)?;
     let mut found = Vec::new();
     if let Some(order) = find(&api, filter.order.clone()).await? {
@@ -167,12 +155,12 @@ pub(in crate::spree) async fn payments(
             }
         }
     }
-    Ok(paged(&api, &request, page, &show, found))
+    Ok(paged(&api, &request, &call, found))
 }
 
-fn paged(api: &Api, request: &HttpRequest, page: Page, show: &Show, found: Vec<Resource>) -> HttpResponse {
+fn paged(api: &Api, request: &HttpRequest, call: &ListCall, found: Vec<Resource>) -> HttpResponse {
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    list_answer(api, request, page, show, (&page.of(found), total))
+    list_answer(api, request, call.page, &call.show, (&call.page.of(found), total))
 }
 
 /// `GET /payments/{payment}`: the payment with this id or number.
@@ -182,8 +170,7 @@ pub(in crate::spree) async fn payment(
     payload: Payload,
     payment: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::OrdersRead).await?;
-    let show = Show::of_known(&read_params(&request, payload).await?, "payment", RELATIONSHIPS)?;
+    let Call { show, .. } = Call::to_show(&api, &request, payload, Scope::OrdersRead, "payment").await?;
     let intent = intent_named(&payment).ok_or_else(Refusal::not_found)?;
     let order = find(&api, Some(OrderRef::Intent(intent.clone()))).await?.ok_or_else(Refusal::not_found)?;
     let payment = order.payments.iter().find(|it| it.intent == intent).ok_or_else(Refusal::not_found)?;
@@ -215,13 +202,10 @@ impl Parts {
     }
 
     async fn list(self, api: &Api, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-        admit(api, request, Scope::OrdersRead).await?;
-        let params = read_params(request, payload).await?;
-        let show = Show::of_known(&params, self.kind(), RELATIONSHIPS)?;
-        let page = read_page(&params)?;
+        let call = ListCall::read(api, request, payload, Scope::OrdersRead, self.kind()).await?;
         let mut problems = FieldProblems::default();
-        let given = filters(&params, &mut problems)?;
-        let mut filter = given.reader_of(&ORDER_FILTERS, &mut problems);
+        check_list(&call.params, &mut problems);
+        let mut filter = call.filter.reader_of(&ORDER_FILTERS, &mut problems);
         let named = |it: &Value| Ok(order_named(&text(it)?));
         let order = filter.optional("order_id_eq", named).or_else(|| filter.optional("order_id", named));
         if order.is_none() {
@@ -229,13 +213,12 @@ impl Parts {
         }
         let order = problems.done(order)?;
         let found = find(api, order).await?.map(|it| self.of(&it)).transpose()?;
-        Ok(paged(api, request, page, &show, found.unwrap_or_default()))
+        Ok(paged(api, request, &call, found.unwrap_or_default()))
     }
 
     /// Reads a part by its id: that of its order, and its number within it.
     async fn show(self, api: &Api, request: &HttpRequest, payload: Payload, id: &str) -> Result<HttpResponse, Refusal> {
-        admit(api, request, Scope::OrdersRead).await?;
-        let show = Show::of_known(&read_params(request, payload).await?, self.kind(), RELATIONSHIPS)?;
+        let Call { show, .. } = Call::to_show(api, request, payload, Scope::OrdersRead, self.kind()).await?;
         let (order, _) = id.split_once('_').ok_or_else(Refusal::not_found)?;
         let order = find(api, order_named(order)).await?.ok_or_else(Refusal::not_found)?;
         let found = self.of(&order)?.into_iter().find(|it| it.id == id).ok_or_else(Refusal::not_found)?;

@@ -11,14 +11,12 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::admission::admit;
-use super::documents::RELATIONSHIPS;
-use super::lists::{read_page, read_params};
+use super::call::{Call, ListCall};
 use super::webhook_format::{EVERY_EVENT, SpreeEvent, types_of};
 use crate::Api;
 use crate::problem::Problem;
-use crate::reader::{FieldProblems, Reader, Reason, echo};
-use crate::spree::document::{Resource, Show, answer};
+use crate::reader::{FieldProblems, Reason, echo};
+use crate::spree::document::{Resource, answer};
 use crate::spree::pages::list_answer;
 use crate::spree::params::{Params, flag, text};
 use crate::spree::refusal::Refusal;
@@ -148,14 +146,10 @@ pub(in crate::spree) async fn list(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksRead).await?;
-    let params = read_params(&request, payload).await?;
-    let show = Show::of_known(&params, "subscriber", RELATIONSHIPS)?;
-    let page = read_page(&params)?;
+    let call = ListCall::read(&api, &request, payload, Scope::WebhooksRead, "subscriber").await?;
     let mut problems = FieldProblems::default();
-    drop(params.reader_of(&LIST, &mut problems));
-    let given = params.under("filter")?.unwrap_or_default();
-    let mut filter: Reader<'_> = given.reader_of(&FILTERS, &mut problems);
+    call.params.note_others(&LIST, &mut problems);
+    let mut filter = call.filter.reader_of(&FILTERS, &mut problems);
     let (active, url) = (filter.optional("active_eq", flag), filter.optional("url_cont", text));
     problems.done(Some(()))?;
     let mut found = all_subscribers(&api).await?;
@@ -165,8 +159,8 @@ pub(in crate::spree) async fn list(
             && url.as_ref().is_none_or(|text| url_contains(endpoint, text))
     });
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    let shown: Vec<_> = page.of(found).iter().map(|it| resource(&it.endpoint.value)).collect();
-    Ok(list_answer(&api, &request, page, &show, (&shown, total)))
+    let shown: Vec<_> = call.page.of(found).iter().map(|it| resource(&it.endpoint.value)).collect();
+    Ok(list_answer(&api, &request, call.page, &call.show, (&shown, total)))
 }
 
 /// `GET /webhooks/subscribers/{id}`: a subscriber.
@@ -176,8 +170,7 @@ pub(in crate::spree) async fn show(
     payload: Payload,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksRead).await?;
-    let show = Show::of_known(&read_params(&request, payload).await?, "subscriber", RELATIONSHIPS)?;
+    let Call { show, .. } = Call::to_show(&api, &request, payload, Scope::WebhooksRead, "subscriber").await?;
     Ok(answer(StatusCode::OK, &show.one(&resource(&find(&api, &id).await?))))
 }
 
@@ -188,9 +181,7 @@ pub(in crate::spree) async fn create(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksWrite).await?;
-    let params = Params::read(&request, payload).await?;
-    let show = Show::of_known(&params, "subscriber", RELATIONSHIPS)?;
+    let Call { params, show } = Call::read(&api, &request, payload, Scope::WebhooksWrite, "subscriber").await?;
     let body = SubscriberBody::read(&params, true)?;
     let url = body.url.ok_or_else(|| Refusal::invalid("url", "can't be blank"))?;
     let subscriptions = body.subscriptions.unwrap_or_default();
@@ -213,9 +204,7 @@ pub(in crate::spree) async fn update(
     payload: Payload,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksWrite).await?;
-    let params = Params::read(&request, payload).await?;
-    let show = Show::of_known(&params, "subscriber", RELATIONSHIPS)?;
+    let Call { params, show } = Call::read(&api, &request, payload, Scope::WebhooksWrite, "subscriber").await?;
     let SubscriberBody { url, active, subscriptions } = SubscriberBody::read(&params, false)?;
     let found = find(&api, &id).await?;
     let subscriptions = subscriptions.map(|it| {
@@ -239,8 +228,7 @@ pub(in crate::spree) async fn remove(
     payload: Payload,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksWrite).await?;
-    Show::of_known(&Params::read(&request, payload).await?, "subscriber", RELATIONSHIPS)?;
+    Call::read(&api, &request, payload, Scope::WebhooksWrite, "subscriber").await?;
     api.publisher.delete_endpoint(find(&api, &id).await?.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,13 +7,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Attempt, AttemptOutcome, AttemptSearch, Endpoint, EndpointId, Scope};
 use serde_json::{Value, json};
 
-use super::admission::admit;
-use super::documents::RELATIONSHIPS;
-use super::lists::{read_page, read_params};
+use super::call::ListCall;
 use super::subscribers::{LIST, all_subscribers, resource as subscriber, url_contains};
 use crate::Api;
 use crate::reader::{FieldProblems, Reason};
-use crate::spree::document::{Relation, Resource, Show};
+use crate::spree::document::{Relation, Resource};
 use crate::spree::pages::list_answer;
 use crate::spree::params::{flag, text};
 use crate::spree::refusal::Refusal;
@@ -53,14 +51,11 @@ pub(in crate::spree) async fn list(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::WebhooksRead).await?;
-    let params = read_params(&request, payload).await?;
-    let show = Show::of_known(&params, "event", RELATIONSHIPS)?;
-    let page = read_page(&params)?;
+    let call = ListCall::read(&api, &request, payload, Scope::WebhooksRead, "event").await?;
+    let page = call.page;
     let mut problems = FieldProblems::default();
-    drop(params.reader_of(&LIST, &mut problems));
-    let given = params.under("filter")?.unwrap_or_default();
-    let mut filter = given.reader_of(&FILTERS, &mut problems);
+    call.params.note_others(&LIST, &mut problems);
+    let mut filter = call.filter.reader_of(&FILTERS, &mut problems);
     let search = AttemptSearch {
         endpoints: Vec::new(),
         kind: filter.optional("name_eq", text),
@@ -83,5 +78,5 @@ pub(in crate::spree) async fn list(
     let attempts = api.publisher.search_attempts(&search).await?;
     let of_attempt = |it: &Attempt| found.get(&it.endpoint).map(|endpoint| resource(it, endpoint));
     let shown: Vec<_> = attempts.attempts.iter().filter_map(of_attempt).collect();
-    Ok(list_answer(&api, &request, page, &show, (&shown, attempts.count.into())))
+    Ok(list_answer(&api, &request, page, &call.show, (&shown, attempts.count.into())))
 }
