@@ -9,6 +9,7 @@ mod access;
 mod actor;
 mod audit;
 mod back_fill;
+mod books;
 mod cancel_order;
 mod capture_payment;
 mod change;
@@ -57,6 +58,7 @@ use uuid::Uuid;
 pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
+pub use books::{BalanceSummary, Break, BreakClass, Correction, DaySummary, ExchangeSum, Resolution};
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::CheckPaymentError;
@@ -79,6 +81,11 @@ pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
+pub use ports::books::{
+    BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
+    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum, PAYOUT_CHANGES_SECONDS,
+    PayoutQuery, RowFilter, RowQuery,
+};
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{
     DueQueue, Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
@@ -101,6 +108,7 @@ pub use ports::order_list::{Balance, Completion, OrderFilter, OrderSearch, Order
 pub use ports::orders::{
     Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
 };
+pub use ports::provider_balance::{BalancePage, BalanceSum, CreatedRange, ProviderBalance, ReportedTransaction};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::stored;

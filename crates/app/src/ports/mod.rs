@@ -1,4 +1,5 @@
 pub(crate) mod api_keys;
+pub(crate) mod books;
 pub(crate) mod cursors;
 pub(crate) mod endpoints;
 pub(crate) mod event_format;
@@ -11,6 +12,7 @@ pub(crate) mod installations;
 pub(crate) mod lease;
 pub(crate) mod order_list;
 pub(crate) mod orders;
+pub(crate) mod provider_balance;
 pub(crate) mod records;
 pub(crate) mod store;
 pub mod stored;

@@ -35,6 +35,8 @@ pub enum Account {
     Exchange,
     /// Any other movement at Stripe, by its category.
     Other(ReportingCategory),
+    /// Amounts by which balance transactions contradict themselves.
+    Unexplained,
 }
 
 /// Part of a sale or of a refund.
@@ -106,6 +108,7 @@ impl fmt::Display for Account {
             Self::TaxWithheld => f.write_str("tax_withheld"),
             Self::Exchange => f.write_str("exchange"),
             Self::Other(category) => write!(f, "other:{category}"),
+            Self::Unexplained => f.write_str("unexplained"),
         }
     }
 }

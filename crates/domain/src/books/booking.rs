@@ -5,11 +5,13 @@ use super::{Account, BalanceTransaction, Entry, EntryError, Fee, FeeKind, Postin
 impl Entry {
     /// Books a balance transaction: the balance at Stripe by the net amount, the fees by their kinds, and the other
     /// account of its category by the amount. In two currencies, [`Account::Exchange`] is between them; a rate of
-    /// exchange is never used, because both amounts are known.
+    /// exchange is never used, because both amounts are known. If the amounts contradict each other
+    /// ([`BalanceTransaction::check`]), what is left is in [`Account::Unexplained`].
     pub fn of_balance_transaction(row: &BalanceTransaction) -> Result<Self, EntryError> {
-        row.check()?;
         let mut postings = vec![Posting::debit(Account::Balance(row.balance), row.net)];
         postings.extend(row.fees.iter().map(|it| Posting::debit(account_of_fee(it, row), it.amount)));
+        let rest = postings.iter().try_fold(row.amount, |rest, it| rest.minus(it.amount))?;
+        postings.push(Posting::debit(Account::Unexplained, rest));
         let other = other_account(row);
         match row.presented.filter(|it| it.currency() != row.amount.currency()) {
             Some(presented) => postings.extend([

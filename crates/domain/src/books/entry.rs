@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use super::{Account, RowError, SignedMoney};
+use super::{Account, SignedMoney};
 use crate::Currency;
 use crate::money::MoneyError;
 
@@ -31,9 +31,6 @@ pub enum EntryError {
         /// Sum in the first currency that does not add up to zero.
         sum: SignedMoney,
     },
-    /// The balance transaction contradicts itself.
-    #[error(transparent)]
-    Row(#[from] RowError),
     /// Amounts cannot be added or allocated.
     #[error(transparent)]
     Money(#[from] MoneyError),

@@ -11,7 +11,7 @@ use crate::order::tests::at;
 use crate::order::{Adjustment, AdjustmentKind, ContentError};
 use crate::refund::{NewRefund, Refund, RefundStatus};
 use crate::text::Text;
-use crate::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
+use crate::{Currency, Fact, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
 
 fn money(minor: i64, currency: Currency) -> Money {
     Money::new(minor, currency).unwrap()
@@ -242,14 +242,25 @@ fn each_kind_of_movement_and_fee_has_its_account() {
 }
 
 #[test]
-fn a_row_that_contradicts_itself_is_not_booked() {
+fn what_a_row_does_not_explain_is_booked_under_its_own_name() {
     let charge = row(1, ReportingCategory::Charge, 1_000, 59, Source::None);
+    for (wrong, rest) in [
+        (BalanceTransaction { net: usd(942), ..charge.clone() }, -1),
+        (BalanceTransaction { fees: vec![], ..charge.clone() }, 59),
+        (BalanceTransaction { amount: usd(1_001), ..charge.clone() }, 1),
+        (charge.clone(), 0),
+    ] {
+        assert_eq!(wrong.check().is_ok(), rest == 0);
+        let entry = Entry::of_balance_transaction(&wrong).unwrap();
+        assert_eq!(entry.sum_of(&Account::Unexplained, Currency::Usd), usd(rest), "{wrong:?}");
+        assert_eq!(entry.sum_of(&Account::Balance(BalanceType::Payments), Currency::Usd), wrong.net);
+    }
     let wrong = BalanceTransaction { net: usd(942), ..charge.clone() };
-    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Net { .. }))));
+    assert!(matches!(wrong.check(), Err(RowError::Net { .. })));
     let wrong = BalanceTransaction { fees: vec![], ..charge.clone() };
-    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Fees { .. }))));
+    assert!(matches!(wrong.check(), Err(RowError::Fees { .. })));
     let wrong = BalanceTransaction { fee: SignedMoney::new(59, Currency::Eur), ..charge };
-    assert!(matches!(Entry::of_balance_transaction(&wrong), Err(EntryError::Row(RowError::Money(_)))));
+    assert!(matches!(wrong.check(), Err(RowError::Money(_))));
 }
 
 #[test]
@@ -259,6 +270,62 @@ fn money_that_did_not_pay_the_order_is_no_sale() {
     assert_eq!(second, Err(EntryError::NotOfTheOrder));
     let more = Entry::of_payment(&order, &pi("1"), order.total, money(5_300, Currency::Usd)).unwrap();
     assert_eq!(more.sum_of(&Account::Sales(SalesPart::Unexpected), Currency::Usd), usd(-300));
+}
+
+/// Facts of an order whose payment was refunded twice, where the second refund failed, and was then disputed.
+fn a_history(order: &Order) -> Vec<(Timestamp, Fact)> {
+    let change =
+        |refund, before, status| Fact::RefundChanged { refund, provider_id: None, before, status, failure: None };
+    let dispute = DisputeId::new("du_1").unwrap();
+    let disputed = |status, withdrawn, reinstated| {
+        let before = DisputeStatus::NeedsResponse;
+        Fact::DisputeChanged { dispute: dispute.clone(), before, status, withdrawn, reinstated }
+    };
+    let opened = Fact::DisputeOpened {
+        dispute: dispute.clone(),
+        intent: pi("1"),
+        amount: order.total,
+        reason: "fraudulent".into(),
+        status: DisputeStatus::NeedsResponse,
+    };
+    let paid = IntentStatus::Succeeded;
+    let facts = [
+        Fact::IntentChanged { intent: pi("1"), before: IntentStatus::Processing, status: paid, last_error: None },
+        Fact::OrderPaid { by: pi("1"), amount: order.total },
+        change(1, RefundStatus::Requested, RefundStatus::Pending),
+        change(1, RefundStatus::Pending, RefundStatus::Succeeded),
+        change(2, RefundStatus::Requested, RefundStatus::Succeeded),
+        change(2, RefundStatus::Succeeded, RefundStatus::Failed),
+        opened,
+        disputed(DisputeStatus::NeedsResponse, true, false),
+        disputed(DisputeStatus::Won, true, true),
+    ];
+    (500..).map(at).zip(facts).collect()
+}
+
+#[test]
+fn the_facts_of_an_order_expect_each_movement_once_and_its_return() {
+    let paid = paid(&[(10_000, 1)], &[], Currency::Usd, &pi("1"));
+    let refunds = [refund(&paid, money(400, Currency::Usd), "re_1"), refund(&paid, money(100, Currency::Usd), "re_2")];
+    let dispute = Dispute { reinstated: true, ..dispute("du_1", &pi("1"), paid.total) };
+    let mut data = paid.data.clone();
+    data.refunds = refunds.into_iter().zip(1..).map(|(it, number)| Refund { number, ..it }).collect();
+    data.disputes = vec![dispute];
+    let order = Order::restore(data).unwrap();
+    let facts = a_history(&order);
+    let read = || facts.iter().map(|(at, fact)| (*at, fact));
+    let expected = expected_by(&order, read()).unwrap();
+    let ids: Vec<(&str, i64)> = expected.iter().map(|it| (it.id.as_str(), it.at.unix_seconds())).collect();
+    assert_eq!(ids, [("pi_1", 500), ("re_1", 502), ("re_2", 504), ("re_2:2", 505), ("du_1", 506), ("du_1:2", 508)]);
+    let entries = Books(expected.iter().map(|it| it.entry.clone()).collect());
+    assert_eq!(entries.balance(&Account::Refunds(SalesPart::Goods)), 400);
+    assert_eq!(entries.balance(&Account::Disputes), 0);
+    assert_eq!(entries.open_items(), ["clearing:pi_1", "clearing:re_1"]);
+    // Later facts add entries, and change none.
+    for first in 0..facts.len() {
+        let earlier = expected_by(&order, read().take(first)).unwrap();
+        assert_eq!(earlier, expected[..earlier.len()]);
+    }
 }
 
 fn categories() -> impl Strategy<Value = ReportingCategory> {
