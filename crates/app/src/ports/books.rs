@@ -96,6 +96,8 @@ pub struct BalanceReading {
     pub until: Timestamp,
     /// Sums of each balance.
     pub sums: Vec<BalanceSum>,
+    /// Amounts of the books at the same time.
+    pub ours: Vec<BalanceAmount>,
 }
 
 /// Reference to a closed day.
@@ -254,10 +256,13 @@ pub enum PayoutQuery {
         until: Timestamp,
     },
     /// Payouts that Stripe may still change, or whose members are to be read: created since `since`, not canceled or
-    /// failed, and in reconciliation or made less than [`PAYOUT_CHANGES_SECONDS`] before.
+    /// failed, and without members although they are or will be listed, or made less than [`PAYOUT_CHANGES_SECONDS`]
+    /// before `now`.
     Unsettled {
         /// Earliest creation time.
         since: Timestamp,
+        /// Current time.
+        now: Timestamp,
     },
     /// Payouts whose members add up to another amount.
     Unequal,
@@ -318,10 +323,23 @@ pub struct ClearingItem {
 }
 
 /// Query for breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BreakQuery {
-    /// Whether breaks that are resolved or gone are left out.
-    pub open_only: bool,
-    /// Largest number of breaks to read.
-    pub limit: u16,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BreakQuery {
+    /// Breaks that are neither resolved nor gone.
+    Open {
+        /// Largest number of breaks to read.
+        limit: u16,
+    },
+    /// Breaks that are not gone, resolved ones included.
+    Present {
+        /// Largest number of breaks to read.
+        limit: u16,
+    },
+    /// All breaks, those that are gone included, the last seen first.
+    Latest {
+        /// Largest number of breaks to read.
+        limit: u16,
+    },
+    /// Breaks with these names.
+    Named(Vec<String>),
 }

@@ -35,6 +35,12 @@ pub trait ProviderBalance: Send + Sync {
 
     /// Reads the sums of each balance in each currency.
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError>;
+
+    /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was
+    /// behind. `None` before the first answer that had a date.
+    fn clock_difference_seconds(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// Range of creation times, in whole seconds: from `from` on, and before `until`.

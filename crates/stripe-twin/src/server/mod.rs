@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -121,6 +121,12 @@ impl Shared {
     /// Time of the account's clock.
     fn now(&self, twin: &Twin) -> i64 {
         twin.time_at((self.options.clock)())
+    }
+
+    /// Time of the account's clock as a `Date` header has it.
+    fn date(&self) -> String {
+        let seconds = u64::try_from(self.now(&self.lock().twin)).unwrap_or(0);
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
     /// Writes the state, if it has changed since it was last written.

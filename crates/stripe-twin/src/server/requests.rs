@@ -148,6 +148,8 @@ async fn perform(
     if let Some(key) = &request.idempotency_key {
         headers.push(("Idempotency-Key", key.clone()));
     }
+    // A client that keeps books by Stripe's clock learns it from here.
+    headers.push(("Date", shared.date()));
     Ok(respond(response.status, headers, &response.body, fault(FaultKind::Truncate).is_some()))
 }
 
