@@ -58,7 +58,9 @@ use uuid::Uuid;
 pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
-pub use books::{BalanceSummary, Break, BreakClass, Correction, DaySummary, ExchangeSum, Resolution};
+pub use books::{
+    BalanceSummary, BooksZone, Break, BreakClass, Correction, DaySummary, ExchangeSum, Resolution, UnknownZone,
+};
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::CheckPaymentError;
