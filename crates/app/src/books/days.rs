@@ -14,8 +14,13 @@ use thiserror::Error;
 pub struct BooksZone {
     zone: TimeZone,
     name: String,
-    /// First day that there is: times that are still on the day before it in the time zone count to it.
-    first: Day,
+}
+
+/// UTC.
+impl Default for BooksZone {
+    fn default() -> Self {
+        Self { zone: TimeZone::UTC, name: "UTC".to_owned() }
+    }
 }
 
 /// Error of a text that names no time zone.
@@ -32,7 +37,7 @@ impl BooksZone {
         let unknown = || UnknownZone { name: name.to_owned() };
         let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| unknown())?;
         let found = zone.iana_name().filter(|_| !zone.is_unknown()).ok_or_else(unknown)?.to_owned();
-        Ok(Self { name: found, zone, first: Day::new(1970, 1, 1).map_err(|_| unknown())? })
+        Ok(Self { name: found, zone })
     }
 
     /// Name of the time zone in the IANA database.
@@ -46,8 +51,9 @@ impl BooksZone {
         let date = self.zone.to_datetime(instant(at)).date();
         let parts = (i32::from(date.year()), u8::try_from(date.month()), u8::try_from(date.day()));
         let day = match parts {
-            (year, Ok(month), Ok(day)) => Day::new(year, month, day).unwrap_or(self.first),
-            _ => self.first,
+            // Times that are still on the day before the first one in the time zone count to it.
+            (year, Ok(month), Ok(day)) => Day::new(year, month, day).unwrap_or(Day::FIRST),
+            _ => Day::FIRST,
         };
         day.next().filter(|it| self.start_of(*it) <= at).unwrap_or(day)
     }

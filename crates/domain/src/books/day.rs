@@ -17,6 +17,12 @@ pub struct Day(Date);
 pub struct DayError;
 
 impl Day {
+    /// The first day, 1970-01-01.
+    pub const FIRST: Self = match Date::from_calendar_date(1970, Month::January, 1) {
+        Ok(date) => Self(date),
+        Err(_) => Self(Date::MIN),
+    };
+
     /// Makes the day of a year, a month from 1 and a day of the month from 1.
     pub fn new(year: i32, month: u8, day: u8) -> Result<Self, DayError> {
         let month = Month::try_from(month).map_err(|_| DayError)?;
@@ -108,7 +114,8 @@ mod tests {
         {
             assert_eq!(bad.parse::<Day>(), Err(DayError), "{bad}");
         }
-        assert_eq!(Day::new(1970, 1, 1).unwrap().previous(), None);
+        assert_eq!(Day::new(1970, 1, 1), Ok(Day::FIRST));
+        assert_eq!(Day::FIRST.previous(), None);
         assert_eq!(Day::new(9999, 12, 31).unwrap().next(), None);
     }
 }
