@@ -226,6 +226,19 @@ pub struct CategorySum {
     pub net: SignedMoney,
 }
 
+impl CategorySum {
+    /// Puts sums in the order of balances, currencies and categories.
+    #[must_use]
+    pub fn sorted(mut sums: Vec<Self>) -> Vec<Self> {
+        sums.sort_by(|one, other| one.key().cmp(&other.key()));
+        sums
+    }
+
+    fn key(&self) -> (BalanceType, Currency, &ReportingCategory) {
+        (self.balance, self.net.currency(), &self.category)
+    }
+}
+
 /// A closed day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedDay {

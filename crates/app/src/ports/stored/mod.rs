@@ -7,6 +7,7 @@
 //! Times are microseconds since 1970, amounts are minor units, counters are `i64` as in both databases, and documents are
 //! JSON. Texts of a row that is written are borrowed.
 
+mod books;
 mod cart;
 mod column;
 mod dispute;
@@ -22,6 +23,11 @@ use std::borrow::Cow;
 
 use paywright_domain::Money;
 
+pub use self::books::{
+    StoredBalanceTransaction, StoredBookedPayout, StoredBooksChanges, StoredBreak, StoredCategorySum,
+    StoredClearingAccount, StoredClosedDay, StoredEntry, StoredMembers, StoredPayout, StoredPayoutSum, StoredRowKey,
+    WithClearing, clearing_sums, day_text, restore_books, source_columns,
+};
 pub use self::cart::{StoredCart, StoredVariant};
 pub use self::column::{Column, ColumnError, document};
 pub use self::dispute::{StoredAnomaly, StoredDispute};
