@@ -6,6 +6,7 @@
 //! commit while the next is being made.
 
 mod backup;
+mod books;
 mod columns;
 mod deliveries;
 mod endpoints;

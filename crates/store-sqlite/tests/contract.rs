@@ -8,10 +8,11 @@ use diesel::prelude::*;
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_sqlite::{Options, SqliteStore};
-use paywright_testkit::FeedStore;
+use paywright_testkit::books_contract::BooksSubject;
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::storefront_contract::Shelf;
+use paywright_testkit::{BooksStore, FeedStore};
 use tempfile::TempDir;
 
 struct File {
@@ -72,3 +73,11 @@ impl FeedSubject for File {
 
 paywright_testkit::feed_contract!(fresh());
 paywright_testkit::endpoint_contract!(fresh());
+
+impl BooksSubject for File {
+    fn books_store(&self) -> Arc<dyn BooksStore> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::books_contract!(fresh());

@@ -10,6 +10,7 @@
 )]
 
 mod before_epochs;
+pub mod books_contract;
 mod cluster;
 pub mod contract;
 pub mod endpoint_contract;
@@ -30,6 +31,7 @@ mod wallet;
 mod world;
 
 pub use before_epochs::requests_of_the_version_before_are_repeated_to_the_letter;
+pub use books_contract::BooksStore;
 pub use cluster::{Cluster, programs, url_of_all};
 pub use feed_contract::FeedStore;
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
