@@ -145,6 +145,12 @@ impl Client {
         Self { caller: Caller::Worker, ..self.clone() }
     }
 
+    /// The same client for the books, whose requests are sent only while the others leave most of the rate unused.
+    #[must_use]
+    pub fn for_books(&self) -> Self {
+        Self { caller: Caller::Books, ..self.clone() }
+    }
+
     /// The same client for shoppers, whose requests are limited to their share of Stripe's rate.
     #[must_use]
     pub fn for_shoppers(&self) -> Self {

@@ -20,7 +20,7 @@ use crate::requests::{
 use crate::snapshots::{Unreadable, intent_error, proceeds_of, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 
-/// Stripe behind the use cases' ports `PaymentGateway`, `ProviderRecords` and `Wallet`.
+/// Stripe behind the use cases' ports `PaymentGateway`, `ProviderRecords`, `ProviderBalance` and `Wallet`.
 #[derive(Debug, Clone)]
 pub struct StripeGateway {
     client: Client,
@@ -45,6 +45,12 @@ impl StripeGateway {
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { client: self.client.in_background(), ..*self }
+    }
+
+    /// The same gateway for the books, whose requests wait for those of all others.
+    #[must_use]
+    pub fn for_books(&self) -> Self {
+        Self { client: self.client.for_books(), ..*self }
     }
 
     /// The same gateway for shoppers, whose requests are limited to their share of Stripe's rate.

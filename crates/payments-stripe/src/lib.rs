@@ -6,6 +6,7 @@
 //! cases' ports on top of it. Requests and answers follow the "Stripe API Reference", version [`API_VERSION`].
 
 mod amount_details;
+mod balance;
 mod client;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ mod stripe_time;
 mod wallet;
 pub mod webhook;
 
+pub use balance::{CreatedBetween, ListBalanceTransactions, ListPayouts, RetrieveBalance, RetrievePayout};
 pub use client::{Answer, BuildError, Client, ClientSettings};
 pub use error::{ApiError, ErrorBody, StripeError};
 pub use events::StripeWebhooks;

@@ -19,7 +19,7 @@ pub struct Pace {
     pub account: u32,
     /// Longest wait of a request that a shopper or an application waits for.
     pub customer_wait: Duration,
-    /// Longest wait of a request of the worker.
+    /// Longest wait of a request of the worker or of the books.
     pub background_wait: Duration,
 }
 
@@ -59,6 +59,8 @@ pub(crate) enum Caller {
     Application,
     /// The worker, which performs committed tasks.
     Worker,
+    /// The books, which read what has moved the balance. They come last: nothing waits for them.
+    Books,
 }
 
 /// Share of the rate that shoppers always have, in thousandths. They get more only while the others leave it unused.
@@ -67,11 +69,15 @@ const SHOPPERS_SHARE: u32 = 600;
 const WORKER_SHARE: u32 = 150;
 /// Unused part of one second's rate that must be left before a caller may exceed its own share.
 const FREE_FOR_MORE: Duration = Duration::from_millis(500);
+/// Unused part of one second's rate that must be left before the books may send. It is more than [`FREE_FOR_MORE`], so
+/// that the books also wait for callers that exceed their own share.
+const FREE_FOR_BOOKS: Duration = Duration::from_millis(750);
 
 /// Most requests in flight (sent and not answered) by caller: each has a connection of its own.
 const SHOPPERS_IN_FLIGHT_MAX: u16 = 48;
 const APPLICATIONS_IN_FLIGHT_MAX: u16 = 48;
-const WORKER_IN_FLIGHT_MAX: u16 = 32;
+const WORKER_IN_FLIGHT_MAX: u16 = 30;
+const BOOKS_IN_FLIGHT_MAX: u16 = 2;
 /// Most requests to Stripe that one process has in flight, and most connections to Stripe.
 pub const CALLS_IN_FLIGHT_MAX: u64 = 128;
 
@@ -92,6 +98,7 @@ pub(crate) struct Limiter {
     shoppers: Arc<Semaphore>,
     applications: Arc<Semaphore>,
     worker: Arc<Semaphore>,
+    books: Arc<Semaphore>,
 }
 
 /// Permit to have one request in flight; drop it when the request is answered.
@@ -147,13 +154,16 @@ impl Buckets {
     }
 
     /// Computes a caller's wait. Within its share a request goes as soon as the whole rate allows it; beyond its share,
-    /// only while half of the rate is unused.
+    /// only while half of the rate is unused. The books have no share, and go while three quarters are unused.
     fn wait(&self, each: Duration, caller: Caller, now: Instant) -> Wait {
         let any = self.all.wait(each, Duration::ZERO, now);
         let own = match caller {
             Caller::Shopper => self.shoppers.wait(each_of_share(each, SHOPPERS_SHARE), Duration::ZERO, now),
             Caller::Application => Duration::ZERO,
             Caller::Worker => self.worker.wait(each_of_share(each, WORKER_SHARE), Duration::ZERO, now),
+            Caller::Books => {
+                return Wait { wait: self.all.wait(each, FREE_FOR_BOOKS, now), is_own_share: false };
+            }
         };
         if own.is_zero() {
             return Wait { wait: any, is_own_share: true };
@@ -166,7 +176,7 @@ impl Buckets {
         self.all.take(each, now);
         match caller {
             Caller::Shopper => self.shoppers.take(each_of_share(each, SHOPPERS_SHARE), now),
-            Caller::Application => {}
+            Caller::Application | Caller::Books => {}
             Caller::Worker => self.worker.take(each_of_share(each, WORKER_SHARE), now),
         }
     }
@@ -189,6 +199,7 @@ impl Limiter {
             shoppers: slots(SHOPPERS_IN_FLIGHT_MAX),
             applications: slots(APPLICATIONS_IN_FLIGHT_MAX),
             worker: slots(WORKER_IN_FLIGHT_MAX),
+            books: slots(BOOKS_IN_FLIGHT_MAX),
         }
     }
 
@@ -200,6 +211,7 @@ impl Limiter {
             Caller::Shopper => (&self.shoppers, self.pace.customer_wait),
             Caller::Application => (&self.applications, self.pace.customer_wait),
             Caller::Worker => (&self.worker, self.pace.background_wait),
+            Caller::Books => (&self.books, self.pace.background_wait),
         };
         let deadline = Instant::now() + wait_max;
         loop {
@@ -344,9 +356,40 @@ mod tests {
         assert_eq!((through, longest), (100, Duration::ZERO), "no customer ever waits for a worker");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_books_wait_for_all_others_and_get_the_whole_rate_alone() {
+        let (through, took) = run(&Limiter::new(pace(25, 100)), 100, Caller::Books).await;
+        assert_eq!((through, took.as_secs()), (100, 3));
+        for caller in [Caller::Shopper, Caller::Application, Caller::Worker] {
+            let alone = run(&Limiter::new(pace(25, 100)), 200, caller).await;
+            let limiter = Limiter::new(pace(25, 100));
+            let books = async { run(&limiter, 100, Caller::Books).await };
+            let ((books, took), beside) = tokio::join!(books, run(&limiter, 200, caller));
+            // The books may send before the first other request: six at most are then ahead of it.
+            assert_eq!(beside.0, alone.0, "{caller:?}");
+            assert!(beside.1 <= alone.1 + Duration::from_millis(6 * 40), "{caller:?}: {beside:?} {alone:?}");
+            assert!(took > alone.1, "{caller:?}: the books end last: {took:?}");
+            assert!(books > 0, "{caller:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_books_give_up_while_others_use_the_whole_rate() {
+        let limiter = Limiter::new(pace(25, 100));
+        run(&limiter, 25, Caller::Application).await;
+        let applications = async {
+            for _ in 0..1000 {
+                limiter.wait("GET payment_intents ", Caller::Application).await.unwrap();
+            }
+        };
+        let books = async { limiter.wait("GET payment_intents ", Caller::Books).await.map(drop) };
+        let ((), books) = tokio::join!(applications, books);
+        assert!(books.is_err(), "they are tried again later");
+    }
+
     #[test]
     fn the_in_flight_limits_of_all_callers_add_up_to_the_published_limit() {
-        let all = [SHOPPERS_IN_FLIGHT_MAX, APPLICATIONS_IN_FLIGHT_MAX, WORKER_IN_FLIGHT_MAX];
+        let all = [SHOPPERS_IN_FLIGHT_MAX, APPLICATIONS_IN_FLIGHT_MAX, WORKER_IN_FLIGHT_MAX, BOOKS_IN_FLIGHT_MAX];
         assert_eq!(all.map(u64::from).iter().sum::<u64>(), CALLS_IN_FLIGHT_MAX);
     }
 

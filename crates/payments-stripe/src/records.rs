@@ -20,13 +20,13 @@ use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
 use crate::{StripeGateway, StripeId};
 
 /// Largest page that Stripe answers.
-const PAGE: u8 = 100;
+pub(crate) const PAGE: u8 = 100;
 
 /// Most pages that a walk without a cursor reads backwards, with 100 events each.
 const BACK_PAGES_MAX: u32 = 200;
 
 impl StripeGateway {
-    async fn list<R: Get<Reply = List<T>>, T>(&self, request: &R) -> Result<List<T>, GatewayError> {
+    pub(crate) async fn list<R: Get<Reply = List<T>>, T>(&self, request: &R) -> Result<List<T>, GatewayError> {
         Ok(self.client().get(request).await.map_err(list_error)?.value)
     }
 }
@@ -54,7 +54,7 @@ fn since(time: Timestamp) -> Since {
     Since { gte: time.unix_seconds() }
 }
 
-fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
+pub(crate) fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
     id.map(|it| StripeId::new("", it)).transpose().map_err(|_| GatewayError::NotFound)
 }
 
@@ -112,7 +112,7 @@ fn disputes(list: &List<objects::Dispute>) -> Page<Dispute> {
     page(list, |it| Some(it.id.to_string()), read)
 }
 
-fn id_of(object: &Value) -> Option<String> {
+pub(crate) fn id_of(object: &Value) -> Option<String> {
     object.get("id").and_then(Value::as_str).map(str::to_owned)
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn intent_error(body: &ErrorBody) -> IntentError {
 }
 
 /// Removes NUL characters: PostgreSQL cannot store them in a text.
-fn without_nul(text: &str) -> String {
+pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }
 
