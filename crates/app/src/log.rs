@@ -47,7 +47,7 @@ pub(crate) fn event(event: &ReceivedEvent) {
         ProviderUpdate::Notice { intent, .. }
         | ProviderUpdate::Proceeds(intent)
         | ProviderUpdate::ReadRequired(intent) => intent,
-        ProviderUpdate::Nothing => return,
+        ProviderUpdate::Balance | ProviderUpdate::Nothing => return,
     };
     span.record("intent", field::display(intent));
 }

@@ -95,7 +95,7 @@ impl App {
         let is_foreign = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
         let foreign = || (EventStatus::Foreign, Some(NOT_OURS.to_owned()), None);
         let (status, error, due_at) = match &received.update {
-            ProviderUpdate::Nothing => (EventStatus::Ignored, None, None),
+            ProviderUpdate::Balance | ProviderUpdate::Nothing => (EventStatus::Ignored, None, None),
             ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
             ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) => (EventStatus::Parked, None, Some(now)),
             update @ (ProviderUpdate::Intent(_)
@@ -159,9 +159,10 @@ impl App {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
                 self.change_order_of(intent, context, decide).await
             }
-            ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) | ProviderUpdate::Nothing => {
-                not_yet(&"the event itself changes no order")
-            }
+            ProviderUpdate::ReadRequired(_)
+            | ProviderUpdate::Proceeds(_)
+            | ProviderUpdate::Balance
+            | ProviderUpdate::Nothing => not_yet(&"the event itself changes no order"),
         }
     }
 
@@ -283,7 +284,7 @@ impl App {
     /// Applies an update as [`Self::apply`], and reads from Stripe what the event does not say.
     async fn read_and_apply(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Applied, PerformError> {
         let intent = match update {
-            ProviderUpdate::Nothing => return Ok(self.apply(update, context).await?),
+            ProviderUpdate::Balance | ProviderUpdate::Nothing => return Ok(self.apply(update, context).await?),
             ProviderUpdate::Intent(snapshot) => {
                 return match self.apply(update, context).await? {
                     Applied::ToBeRead(_) => self.read_known_payment(&snapshot.intent, context).await,
@@ -318,6 +319,7 @@ impl App {
             ProviderUpdate::Refund(_)
             | ProviderUpdate::Notice { .. }
             | ProviderUpdate::Intent(_)
+            | ProviderUpdate::Balance
             | ProviderUpdate::Nothing => Ok(self.apply(update, context).await?),
         }
     }

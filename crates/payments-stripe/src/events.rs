@@ -161,6 +161,7 @@ fn content_of(kind: &str, object: Value, created_at: Timestamp, owner: Owner) ->
         | ProviderUpdate::Dispute(_)
         | ProviderUpdate::Proceeds(_)
         | ProviderUpdate::ReadRequired(_)
+        | ProviderUpdate::Balance
         | ProviderUpdate::Nothing) => update,
     }))
 }
@@ -222,6 +223,7 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         _ if kind.starts_with("payment_intent.") || kind.starts_with("charge.dispute.") || is_refund(kind) => {
             of_intent(&ProviderUpdate::ReadRequired)
         }
+        _ if kind.starts_with("payout.") || kind == "balance.available" => ProviderUpdate::Balance,
         _ => ProviderUpdate::Nothing,
     }
 }

@@ -127,7 +127,14 @@ fn each_event_type_becomes_its_update() {
         |transaction: Value| json!({ "id": "ch_1", "payment_intent": "pi_1", "balance_transaction": transaction });
     assert_eq!(update("charge.updated", &charge(json!("txn_1"))), ProviderUpdate::Proceeds(intent()));
     assert_eq!(update("charge.updated", &charge(Value::Null)), ProviderUpdate::Nothing);
-    for kind in ["charge.succeeded", "customer.created", "payout.paid", "something.new"] {
+    for kind in ["created", "updated", "paid", "failed", "canceled", "reconciliation_completed"] {
+        let payout = json!({ "id": "po_1", "object": "payout", "amount": 10_162, "status": "of a new kind" });
+        assert_eq!(update(&format!("payout.{kind}"), &payout), ProviderUpdate::Balance, "{kind}");
+    }
+    assert_eq!(update("balance.available", &json!({ "object": "balance", "available": [] })), ProviderUpdate::Balance);
+    assert!(ProviderUpdate::Balance.moves_balance() && ProviderUpdate::Proceeds(intent()).moves_balance());
+    assert!(!ProviderUpdate::Nothing.moves_balance() && !ProviderUpdate::ReadRequired(intent()).moves_balance());
+    for kind in ["charge.succeeded", "customer.created", "payouts.paid", "balance_settings.updated", "something.new"] {
         assert_eq!(update(kind, &json!({ "id": "x" })), ProviderUpdate::Nothing, "{kind}");
     }
 }

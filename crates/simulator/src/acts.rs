@@ -312,6 +312,7 @@ impl Person {
             | ProviderUpdate::Notice { .. }
             | ProviderUpdate::Proceeds(_)
             | ProviderUpdate::ReadRequired(_)
+            | ProviderUpdate::Balance
             | ProviderUpdate::Nothing => None,
         });
         let Some((mut event, mut snapshot)) = newest else { return };

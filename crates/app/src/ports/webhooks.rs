@@ -60,7 +60,7 @@ pub struct OtherVersion {
     pub expected: &'static str,
 }
 
-/// Update: what an event says about an order's PaymentIntent, refund or dispute.
+/// Update: what an event says about an order's PaymentIntent, refund or dispute, or about the balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderUpdate {
@@ -85,6 +85,8 @@ pub enum ProviderUpdate {
     /// version does not understand: they must be read from Stripe.
     #[serde(rename = "look")]
     ReadRequired(IntentId),
+    /// The balance at Stripe or a payout changed, and no order did: the books can read what is new.
+    Balance,
     /// The event changes no order.
     Nothing,
 }
@@ -100,6 +102,7 @@ impl ProviderUpdate {
             | Self::Notice { .. }
             | Self::Proceeds(_)
             | Self::ReadRequired(_)
+            | Self::Balance
             | Self::Nothing) => update,
         }
     }
@@ -111,7 +114,21 @@ impl ProviderUpdate {
             Self::Refund(refund) => Some(&refund.intent),
             Self::Dispute(dispute) => Some(&dispute.intent),
             Self::Notice { intent, .. } | Self::Proceeds(intent) | Self::ReadRequired(intent) => Some(intent),
-            Self::Nothing => None,
+            Self::Balance | Self::Nothing => None,
+        }
+    }
+
+    /// Whether the event says that the balance at Stripe has a new movement, or that a payout changed, so that reading
+    /// them now finds something. The books find it without the event too, later.
+    pub const fn moves_balance(&self) -> bool {
+        match self {
+            Self::Balance | Self::Proceeds(_) => true,
+            Self::Intent(_)
+            | Self::Refund(_)
+            | Self::Dispute(_)
+            | Self::Notice { .. }
+            | Self::ReadRequired(_)
+            | Self::Nothing => false,
         }
     }
 }

@@ -65,6 +65,7 @@ async fn every_event_is_stored_with_its_status() {
         ("evt_1", paid.clone(), EventStatus::Applied),
         ("evt_1", paid, EventStatus::Applied),
         ("evt_2", ProviderUpdate::Nothing, EventStatus::Ignored),
+        ("evt_payout", ProviderUpdate::Balance, EventStatus::Ignored),
         ("evt_3", of_intent(foreign), EventStatus::Foreign),
     ] {
         assert_eq!(take(&shop, event(id, update)).await, status, "{id}");
