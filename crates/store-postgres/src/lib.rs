@@ -8,6 +8,7 @@ mod abandoned;
 mod address;
 mod ask;
 mod attempt_search;
+mod books;
 mod columns;
 mod connect;
 #[cfg(test)]

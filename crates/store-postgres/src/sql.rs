@@ -18,3 +18,6 @@ pub(crate) const CHANGE_ALL: &str = filled!(
 
 /// Query for orders (`order.sql`), without its condition.
 pub const ORDERS: &str = filled!(include_str!("sql/order.sql"), "{columns}" => READ);
+
+/// Query for the sums of the balance transactions of days (`category_sums.sql`).
+pub const CATEGORY_SUMS: &str = include_str!("sql/category_sums.sql");

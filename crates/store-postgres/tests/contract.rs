@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};
-use paywright_testkit::FeedStore;
+use paywright_testkit::books_contract::BooksSubject;
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::postgres::Database;
 use paywright_testkit::storefront_contract::Shelf;
+use paywright_testkit::{BooksStore, FeedStore};
 
 struct Shop {
     // The store is dropped first, because its connections would keep the database in use.
@@ -64,3 +65,11 @@ impl FeedSubject for Shop {
 
 paywright_testkit::feed_contract!(fresh().await);
 paywright_testkit::endpoint_contract!(fresh().await);
+
+impl BooksSubject for Shop {
+    fn books_store(&self) -> Arc<dyn BooksStore> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::books_contract!(fresh().await);

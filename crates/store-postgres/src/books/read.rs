@@ -1,0 +1,493 @@
+//! Reads of the books, each one statement.
+
+use diesel::data_types::PgTimestamp;
+use diesel::deserialize::{self, QueryableByName};
+use diesel::pg::Pg;
+use diesel::row::NamedRow;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
+use paywright_app::RowQuery;
+use paywright_app::stored::{
+    StoredBalanceTransaction, StoredBookedPayout, StoredBreak, StoredCategorySum, StoredClearingAccount,
+    StoredClosedDay, StoredEntry, StoredPayout, StoredPayoutSum, StoredRowKey,
+};
+use uuid::Uuid;
+
+use crate::columns::{Values, row};
+use crate::rows::to_pg_micros;
+use crate::statement::{parameters, statement};
+
+/// Query for the state.
+#[derive(Clone)]
+pub(crate) struct ReadBooks;
+
+statement!(ReadBooks => (BigInt, SqlText), "SELECT version, state::text FROM books WHERE only_one", self {});
+
+/// Query for the ids of stored balance transactions among these.
+pub(crate) struct KnownTransactions(pub(crate) Vec<String>);
+
+statement!(KnownTransactions => SqlText,
+    "SELECT id FROM balance_transactions WHERE id = ANY (:ids::text[]) ORDER BY id",
+    self {
+        ids: Array<SqlText> = self.0,
+    }
+);
+
+/// Query for the orders of PaymentIntents.
+pub(crate) struct OrdersOfIntents(pub(crate) Vec<String>);
+
+statement!(OrdersOfIntents => (SqlText, SqlUuid),
+    concat!(
+        "SELECT provider_id, order_id FROM payment_intents WHERE provider_id = ANY (:intents::text[]) ",
+        "ORDER BY provider_id COLLATE \"C\"",
+    ),
+    self {
+        intents: Array<SqlText> = self.0,
+    }
+);
+
+row! {
+    /// Row of a balance transaction.
+    TransactionRow of StoredBalanceTransaction {
+        id as SqlText,
+        created as Timestamptz,
+        day as Nullable<SqlText>,
+        category as SqlText,
+        balance as SqlText,
+        currency as SqlText,
+        amount as BigInt,
+        fee as BigInt,
+        net as BigInt,
+        fees as SqlText,
+        description as SqlText,
+        source_kind as SqlText,
+        source_id as SqlText,
+        intent_id as Nullable<SqlText>,
+        order_id as Nullable<SqlUuid>,
+        presented_currency as Nullable<SqlText>,
+        presented_amount as Nullable<BigInt>,
+        recorded_at as Timestamptz,
+    }
+}
+
+row! {
+    /// Row of an entry of an order.
+    EntryRow of StoredEntry {
+        id as SqlText,
+        order_id as SqlUuid,
+        at as Timestamptz,
+        day as Nullable<SqlText>,
+        source_kind as SqlText,
+        source_id as SqlText,
+        postings as SqlText,
+    }
+}
+
+/// Page of rows: the key of the row after which it begins, and its length.
+pub(crate) struct Page {
+    day: Option<String>,
+    time: PgTimestamp,
+    id: String,
+    limit: i64,
+}
+
+impl Page {
+    pub(crate) fn of(query: &RowQuery) -> Self {
+        let StoredRowKey { day, time, id } = StoredRowKey::of(query);
+        Self { day, time: PgTimestamp(to_pg_micros(time)), id, limit: i64::from(query.limit) }
+    }
+}
+
+parameters!(self: Page {
+    after_day: Nullable<SqlText> = self.day,
+    after_time: Timestamptz = self.time,
+    after_id: SqlText = self.id,
+    limit: BigInt = self.limit,
+});
+
+/// Start of a query for balance transactions.
+macro_rules! transactions {
+    () => {
+        "SELECT id, created, to_char(day, 'YYYY-MM-DD'), category, balance, currency, amount, fee, net, fees::text, \
+         description, source_kind, source_id, intent_id, order_id, presented_currency, presented_amount, recorded_at \
+         FROM balance_transactions "
+    };
+}
+
+/// Start of a query for entries.
+macro_rules! entries {
+    () => {
+        "SELECT id, order_id, at, to_char(day, 'YYYY-MM-DD'), source_kind, source_id, postings::text FROM book_entries "
+    };
+}
+
+/// End of a query for a page of rows of days, by the column of their time.
+macro_rules! of_days {
+    ($time:literal) => {
+        concat!(
+            "WHERE day >= :after_day::text::date AND day <= :to::text::date AND (day, ",
+            $time,
+            ", id) > (:after_day::text::date, :after_time::timestamptz, :after_id::text) ORDER BY day, ",
+            $time,
+            ", id LIMIT :limit::bigint",
+        )
+    };
+}
+
+/// End of a query for a page of rows that other columns find, by the column of their time. A row without a day comes
+/// before those with one.
+macro_rules! in_order {
+    ($time:literal) => {
+        concat!(
+            "AND (coalesce(day, '-infinity'), ",
+            $time,
+            ", id) > (coalesce(:after_day::text::date, '-infinity'), :after_time::timestamptz, :after_id::text) ",
+            "ORDER BY day NULLS FIRST, ",
+            $time,
+            ", id LIMIT :limit::bigint",
+        )
+    };
+}
+
+/// Query for balance transactions of days; the first day is that of the page.
+pub(crate) struct TransactionsOfDays {
+    pub(crate) page: Page,
+    pub(crate) to: String,
+}
+
+statement!(TransactionsOfDays => Untyped, concat!(transactions!(), of_days!("created")), self {
+    to: SqlText = self.to,
+    ..Page = self.page,
+});
+
+/// Query for balance transactions of an order.
+pub(crate) struct TransactionsOfOrder {
+    pub(crate) page: Page,
+    pub(crate) order: Uuid,
+}
+
+statement!(TransactionsOfOrder => Untyped,
+    concat!(transactions!(), "WHERE order_id = :order::uuid ", in_order!("created")),
+    self {
+        order: SqlUuid = self.order,
+        ..Page = self.page,
+    }
+);
+
+/// Query for balance transactions of an object.
+pub(crate) struct TransactionsOfSource {
+    pub(crate) page: Page,
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+}
+
+statement!(TransactionsOfSource => Untyped,
+    concat!(
+        transactions!(),
+        "WHERE source_id = :source_id::text AND source_kind = :source_kind::text ",
+        in_order!("created"),
+    ),
+    self {
+        source_kind: SqlText = self.kind,
+        source_id: SqlText = self.id,
+        ..Page = self.page,
+    }
+);
+
+/// Query for balance transactions that a payout contains.
+pub(crate) struct TransactionsOfPayout {
+    pub(crate) page: Page,
+    pub(crate) payout: String,
+}
+
+statement!(TransactionsOfPayout => Untyped,
+    concat!(
+        transactions!(),
+        "JOIN payout_members ON transaction_id = id WHERE payout_id = :payout::text ",
+        in_order!("created"),
+    ),
+    self {
+        payout: SqlText = self.payout,
+        ..Page = self.page,
+    }
+);
+
+/// Query for entries of days; the first day is that of the page.
+pub(crate) struct EntriesOfDays {
+    pub(crate) page: Page,
+    pub(crate) to: String,
+}
+
+statement!(EntriesOfDays => Untyped, concat!(entries!(), of_days!("at")), self {
+    to: SqlText = self.to,
+    ..Page = self.page,
+});
+
+/// Query for entries of an order.
+pub(crate) struct EntriesOfOrder {
+    pub(crate) page: Page,
+    pub(crate) order: Uuid,
+}
+
+statement!(EntriesOfOrder => Untyped, concat!(entries!(), "WHERE order_id = :order::uuid ", in_order!("at")), self {
+    order: SqlUuid = self.order,
+    ..Page = self.page,
+});
+
+/// Query for entries of an object.
+pub(crate) struct EntriesOfSource {
+    pub(crate) page: Page,
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+}
+
+statement!(EntriesOfSource => Untyped,
+    concat!(
+        entries!(),
+        "WHERE source_id = :source_id::text AND source_kind = :source_kind::text ",
+        in_order!("at"),
+    ),
+    self {
+        source_kind: SqlText = self.kind,
+        source_id: SqlText = self.id,
+        ..Page = self.page,
+    }
+);
+
+/// Range of days.
+pub(crate) struct Days {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+parameters!(self: Days {
+    from: SqlText = self.from,
+    to: SqlText = self.to,
+});
+
+row! {
+    /// Sum of a category.
+    SumRow of StoredCategorySum {
+        balance as SqlText,
+        currency as SqlText,
+        category as SqlText,
+        count as BigInt,
+        gross as BigInt,
+        fee as BigInt,
+        net as BigInt,
+    }
+}
+
+/// Query for the sums of the categories (`category_sums.sql`).
+pub(crate) struct CategorySums(pub(crate) Days);
+
+statement!(CategorySums => Untyped, crate::sql::CATEGORY_SUMS, self {
+    ..Days = self.0,
+});
+
+row! {
+    /// Row of a closed day.
+    ClosedDayRow of StoredClosedDay {
+        day as SqlText,
+        hash as SqlText,
+        previous as Nullable<SqlText>,
+        timezone as SqlText,
+        closed_at as Timestamptz,
+        summary as SqlText,
+    }
+}
+
+/// Query for closed days.
+pub(crate) struct ClosedDays(pub(crate) Days);
+
+statement!(ClosedDays => Untyped,
+    concat!(
+        "SELECT to_char(day, 'YYYY-MM-DD'), hash, previous, timezone, closed_at, summary::text FROM closed_days ",
+        "WHERE day >= :from::text::date AND day <= :to::text::date ORDER BY day",
+    ),
+    self {
+        ..Days = self.0,
+    }
+);
+
+/// Row of a payout with the sum of its members.
+pub(crate) struct PayoutRow(pub(crate) StoredBookedPayout<'static>);
+
+impl QueryableByName<Pg> for PayoutRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let mut values = Values::of(row);
+        let payout = StoredPayout {
+            id: values.next::<SqlText>()?,
+            currency: values.next::<SqlText>()?,
+            amount: values.next::<BigInt>()?,
+            created: values.next::<Timestamptz>()?,
+            arrival: values.next::<Timestamptz>()?,
+            status: values.next::<SqlText>()?,
+            automatic: values.next::<Bool>()?,
+            reconciliation: values.next::<SqlText>()?,
+            balance_transaction: values.next::<Nullable<SqlText>>()?,
+            failure_balance_transaction: values.next::<Nullable<SqlText>>()?,
+            failure_code: values.next::<Nullable<SqlText>>()?,
+            trace_id: values.next::<Nullable<SqlText>>()?,
+        };
+        let mut sum = || values.next::<Nullable<BigInt>>();
+        let sum = match (sum()?, sum()?, sum()?) {
+            (Some(members), Some(known), Some(net)) => Some(StoredPayoutSum { members, known, net }),
+            (_, _, _) => None,
+        };
+        Ok(Self(StoredBookedPayout { payout, sum }))
+    }
+}
+
+/// Start of a query for payouts.
+macro_rules! payouts {
+    () => {
+        "SELECT id, payouts.currency, payouts.amount, created, arrival, status, automatic, reconciliation, \
+         balance_transaction, failure_balance_transaction, failure_code, trace_id, members, known, net \
+         FROM payouts LEFT JOIN payout_sums ON payout_id = id "
+    };
+}
+
+/// Query for a payout.
+pub(crate) struct PayoutById(pub(crate) String);
+
+statement!(PayoutById => Untyped, concat!(payouts!(), "WHERE id = :payout::text"), self {
+    payout: SqlText = self.0,
+});
+
+/// Query for the payouts of a range of creation times.
+pub(crate) struct PayoutsCreated {
+    pub(crate) from: PgTimestamp,
+    pub(crate) until: PgTimestamp,
+}
+
+statement!(PayoutsCreated => Untyped,
+    concat!(
+        payouts!(),
+        "WHERE created >= :from::timestamptz AND created < :until::timestamptz ORDER BY created, id",
+    ),
+    self {
+        from: Timestamptz = self.from,
+        until: Timestamptz = self.until,
+    }
+);
+
+/// Query for payouts that may change, or whose members are to be read.
+pub(crate) struct UnsettledPayouts {
+    pub(crate) since: PgTimestamp,
+    /// Time after which a payout was created that may still change.
+    pub(crate) changes_since: PgTimestamp,
+}
+
+statement!(UnsettledPayouts => Untyped,
+    concat!(
+        payouts!(),
+        "WHERE created >= :since::timestamptz AND status NOT IN ('failed', 'canceled') ",
+        "AND (created > :changes_since::timestamptz ",
+        "OR (payout_id IS NULL AND reconciliation IN ('completed', 'in_progress'))) ORDER BY created, id",
+    ),
+    self {
+        since: Timestamptz = self.since,
+        changes_since: Timestamptz = self.changes_since,
+    }
+);
+
+/// Query for payouts whose members add up to another amount.
+pub(crate) struct UnequalPayouts;
+
+statement!(UnequalPayouts => Untyped,
+    concat!(payouts!(), "WHERE net <> payout_sums.amount ORDER BY created, id"),
+    self {}
+);
+
+row! {
+    /// Row of a clearing account.
+    ClearingRow of StoredClearingAccount {
+        object as SqlText,
+        currency as SqlText,
+        source_kind as SqlText,
+        order_id as Nullable<SqlUuid>,
+        expected as BigInt,
+        moved as BigInt,
+        entries as BigInt,
+        transactions as BigInt,
+        latest as Timestamptz,
+        has_day as Bool,
+    }
+}
+
+/// Query for clearing accounts whose sides differ.
+pub(crate) struct OpenItems {
+    pub(crate) object: String,
+    pub(crate) currency: &'static str,
+    pub(crate) limit: i64,
+}
+
+statement!(OpenItems => Untyped,
+    concat!(
+        "SELECT object, currency, source_kind, order_id, expected, moved, entries, transactions, latest, has_day ",
+        "FROM clearing_accounts WHERE expected <> moved AND (object, currency) > (:object::text, :currency::text) ",
+        "ORDER BY object, currency LIMIT :limit::bigint",
+    ),
+    self {
+        object: SqlText = self.object,
+        currency: SqlText = self.currency,
+        limit: BigInt = self.limit,
+    }
+);
+
+row! {
+    /// Row of a break.
+    BreakRow of StoredBreak {
+        id as SqlText,
+        class as SqlText,
+        object as SqlText,
+        order_id as Nullable<SqlUuid>,
+        ours_currency as Nullable<SqlText>,
+        ours_amount as Nullable<BigInt>,
+        theirs_currency as Nullable<SqlText>,
+        theirs_amount as Nullable<BigInt>,
+        since as Timestamptz,
+        first_seen as Timestamptz,
+        gone_at as Nullable<Timestamptz>,
+        resolution as Nullable<SqlText>,
+    }
+}
+
+/// Defines queries for breaks by an index of their states.
+macro_rules! breaks {
+    ($($(#[$meta:meta])* $name:ident: $rest:literal,)*) => {$(
+        $(#[$meta])*
+        pub(crate) struct $name(pub(crate) i64);
+
+        statement!($name => Untyped, concat!(break_columns!(), $rest, " LIMIT :limit::bigint"), self {
+            limit: BigInt = self.0,
+        });
+    )*};
+}
+
+/// Start of a query for breaks.
+macro_rules! break_columns {
+    () => {
+        "SELECT id, class, object, order_id, ours_currency, ours_amount, theirs_currency, theirs_amount, since, \
+         first_seen, gone_at, resolution::text FROM book_breaks "
+    };
+}
+
+breaks! {
+    /// Query for breaks that are neither resolved nor gone.
+    OpenBreaks: "WHERE gone_at IS NULL AND resolution IS NULL ORDER BY first_seen, id",
+    /// Query for breaks that are not gone.
+    PresentBreaks: "WHERE gone_at IS NULL ORDER BY first_seen, id",
+    /// Query for all breaks, the last seen first.
+    LatestBreaks: "ORDER BY first_seen DESC, id DESC",
+}
+
+/// Query for breaks by their names.
+pub(crate) struct NamedBreaks(pub(crate) Vec<String>);
+
+statement!(NamedBreaks => Untyped,
+    concat!(break_columns!(), "WHERE id = ANY (:names::text[]) ORDER BY first_seen, id"),
+    self {
+        names: Array<SqlText> = self.0,
+    }
+);
