@@ -59,7 +59,9 @@ pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
-    BalanceSummary, BooksZone, Break, BreakClass, Correction, DaySummary, ExchangeSum, Resolution, UnknownZone,
+    BalanceSummary, BooksZone, Break, BreakClass, Correction, DaySummary, ExchangeSum, PayoutMovement, Period,
+    PeriodError, Resolution, Statement, StatementBuilder, StatementError, StatementStatus, StatementView, Sums,
+    UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
