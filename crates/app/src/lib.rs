@@ -59,9 +59,11 @@ pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
-    BalanceSummary, BooksZone, Break, BreakClass, Correction, DaySummary, ExchangeSum, PayoutMovement, Period,
-    PeriodError, Resolution, Statement, StatementBuilder, StatementError, StatementStatus, StatementView, Sums,
-    UnknownZone,
+    BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksSettings, BooksZone, Break, BreakClass,
+    BreakView, BreaksView, Comparison, Correction, DaySummary, ExchangeSum, Ledger, LedgerLine, LedgerLineView,
+    LedgerView, NOTE_LEN_MAX, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
+    PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
+    StatementError, StatementStatus, StatementView, Sums, UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;

@@ -67,6 +67,9 @@ impl App {
             Some(reason) => ReceivedEvent { status: EventStatus::Foreign, error: Some(reason), ..received },
             None => self.apply_received(received, request, other_version).await?,
         };
+        if event.update == ProviderUpdate::Balance {
+            self.waker.wake_books();
+        }
         if event.status == EventStatus::Applied {
             // The commit of its change has stored the event.
             log::outcome(&event);

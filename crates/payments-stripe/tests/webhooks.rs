@@ -132,8 +132,6 @@ fn each_event_type_becomes_its_update() {
         assert_eq!(update(&format!("payout.{kind}"), &payout), ProviderUpdate::Balance, "{kind}");
     }
     assert_eq!(update("balance.available", &json!({ "object": "balance", "available": [] })), ProviderUpdate::Balance);
-    assert!(ProviderUpdate::Balance.moves_balance() && ProviderUpdate::Proceeds(intent()).moves_balance());
-    assert!(!ProviderUpdate::Nothing.moves_balance() && !ProviderUpdate::ReadRequired(intent()).moves_balance());
     for kind in ["charge.succeeded", "customer.created", "payouts.paid", "balance_settings.updated", "something.new"] {
         assert_eq!(update(kind, &json!({ "id": "x" })), ProviderUpdate::Nothing, "{kind}");
     }

@@ -1,7 +1,10 @@
 //! The command line.
 
+mod books;
+
 use std::path::PathBuf;
 
+pub(crate) use self::books::{BooksCommand, BooksOptions, PeriodOptions, TableFormat};
 use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_app::AttemptOutcome;
@@ -57,6 +60,8 @@ pub(crate) enum Command {
     Explain(ExplainOptions),
     /// Compare every order with what Stripe lists, and print the differences; exit code 1 if there are any.
     Audit(AuditOptions),
+    /// Read the books: statements, taxes, payouts, what does not agree with Stripe, and exports for accounting programs.
+    Books(BooksOptions),
     /// Copy a SQLite database to a new file while it is in use.
     Backup(BackupOptions),
     /// After a restore from a backup: read from Stripe what the backup does not have, and list the lost orders; exit

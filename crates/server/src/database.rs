@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Carts, Endpoints, Feed, PriceList, Store};
+use paywright_app::{Books, Carts, Endpoints, Feed, PriceList, Store};
 use paywright_domain::id::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
@@ -76,11 +76,12 @@ pub(crate) struct Stores {
     pub(crate) prices: Arc<dyn PriceList>,
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) endpoints: Arc<dyn Endpoints>,
+    pub(crate) books: Arc<dyn Books>,
     pub(crate) installation: InstallationId,
 }
 
 impl Stores {
-    async fn of<T: Store + Carts + PriceList + Feed + Endpoints + 'static>(store: T) -> Result<Self, Failure> {
+    async fn of<T: Store + Carts + PriceList + Feed + Endpoints + Books + 'static>(store: T) -> Result<Self, Failure> {
         let store = Arc::new(store);
         let installation = store.installation().await?.id;
         Ok(Self {
@@ -88,7 +89,8 @@ impl Stores {
             carts: Arc::<T>::clone(&store),
             prices: Arc::<T>::clone(&store),
             feed: Arc::<T>::clone(&store),
-            endpoints: store,
+            endpoints: Arc::<T>::clone(&store),
+            books: store,
             installation,
         })
     }

@@ -20,6 +20,7 @@ use crate::cli::DevOptions;
 use crate::database::{Database, Schema};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
+use crate::settings::books::BooksSection;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
 use crate::worker::Keep;
@@ -120,6 +121,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
             allowed_networks: vec!["127.0.0.0/8".parse()?, "::1/128".parse()?],
             ..SenderSettings::default()
         },
+        books: BooksSection::default(),
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     store_key(api, &key).await?;

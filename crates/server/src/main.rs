@@ -3,6 +3,7 @@
 
 mod audit;
 mod backup;
+mod books;
 mod cli;
 mod database;
 mod demo;
@@ -59,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Backup(options) => backup::run(options).await,
         Command::Audit(options) => return finding(audit::run(options).await),
         Command::Recover(options) => return finding(recover::run(options).await),
+        Command::Books(options) => return finding(books::run(options).await),
     };
     ended(done)
 }

@@ -4,7 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront};
+use paywright_app::{
+    App, Bookkeeper, BookkeeperPorts, Books, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts,
+    Storefront,
+};
 use paywright_domain::Currency;
 use paywright_domain::id::InstallationId;
 use paywright_domain::storefront::CountryCode;
@@ -17,6 +20,7 @@ use secrecy::SecretString;
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
+use crate::settings::books::BooksSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
 use crate::worker::{Keep, Worker, WorkerSignal};
@@ -46,12 +50,14 @@ pub(crate) struct Wiring {
     pub(crate) rate_limits: RateLimits,
     /// Sender of outgoing webhooks.
     pub(crate) webhooks: SenderSettings,
+    pub(crate) books: BooksSection,
 }
 
 /// A wired service that does not answer requests yet.
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) waker: Arc<WorkerSignal>,
+    bookkeeper: Option<Bookkeeper>,
     keep: Keep,
     drain: Duration,
 }
@@ -84,6 +90,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         trusted_proxies: settings.http.trusted_proxies.clone(),
         rate_limits: settings.limits.rate_limits(settings.clients_seen()),
         webhooks,
+        books: settings.books.clone(),
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -103,12 +110,13 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
-    let Stores { orders, carts, prices, feed, endpoints, installation } = wiring.stores;
+    let Stores { orders, carts, prices, feed, endpoints, books, installation } = wiring.stores;
     let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
-    let app = use_cases(orders, &gateway, settings, &waker);
+    let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker);
+    let keeper = bookkeeper((books, orders), &gateway, &wiring.books, &app);
     let publisher = publisher.warning_through(&app);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
@@ -127,7 +135,8 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         shutdown: Shutdown::default(),
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
-    Ok(Service { api, waker, keep: wiring.keep, drain: wiring.drain })
+    let bookkeeper = wiring.books.enabled().then_some(keeper);
+    Ok(Service { api, waker, bookkeeper, keep: wiring.keep, drain: wiring.drain })
 }
 
 /// The gateway to Stripe for one installation.
@@ -153,6 +162,24 @@ pub(crate) fn use_cases(
         waker: Arc::<WorkerSignal>::clone(waker),
     };
     App::new(ports, settings)
+}
+
+/// The use cases of the books, which read Stripe behind all others.
+pub(crate) fn bookkeeper(
+    (books, orders): (Arc<dyn Books>, Arc<dyn Store>),
+    gateway: &StripeGateway,
+    settings: &BooksSection,
+    app: &App,
+) -> Bookkeeper {
+    let ports = BookkeeperPorts {
+        books,
+        orders: Arc::<dyn Store>::clone(&orders),
+        cursors: orders,
+        balance: Arc::new(gateway.for_books()),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    };
+    Bookkeeper::new(ports, settings.settings(), app)
 }
 
 /// The use cases of the feed and of outgoing webhooks.
@@ -191,9 +218,9 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, waker, keep, drain } = service;
+    let Service { api, waker, bookkeeper, keep, drain } = service;
     let shutdown = api.shutdown.clone();
-    let worker = Worker::start(&api.app, &api.storefront, &api.publisher, &waker, keep);
+    let worker = Worker::start(&api.app, &api.storefront, &api.publisher, bookkeeper, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, FeedRetention, Publisher, Storefront, StorefrontError, WorkerWaker};
+use paywright_app::{App, Bookkeeper, FeedRetention, Publisher, Storefront, StorefrontError, WorkerWaker};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::publish;
 use crate::world::now;
+use crate::{books, publish};
 
 /// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
 const LOOPS: usize = 2;
@@ -30,6 +30,7 @@ pub(crate) struct WorkerSignal {
     tasks: Notify,
     pub(crate) relay: Notify,
     pub(crate) deliverer: Notify,
+    pub(crate) books: Notify,
 }
 
 impl WorkerWaker for WorkerSignal {
@@ -43,6 +44,10 @@ impl WorkerWaker for WorkerSignal {
 
     fn wake_deliverer(&self) {
         self.deliverer.notify_one();
+    }
+
+    fn wake_books(&self) {
+        self.books.notify_one();
     }
 }
 
@@ -58,6 +63,7 @@ impl Worker {
         app: &App,
         storefront: &Storefront,
         publisher: &Publisher,
+        bookkeeper: Option<Bookkeeper>,
         waker: &Arc<WorkerSignal>,
         keep: Keep,
     ) -> Self {
@@ -69,7 +75,8 @@ impl Worker {
             tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::delete_old_events(publisher.clone(), keep.feed, stopped.clone())),
         ];
-        Self { loops: (0..LOOPS).map(task_loop).chain(others).collect(), stop }
+        let books = bookkeeper.map(|it| tokio::spawn(books::keep(it, Arc::clone(waker), stopped.clone())));
+        Self { loops: (0..LOOPS).map(task_loop).chain(others).chain(books).collect(), stop }
     }
 
     /// Waits until every step that has begun is complete, for at most `timeout`. A step that is cut off then is

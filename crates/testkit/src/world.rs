@@ -91,4 +91,6 @@ impl WorkerWaker for CountingWaker {
     fn wake_deliverer(&self) {
         self.deliverer.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn wake_books(&self) {}
 }

@@ -26,11 +26,11 @@ pub struct Break {
     pub first_seen: Timestamp,
     /// Time at which it was found to be gone; `None` while it exists.
     pub gone_at: Option<Timestamp>,
-    /// How an operator resolved it.
+    /// Resolution by an operator.
     pub resolution: Option<Resolution>,
 }
 
-/// How an operator resolved a break.
+/// Resolution of a break by an operator or an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// Time of the resolution.
@@ -87,7 +87,89 @@ variant_names! {
     }
 }
 
+impl BreakClass {
+    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. The others
+    /// are about one record, and stay until they are resolved.
+    pub const fn is_compared(self) -> bool {
+        match self {
+            Self::MissingThere
+            | Self::MissingHere
+            | Self::Amount
+            | Self::Currency
+            | Self::Link
+            | Self::Duplicate
+            | Self::PayoutSum
+            | Self::Balance => true,
+            Self::FeeSum | Self::UnknownCategory | Self::History => false,
+        }
+    }
+
+    /// Next step of a person about a break of this class.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Self::MissingThere => {
+                "run `paywright explain` for the order, and look at the payment in Stripe's Dashboard"
+            }
+            Self::MissingHere => "run `paywright explain` for the order: it settles what Stripe has moved",
+            Self::Amount => "compare the object in Stripe's Dashboard with `paywright explain` for the order",
+            Self::FeeSum => "compare the balance transaction in Stripe's Dashboard, and ask Stripe's support",
+            Self::Currency => "compare the currency of the object in Stripe's Dashboard with the order's",
+            Self::Link => {
+                "if another program uses the Stripe account, set `books.shared_account`; else look at the payment in Stripe's Dashboard"
+            }
+            Self::Duplicate => {
+                "look at the balance transactions of the object in Stripe's Dashboard, and ask Stripe's support"
+            }
+            Self::PayoutSum => {
+                "run `paywright books payout` for it, and compare it with the payout in Stripe's Dashboard"
+            }
+            Self::Balance => "compare Stripe's balance report with `paywright books statement` day by day",
+            Self::UnknownCategory => {
+                "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
+            }
+            Self::History => "compare the database with its backups: a closed day was changed",
+        }
+    }
+}
+
 impl Break {
+    /// Break of an object, without amounts.
+    pub(super) fn new(class: BreakClass, object: &str, since: Timestamp, now: Timestamp) -> Self {
+        Self {
+            id: format!("{}:{object}", class.name()),
+            class,
+            object: object.to_owned(),
+            order: None,
+            ours: None,
+            theirs: None,
+            since,
+            first_seen: now,
+            gone_at: None,
+            resolution: None,
+        }
+    }
+
+    /// This break, found after it was stored as `known`: it keeps the time at which it was first seen, unless it was gone,
+    /// and its resolution, unless its amounts have changed.
+    pub(super) fn after(&self, known: &Self) -> Self {
+        let is_same = (known.ours, known.theirs, known.gone_at) == (self.ours, self.theirs, None);
+        Self {
+            first_seen: if known.gone_at.is_none() { known.first_seen } else { self.first_seen },
+            resolution: known.resolution.clone().filter(|_| is_same),
+            ..self.clone()
+        }
+    }
+
+    /// Amount that Stripe has less the one that the orders or the books have. `None` if the currencies differ.
+    pub fn difference(&self) -> Option<SignedMoney> {
+        match (self.ours, self.theirs) {
+            (Some(ours), Some(theirs)) => theirs.minus(ours).ok(),
+            (None, Some(theirs)) => Some(theirs),
+            (Some(ours), None) => ours.negated().ok(),
+            (None, None) => None,
+        }
+    }
+
     /// Whether it exists and is not resolved.
     pub const fn is_open(&self) -> bool {
         self.gone_at.is_none() && self.resolution.is_none()

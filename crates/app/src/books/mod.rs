@@ -1,15 +1,37 @@
-//! Books of the installation: walks through Stripe's balance, statements of days, and what does not agree.
+//! Books of the installation: what moved the balance at Stripe and what the orders expect, statements of days, and what
+//! does not agree.
 
+mod amounts;
+mod bookkeeper;
 mod breaks;
 mod builder;
+mod closing;
+mod compare;
 mod days;
+mod ledger;
+mod orders;
+mod payouts;
+mod reading;
+mod reads;
 #[cfg(test)]
 mod samples;
 mod statement;
+mod statements;
 mod summary;
+mod transactions;
+mod views;
 
+pub use self::bookkeeper::{Bookkeeper, BookkeeperPorts, BooksError, BooksSettings};
 pub use self::breaks::{Break, BreakClass, Resolution};
 pub use self::builder::StatementBuilder;
+pub use self::compare::Comparison;
 pub use self::days::{BooksZone, UnknownZone};
+pub use self::ledger::{Ledger, LedgerLine};
+pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent};
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
+pub use self::statements::NoStatement;
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};
+pub use self::views::{
+    BreakView, BreaksView, LedgerLineView, LedgerView, PayoutMemberView, PayoutView, PostingView, ResolutionView,
+    SignedAmountView,
+};

@@ -49,15 +49,15 @@ pub struct BalanceSummary {
 pub struct PayoutMovement {
     /// Day of whose statement it is part.
     pub day: Day,
-    /// Its id.
+    /// Id of the balance transaction.
     pub id: BalanceTransactionId,
     /// Payout, where Stripe names it.
     pub payout: Option<PayoutId>,
     /// Balance that it moves.
     pub balance: BalanceType,
-    /// Its category.
+    /// Category of the balance transaction.
     pub category: ReportingCategory,
-    /// Its net amount.
+    /// Net amount of the balance transaction.
     pub net: SignedMoney,
     /// Amount of the balance after it and all balance transactions before it.
     pub after: SignedMoney,
@@ -68,13 +68,13 @@ pub struct PayoutMovement {
 pub struct Correction {
     /// Day on which Stripe created it.
     pub day: Day,
-    /// Its id.
+    /// Id of the balance transaction.
     pub id: BalanceTransactionId,
     /// Balance that it moves.
     pub balance: BalanceType,
-    /// Its category.
+    /// Category of the balance transaction.
     pub category: ReportingCategory,
-    /// Its net amount.
+    /// Net amount of the balance transaction.
     pub net: SignedMoney,
     /// Payout, where it is one of a payout.
     pub payout: Option<PayoutId>,
@@ -106,7 +106,7 @@ pub enum StatementError {
     /// The amounts of a balance transaction cannot be added.
     #[error("balance transaction {id} cannot be booked: {source}")]
     Row {
-        /// Its id.
+        /// Id of the balance transaction.
         id: BalanceTransactionId,
         /// Why.
         source: EntryError,
@@ -114,7 +114,7 @@ pub enum StatementError {
     /// A balance transaction is of the time before the first day.
     #[error("balance transaction {id} is part of the opening balance")]
     BeforeFirstDay {
-        /// Its id.
+        /// Id of the balance transaction.
         id: BalanceTransactionId,
     },
     /// Balance transactions are not in the order of their days, creation times and ids, or one was given twice.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use paywright_domain::books::{
     BalanceTransaction, BalanceType, Day, Entry, Payout, ReportingCategory, SignedMoney, Source,
 };
-use paywright_domain::id::{BalanceTransactionId, PayoutId};
+use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
 use paywright_domain::{Currency, IntentId, OrderId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,9 @@ pub trait Books: Send + Sync {
 
     /// Finds the orders of PaymentIntents, past ones included; those of no order are left out.
     async fn orders_of_intents(&self, intents: &[IntentId]) -> Result<Vec<(IntentId, OrderId)>, StoreError>;
+
+    /// Reads the numbers of orders; those of no order are left out.
+    async fn order_numbers(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, OrderNumber)>, StoreError>;
 
     /// Reads a page of balance transactions, by day, creation time and id.
     async fn transactions(&self, query: &RowQuery) -> Result<Vec<BookedTransaction>, StoreError>;
@@ -183,7 +186,7 @@ pub struct BookedEntry {
 /// Query for a page of balance transactions or entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowQuery {
-    /// Which rows are read.
+    /// Condition on the rows.
     pub filter: RowFilter,
     /// Last row of the page before: its day, time and id.
     pub after: Option<(Option<Day>, Timestamp, String)>,
@@ -290,7 +293,7 @@ pub const PAYOUT_CHANGES_SECONDS: u32 = 14 * 86_400;
 pub struct BookedPayout {
     /// The payout.
     pub payout: Payout,
-    /// Its members, once they are read.
+    /// Sum of its members, once they are read.
     pub members: Option<MemberSum>,
 }
 
@@ -333,6 +336,13 @@ pub struct ClearingItem {
     pub latest: Timestamp,
     /// Whether an entry or a balance transaction has a day: otherwise, all of it was before the first day.
     pub has_day: bool,
+}
+
+impl ClearingKey {
+    /// Name of the account `item`.
+    pub fn of(item: &ClearingItem) -> Self {
+        Self { object: item.source.to_string(), currency: item.expected.currency() }
+    }
 }
 
 /// Query for breaks.

@@ -78,6 +78,9 @@ pub trait WorkerWaker: Send + Sync {
 
     /// Wakes the deliverer when events were put into queues.
     fn wake_deliverer(&self);
+
+    /// Wakes the bookkeeper when Stripe has reported a change of the balance.
+    fn wake_books(&self);
 }
 
 #[cfg(test)]

@@ -117,20 +117,6 @@ impl ProviderUpdate {
             Self::Balance | Self::Nothing => None,
         }
     }
-
-    /// Whether the event says that the balance at Stripe has a new movement, or that a payout changed, so that reading
-    /// them now finds something. The books find it without the event too, later.
-    pub const fn moves_balance(&self) -> bool {
-        match self {
-            Self::Balance | Self::Proceeds(_) => true,
-            Self::Intent(_)
-            | Self::Refund(_)
-            | Self::Dispute(_)
-            | Self::Notice { .. }
-            | Self::ReadRequired(_)
-            | Self::Nothing => false,
-        }
-    }
 }
 
 /// Why a webhook is refused.

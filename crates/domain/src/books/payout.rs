@@ -67,7 +67,7 @@ parsed_by_name! { PayoutStatus: "a status of a payout" }
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reconciliation {
-    /// They may be listed.
+    /// Listed in full.
     Completed,
     /// Stripe has not found all of them yet.
     InProgress,

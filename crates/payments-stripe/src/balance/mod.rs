@@ -8,7 +8,9 @@ mod sums;
 use std::fmt::Display;
 
 use async_trait::async_trait;
-use paywright_app::{BalancePage, BalanceSum, CreatedRange, GatewayError, ProviderBalance, ReportedTransaction};
+use paywright_app::{
+    BalancePage, BalanceSum, CreatedRange, GatewayError, PaymentGateway, ProviderBalance, ReportedTransaction,
+};
 use paywright_domain::Currency;
 use paywright_domain::books::{Payout, SignedMoney};
 use paywright_domain::id::{BalanceTransactionId, PayoutId};
@@ -64,6 +66,10 @@ impl ProviderBalance for StripeGateway {
 
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError> {
         sums::sums_of(&self.client().get(&RetrieveBalance {}).await.map_err(gateway_error)?.value)
+    }
+
+    fn clock_difference_seconds(&self) -> Option<i64> {
+        PaymentGateway::clock_difference_seconds(self)
     }
 }
 

@@ -2,6 +2,7 @@
 //! also be given as `…_FILE`, the name of a file that holds it.
 
 mod auth;
+pub(crate) mod books;
 mod database;
 pub(crate) mod http;
 mod limits;
@@ -22,6 +23,7 @@ use toml::{Table, Value};
 
 use crate::Failure;
 use crate::settings::auth::Auth;
+use crate::settings::books::BooksSection;
 use crate::settings::database::DatabaseSettings;
 pub(crate) use crate::settings::http::Http;
 pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
@@ -44,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) storefront: Storefront,
     pub(crate) limits: Limits,
     pub(crate) feed: Feed,
+    pub(crate) books: BooksSection,
     webhooks: Webhooks,
 }
 

@@ -6,6 +6,7 @@ use serde::forward_to_deserialize_any;
 use strsim::damerau_levenshtein;
 
 use crate::settings::auth::Auth;
+use crate::settings::books::BooksSection;
 use crate::settings::database::DatabaseSettings;
 use crate::settings::http::Http;
 use crate::settings::limits::Limits;
@@ -22,7 +23,7 @@ const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 9] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 10] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -33,6 +34,7 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 9] {
         ("limits", keys_of::<Limits>()),
         ("feed", keys_of::<Feed>()),
         ("webhooks", keys_of::<Webhooks>()),
+        ("books", keys_of::<BooksSection>()),
     ]
 }
 

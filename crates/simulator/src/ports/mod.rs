@@ -311,6 +311,8 @@ impl WorkerWaker for ProcessPorts {
     fn wake_relay(&self) {}
 
     fn wake_deliverer(&self) {}
+
+    fn wake_books(&self) {}
 }
 
 /// Store of a process, whose calls wait for the scheduler.

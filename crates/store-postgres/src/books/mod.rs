@@ -11,7 +11,7 @@ use paywright_app::{
     Versioned,
 };
 use paywright_domain::books::Day;
-use paywright_domain::id::BalanceTransactionId;
+use paywright_domain::id::{BalanceTransactionId, OrderNumber};
 use paywright_domain::{IntentId, OrderId};
 use uuid::Uuid;
 
@@ -112,6 +112,13 @@ impl Books for PostgresStore {
         let orders: Result<Vec<(String, Uuid)>, Failure> = self.rows(read::OrdersOfIntents(intents)).await;
         let column = Column("payment_intents", "provider_id");
         restored(orders, |(intent, order)| Ok((column.read(IntentId::new(intent))?, OrderId(order))))
+    }
+
+    async fn order_numbers(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, OrderNumber)>, StoreError> {
+        let orders = orders.iter().map(|it| it.0).collect();
+        let numbers: Result<Vec<(Uuid, String)>, Failure> = self.rows(read::OrderNumbers(orders)).await;
+        let column = Column("orders", "number");
+        restored(numbers, |(order, number)| Ok((OrderId(order), column.read(OrderNumber::parse(&number))?)))
     }
 
     async fn transactions(&self, query: &RowQuery) -> Result<Vec<BookedTransaction>, StoreError> {

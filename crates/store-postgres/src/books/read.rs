@@ -45,6 +45,16 @@ statement!(OrdersOfIntents => (SqlText, SqlUuid),
     }
 );
 
+/// Query for the numbers of orders.
+pub(crate) struct OrderNumbers(pub(crate) Vec<Uuid>);
+
+statement!(OrderNumbers => (SqlUuid, SqlText),
+    "SELECT id, number FROM orders WHERE id = ANY (:orders::uuid[]) ORDER BY id",
+    self {
+        orders: Array<SqlUuid> = self.0,
+    }
+);
+
 row! {
     /// Row of a balance transaction.
     TransactionRow of StoredBalanceTransaction {

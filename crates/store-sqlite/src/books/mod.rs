@@ -10,7 +10,7 @@ use paywright_app::{
     ClearingItem, ClearingKey, ClosedDay, PayoutQuery, RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::Day;
-use paywright_domain::id::BalanceTransactionId;
+use paywright_domain::id::{BalanceTransactionId, OrderNumber};
 use paywright_domain::{IntentId, OrderId};
 
 use crate::SqliteStore;
@@ -34,6 +34,11 @@ impl Books for SqliteStore {
     async fn orders_of_intents(&self, intents: &[IntentId]) -> Result<Vec<(IntentId, OrderId)>, StoreError> {
         let intents = intents.to_vec();
         self.read_many(move |db| read::orders_of_intents(db, &intents)).await
+    }
+
+    async fn order_numbers(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, OrderNumber)>, StoreError> {
+        let orders = orders.to_vec();
+        self.read_many(move |db| read::order_numbers(db, &orders)).await
     }
 
     async fn transactions(&self, query: &RowQuery) -> Result<Vec<BookedTransaction>, StoreError> {

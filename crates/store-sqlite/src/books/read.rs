@@ -13,7 +13,7 @@ use paywright_app::{
     ClearingKey, ClosedDay, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 use paywright_domain::books::{Day, PayoutStatus, Reconciliation};
-use paywright_domain::id::BalanceTransactionId;
+use paywright_domain::id::{BalanceTransactionId, OrderNumber};
 use paywright_domain::{IntentId, OrderId};
 
 use super::tables::{
@@ -22,7 +22,7 @@ use super::tables::{
 };
 use crate::failure::Failure;
 use crate::rows::Column;
-use crate::schema::payment_intents;
+use crate::schema::{orders, payment_intents};
 
 /// Largest number of ids in one statement.
 const IDS_AT_ONCE: usize = 500;
@@ -64,6 +64,23 @@ pub(super) fn orders_of_intents(
         Ok((column("provider_id").read(IntentId::new(intent))?, order))
     };
     orders.into_iter().map(restore).collect()
+}
+
+pub(super) fn order_numbers(
+    db: &mut SqliteConnection,
+    orders: &[OrderId],
+) -> Result<Vec<(OrderId, OrderNumber)>, Failure> {
+    let mut numbers = Vec::new();
+    let column = |name| Column("orders", name);
+    for some in orders.chunks(IDS_AT_ONCE) {
+        let ids = some.iter().map(|it| it.0.as_bytes().as_slice());
+        let stored = orders::table.filter(orders::id.eq_any(ids));
+        for (id, number) in stored.select((orders::id, orders::number)).load::<(Vec<u8>, String)>(db)? {
+            let id = OrderId(column("id").uuid(&id)?);
+            numbers.push((id, column("number").read(OrderNumber::parse(&number))?));
+        }
+    }
+    Ok(numbers)
 }
 
 /// Query for the page of a table: rows of the filter, by day, time and id, after those of the page before.

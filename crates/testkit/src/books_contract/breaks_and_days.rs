@@ -86,6 +86,7 @@ fn closed(n: u8) -> ClosedDay {
                 payout: (n > 2).then(|| po(1)),
             }],
             exchange: vec![ExchangeSum { amount }],
+            payouts: Vec::new(),
             rows_hash: "é".into(),
         },
     }

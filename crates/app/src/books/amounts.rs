@@ -1,0 +1,68 @@
+//! Sums of balances by balance and currency.
+
+use std::collections::BTreeMap;
+
+use paywright_domain::books::{BalanceType, SignedMoney};
+use paywright_domain::money::MoneyError;
+
+use crate::{BalanceAmount, BalanceSum};
+
+/// Sums of amounts by balance and currency, in this order. Sums of zero are left out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Balances(BTreeMap<(BalanceType, &'static str), SignedMoney>);
+
+impl Balances {
+    /// Adds an amount to its balance.
+    pub(super) fn add(&mut self, balance: BalanceType, amount: SignedMoney) -> Result<(), MoneyError> {
+        let key = (balance, amount.currency().code());
+        let sum = self.0.get(&key).copied().unwrap_or(SignedMoney::zero(amount.currency()));
+        self.0.insert(key, sum.plus(amount)?);
+        Ok(())
+    }
+
+    /// Sums of amounts.
+    pub(super) fn of(amounts: &[BalanceAmount]) -> Result<Self, MoneyError> {
+        let mut balances = Self::default();
+        for each in amounts {
+            balances.add(each.balance, each.amount)?;
+        }
+        Ok(balances)
+    }
+
+    /// Sums that Stripe reports, available and pending together.
+    pub(super) fn reported(sums: &[BalanceSum]) -> Result<Self, MoneyError> {
+        let mut balances = Self::default();
+        for each in sums {
+            balances.add(each.balance, each.available)?;
+            balances.add(each.balance, each.pending)?;
+        }
+        Ok(balances)
+    }
+
+    /// These sums less others.
+    pub(super) fn less(mut self, others: &Self) -> Result<Self, MoneyError> {
+        for ((balance, _), amount) in &others.0 {
+            self.add(*balance, amount.negated()?)?;
+        }
+        Ok(self)
+    }
+
+    /// These sums and others.
+    pub(super) fn with(mut self, others: &Self) -> Result<Self, MoneyError> {
+        for ((balance, _), amount) in &others.0 {
+            self.add(*balance, *amount)?;
+        }
+        Ok(self)
+    }
+
+    /// Sum of a balance in the currency of `like`.
+    pub(super) fn sum_like(&self, balance: BalanceType, like: SignedMoney) -> SignedMoney {
+        self.0.get(&(balance, like.currency().code())).copied().unwrap_or(SignedMoney::zero(like.currency()))
+    }
+
+    /// The sums that are not zero, by balance and currency.
+    pub(super) fn amounts(&self) -> Vec<BalanceAmount> {
+        let amounts = self.0.iter().filter(|(_, amount)| !amount.is_zero());
+        amounts.map(|((balance, _), amount)| BalanceAmount { balance: *balance, amount: *amount }).collect()
+    }
+}

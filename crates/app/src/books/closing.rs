@@ -1,0 +1,53 @@
+//! Days: when one is closed, and its statement.
+
+use paywright_domain::Timestamp;
+use paywright_domain::books::Day;
+
+use super::amounts::Balances;
+use super::bookkeeper::{Bookkeeper, BooksError};
+use super::statement::{Period, Statement, StatementStatus};
+use crate::{BooksChanges, BooksState, ClosedDay, ClosedRef, CreatedRange, Versioned};
+
+/// Time after a day's end at which it is closed, in seconds: until then Stripe may list more of its movements.
+const CLOSED_AFTER_SECONDS: u32 = 3600;
+
+impl Bookkeeper {
+    /// Closes the first open day, if it is over and everything of it is read. Its movements, and those of the day before,
+    /// are read once more: what is found later is a correction. Returns whether a day was closed.
+    pub(super) async fn close_a_day(&self, books: Versioned<BooksState>, now: Timestamp) -> Result<bool, BooksError> {
+        let zone = &self.settings.zone;
+        let day = books.value.first_open_day();
+        let Some(next) = day.next() else { return Ok(false) };
+        let (start, end) = (zone.start_of(day), zone.start_of(next));
+        let is_read = books.value.opening.is_some() && books.value.transactions_until >= end;
+        if !is_read || now < end.plus_seconds(CLOSED_AFTER_SECONDS) {
+            return Ok(false);
+        }
+        let from = day.previous().map_or(start, |it| zone.start_of(it));
+        let books = self.read_range(books, CreatedRange { from, until: end }).await?;
+        let access = self.access();
+        let opening = access.before_open_days(&books.value).await?;
+        let summary = access.summary_of_rows(&opening.amounts(), zone, day, day).await?;
+        let previous = books.value.closed.as_ref().map(|it| it.hash.clone());
+        let (period, status) = (Period::day(day), StatementStatus::Closed);
+        let statement = Statement::new(period, zone.name(), status, summary.clone(), previous.clone())?;
+        let hash = statement.hash().unwrap_or_default().to_owned();
+        let (timezone, closed_at) = (zone.name().to_owned(), self.clock.now());
+        let closed = ClosedDay { day, hash: hash.clone(), previous, timezone, closed_at, summary };
+        let state = BooksState { closed: Some(ClosedRef { day, hash }), ..books.value };
+        self.commit(BooksChanges { days: vec![closed], ..BooksChanges::new(books.version, state) }).await?;
+        Ok(true)
+    }
+
+    /// Balances at the start of the first open day. Before the opening balances are known, nothing.
+    pub(super) async fn before_open_days(&self, state: &BooksState) -> Result<Balances, BooksError> {
+        self.access().before_open_days(state).await
+    }
+}
+
+impl BooksState {
+    /// First day that is not closed.
+    pub fn first_open_day(&self) -> Day {
+        self.closed.as_ref().map_or(self.first_day, |it| it.day.next().unwrap_or(it.day))
+    }
+}

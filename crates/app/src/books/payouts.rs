@@ -1,0 +1,98 @@
+//! Payouts and what they contain.
+
+use std::collections::BTreeMap;
+
+use paywright_domain::Timestamp;
+use paywright_domain::books::{Payout, Reconciliation};
+use paywright_domain::id::{BalanceTransactionId, PayoutId};
+
+use super::bookkeeper::{Bookkeeper, BooksError};
+use crate::{
+    BookedPayout, BooksChanges, BooksState, CreatedRange, GatewayError, PAYOUT_CHANGES_SECONDS, PayoutQuery, Versioned,
+};
+
+impl Bookkeeper {
+    /// Reads the payouts that are new or may have changed, and once each what a payout contains when Stripe has listed
+    /// it. Reading it again would cost as many calls each time.
+    pub(super) async fn read_payouts(
+        &self,
+        books: Versioned<BooksState>,
+        now: Timestamp,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let settled = now.minus_seconds(PAYOUT_CHANGES_SECONDS);
+        let range = CreatedRange { from: books.value.payouts_until.min(settled), until: now.plus_seconds(1) };
+        let books = self.read_new_payouts(books, range, now).await?;
+        let since = books.value.start.minus_seconds(PAYOUT_CHANGES_SECONDS);
+        let unsettled = self.books.payouts(&PayoutQuery::Unsettled { since, now }).await?;
+        let mut books = books;
+        for each in unsettled {
+            let payout =
+                if each.payout.created < range.from { self.read_payout(each.payout).await? } else { each.payout };
+            if each.members.is_none() && payout.reconciliation == Reconciliation::Completed {
+                books = self.read_members(books, payout).await?;
+            }
+        }
+        Ok(books)
+    }
+
+    async fn read_new_payouts(
+        &self,
+        mut books: Versioned<BooksState>,
+        range: CreatedRange,
+        now: Timestamp,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let mut after = None;
+        loop {
+            let page = self.balance.payouts(range, after.as_deref()).await?;
+            let payouts = self.changed(page.items).await?;
+            if !payouts.is_empty() {
+                let changes = BooksChanges { payouts, ..BooksChanges::new(books.version, books.value) };
+                books = self.commit(changes).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                let state = BooksState { payouts_until: now, ..books.value };
+                return self.commit(BooksChanges::new(books.version, state)).await;
+            }
+        }
+    }
+
+    /// Keeps those of `payouts` that are not stored, or differ from what is stored.
+    async fn changed(&self, payouts: Vec<Payout>) -> Result<Vec<Payout>, BooksError> {
+        let times = || payouts.iter().map(|it| it.created);
+        let (Some(from), Some(last)) = (times().min(), times().max()) else { return Ok(payouts) };
+        let stored = self.books.payouts(&PayoutQuery::Created { from, until: last.plus_seconds(1) }).await?;
+        let stored: BTreeMap<PayoutId, Payout> =
+            stored.into_iter().map(|it: BookedPayout| (it.payout.id.clone(), it.payout)).collect();
+        Ok(payouts.into_iter().filter(|it| stored.get(&it.id) != Some(it)).collect())
+    }
+
+    /// Reads a payout again; as it is stored if Stripe no longer has it.
+    async fn read_payout(&self, stored: Payout) -> Result<Payout, BooksError> {
+        match self.balance.payout(&stored.id).await {
+            Ok(payout) => Ok(payout),
+            Err(GatewayError::NotFound) => Ok(stored),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn read_members(
+        &self,
+        books: Versioned<BooksState>,
+        payout: Payout,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let mut members: Vec<BalanceTransactionId> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.balance.members(&payout.id, after.as_deref()).await?;
+            members.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let members = vec![(payout.id.clone(), members)];
+        let payouts = vec![payout];
+        self.commit(BooksChanges { payouts, members, ..BooksChanges::new(books.version, books.value) }).await
+    }
+}

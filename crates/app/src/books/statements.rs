@@ -1,0 +1,161 @@
+//! Statements of days and months, from the closed days and the rows of the open ones.
+
+use paywright_domain::Timestamp;
+use paywright_domain::books::Day;
+use thiserror::Error;
+
+use super::amounts::Balances;
+use super::bookkeeper::BooksError;
+use super::reads::{BooksAccess, Pages};
+use super::{BooksZone, DaySummary, Period, Statement, StatementBuilder, StatementStatus};
+use crate::{BalanceAmount, BooksState, ClosedDay};
+
+/// Why there is no statement of a period.
+#[derive(Debug, Error)]
+pub enum NoStatement {
+    /// The books have not been begun.
+    #[error("the books have not been begun: `paywright serve` or `paywright books reconcile` begins them")]
+    NotBegun,
+    /// The period ends before the first day of the books.
+    #[error("the books begin on {first}")]
+    BeforeStart {
+        /// First day of the books.
+        first: Day,
+    },
+    /// The period begins after today.
+    #[error("the period has not begun: today is {today}")]
+    NotBegunYet {
+        /// Today in the time zone of the books.
+        today: Day,
+    },
+    /// The books cannot be read.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+}
+
+impl BooksAccess {
+    /// Makes the statement of a day or a month. It is open as long as one of its days is.
+    pub async fn statement(&self, period: Period) -> Result<Statement, NoStatement> {
+        let (state, zone) = self.begun().await?;
+        let first = period.first().max(state.first_day);
+        if period.last() < state.first_day {
+            return Err(NoStatement::BeforeStart { first: state.first_day });
+        }
+        let read_until = state.reading.as_ref().map_or(state.start, |it| it.until);
+        let today = zone.day_of(self.clock.now().max(read_until)).max(state.first_open_day());
+        if first > today {
+            return Err(NoStatement::NotBegunYet { today });
+        }
+        let last = period.last().min(today);
+        Ok(self.statement_of(&state, &zone, period, (first, last)).await?)
+    }
+
+    /// State of the books and their time zone.
+    pub(super) async fn begun(&self) -> Result<(BooksState, BooksZone), NoStatement> {
+        let state = self.state().await?.ok_or(NoStatement::NotBegun)?;
+        let zone = BooksZone::parse(&state.timezone).map_err(BooksError::Zone)?;
+        Ok((state, zone))
+    }
+
+    async fn statement_of(
+        &self,
+        state: &BooksState,
+        zone: &BooksZone,
+        period: Period,
+        (first, last): (Day, Day),
+    ) -> Result<Statement, BooksError> {
+        let closed = self.books.closed_days(first, last).await?;
+        let previous = closed.first().and_then(|it| it.previous.clone());
+        let (mut summary, mut next): (Option<DaySummary>, Day) = (None, first);
+        for ClosedDay { day, summary: of_day, .. } in closed {
+            summary = Some(match summary {
+                Some(before) => before.followed_by(&of_day)?,
+                None => of_day,
+            });
+            next = day.next().unwrap_or(day);
+        }
+        let is_open = period.last() >= state.first_open_day();
+        if is_open && next <= last {
+            let opening = self.opening_of_open(state, next).await?;
+            let of_open = self.summary_of_rows(&opening, zone, next, last).await?;
+            summary = Some(match summary {
+                Some(before) => before.followed_by(&of_open)?,
+                None => of_open,
+            });
+        }
+        let previous = previous.or_else(|| state.closed.as_ref().filter(|it| it.day < first).map(|it| it.hash.clone()));
+        let status = if is_open { StatementStatus::Open } else { StatementStatus::Closed };
+        Ok(Statement::new(period, state.timezone.clone(), status, summary.unwrap_or_default(), previous)?)
+    }
+
+    /// Balances at the start of an open day.
+    async fn opening_of_open(&self, state: &BooksState, day: Day) -> Result<Vec<BalanceAmount>, BooksError> {
+        let mut balances = self.before_open_days(state).await?;
+        let from = state.first_open_day();
+        if let Some(to) = day.previous().filter(|it| *it >= from) {
+            for each in self.books.category_sums(from, to).await? {
+                balances.add(each.balance, each.net)?;
+            }
+        }
+        Ok(balances.amounts())
+    }
+
+    /// Balances at the start of the first open day. Before the opening balances are known, nothing.
+    pub(super) async fn before_open_days(&self, state: &BooksState) -> Result<Balances, BooksError> {
+        let Some(closed) = &state.closed else {
+            return Ok(Balances::of(state.opening.as_deref().unwrap_or_default())?);
+        };
+        let mut balances = Balances::default();
+        for day in self.books.closed_days(closed.day, closed.day).await? {
+            for each in &day.summary.balances {
+                balances.add(each.balance, each.closing)?;
+            }
+        }
+        Ok(balances)
+    }
+
+    /// Figures of the rows of the days from `from` to `to`, both included.
+    pub(super) async fn summary_of_rows(
+        &self,
+        opening: &[BalanceAmount],
+        zone: &BooksZone,
+        from: Day,
+        to: Day,
+    ) -> Result<DaySummary, BooksError> {
+        let mut builder = StatementBuilder::new(opening, |at: Timestamp| zone.day_of(at))?;
+        let mut pages = Pages::of_days(from, to);
+        while let Some(rows) = self.next_transactions(&mut pages).await? {
+            for row in &rows {
+                builder.add(row)?;
+            }
+        }
+        Ok(builder.finish()?)
+    }
+
+    /// Closed days whose rows no longer give their statement: somebody has changed the database. At most the last `days`
+    /// days are read.
+    pub async fn changed_days(&self, days: u16) -> Result<Vec<ClosedDay>, BooksError> {
+        let Some(state) = self.state().await? else { return Ok(vec![]) };
+        let Some(closed) = &state.closed else { return Ok(vec![]) };
+        let zone = BooksZone::parse(&state.timezone).map_err(BooksError::Zone)?;
+        let mut from = closed.day;
+        for _ in 1..days {
+            from = from.previous().filter(|it| *it >= state.first_day).unwrap_or(from);
+        }
+        let mut changed = Vec::new();
+        let mut previous: Option<ClosedDay> = None;
+        for day in self.books.closed_days(from, closed.day).await? {
+            let opening: Vec<_> = (day.summary.balances.iter())
+                .map(|it| BalanceAmount { balance: it.balance, amount: it.opening })
+                .collect();
+            let summary = self.summary_of_rows(&opening, &zone, day.day, day.day).await?;
+            let statement = Statement::of_closed_day(&ClosedDay { summary, ..day.clone() })?;
+            let follows = previous.as_ref().is_none_or(|it| day.previous.as_ref() == Some(&it.hash));
+            if statement.hash() != Some(day.hash.as_str()) || !follows {
+                changed.push(day.clone());
+            }
+            previous = Some(day);
+        }
+        Ok(changed)
+    }
+}

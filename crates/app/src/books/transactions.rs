@@ -1,0 +1,114 @@
+//! Walk through Stripe's balance transactions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paywright_domain::id::BalanceTransactionId;
+use paywright_domain::{IntentId, OrderId, Timestamp};
+
+use super::bookkeeper::{Bookkeeper, BooksError, Progress};
+use super::{Break, BreakClass};
+use crate::{BookedTransaction, BooksChanges, BooksState, BreakQuery, CreatedRange, ReportedTransaction, Versioned};
+
+/// Age below which the next walk reads balance transactions again, in seconds: one may be listed later than another that
+/// was created after it.
+const SETTLED_SECONDS: u32 = 900;
+
+/// Largest part of the past that is read before the walk's progress is committed, in seconds.
+const SLICE_SECONDS: u32 = 86_400;
+
+impl Bookkeeper {
+    /// Reads the balance transactions that were created since the last walk, at most those of a day.
+    pub(super) async fn read_transactions(
+        &self,
+        books: Versioned<BooksState>,
+        now: Timestamp,
+    ) -> Result<(Versioned<BooksState>, Progress), BooksError> {
+        let from = books.value.transactions_until;
+        let until = from.plus_seconds(SLICE_SECONDS).min(now.plus_seconds(1));
+        let books = self.read_range(books, CreatedRange { from, until }).await?;
+        let read_until = until.min(now.minus_seconds(SETTLED_SECONDS)).max(from);
+        let state = BooksState { transactions_until: read_until, ..books.value };
+        let books = self.commit(BooksChanges::new(books.version, state)).await?;
+        let progress = if until <= now { Progress::More } else { Progress::Done };
+        Ok((books, progress))
+    }
+
+    /// Reads the balance transactions that were created in `range`, and stores those that are new.
+    pub(super) async fn read_range(
+        &self,
+        mut books: Versioned<BooksState>,
+        range: CreatedRange,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let mut after = None;
+        loop {
+            let page = self.balance.transactions(range, after.as_deref()).await?;
+            books = self.store_transactions(books, page.items).await?;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(books),
+            }
+        }
+    }
+
+    /// Stores those of `reported` that are new, with what they break.
+    pub(super) async fn store_transactions(
+        &self,
+        books: Versioned<BooksState>,
+        reported: Vec<ReportedTransaction>,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let ids: Vec<BalanceTransactionId> = reported.iter().map(|it| it.transaction.id.clone()).collect();
+        let known: BTreeSet<_> = self.books.known_transactions(&ids).await?.into_iter().collect();
+        let new: Vec<_> = reported.into_iter().filter(|it| !known.contains(&it.transaction.id)).collect();
+        if new.is_empty() {
+            return Ok(books);
+        }
+        let intents: BTreeSet<IntentId> = new.iter().filter_map(|it| it.intent.clone()).collect();
+        let orders = self.books.orders_of_intents(&intents.into_iter().collect::<Vec<_>>()).await?;
+        let orders: BTreeMap<IntentId, OrderId> = orders.into_iter().collect();
+        let recorded_at = self.clock.now();
+        let booked = |it: ReportedTransaction| BookedTransaction {
+            order: it.intent.as_ref().and_then(|intent| orders.get(intent)).copied(),
+            day: self.day_in_books(&books.value, it.transaction.created),
+            intent: it.intent,
+            transaction: it.transaction,
+            recorded_at,
+        };
+        let transactions: Vec<BookedTransaction> = new.into_iter().map(booked).collect();
+        let breaks = self.breaks_of_rows(&transactions).await?;
+        let changes = BooksChanges { transactions, breaks, ..BooksChanges::new(books.version, books.value.clone()) };
+        self.commit(changes).await
+    }
+
+    /// Breaks that balance transactions are by themselves, and that are not stored yet.
+    async fn breaks_of_rows(&self, rows: &[BookedTransaction]) -> Result<Vec<Break>, BooksError> {
+        let in_books = rows.iter().filter(|it| it.day.is_some());
+        let mut found: BTreeMap<String, Break> = BTreeMap::new();
+        for each in in_books.flat_map(breaks_of_row) {
+            found.entry(each.id.clone()).or_insert(each);
+        }
+        if found.is_empty() {
+            return Ok(vec![]);
+        }
+        for known in self.books.breaks(&BreakQuery::Named(found.keys().cloned().collect())).await? {
+            found.remove(&known.id);
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+/// Breaks that a balance transaction is by itself.
+fn breaks_of_row(row: &BookedTransaction) -> Vec<Break> {
+    let transaction = &row.transaction;
+    let new = |class, object: &str| Break::new(class, object, transaction.created, row.recorded_at);
+    let mut breaks = Vec::new();
+    if transaction.check().is_err() {
+        let ours = transaction.amount.minus(transaction.fee).ok();
+        let of = new(BreakClass::FeeSum, transaction.id.as_str());
+        breaks.push(Break { order: row.order, ours, theirs: Some(transaction.net), ..of });
+    }
+    if !transaction.category.is_documented() {
+        let of = new(BreakClass::UnknownCategory, transaction.category.as_str());
+        breaks.push(Break { theirs: Some(transaction.net), ..of });
+    }
+    breaks
+}

@@ -1,0 +1,127 @@
+//! `paywright books`: reads the books, and keeps them up to date for an operator who waits for it.
+
+mod keep;
+
+use std::sync::Arc;
+
+use paywright_app::{
+    BooksAccess, BreakQuery, BreaksView, Clock, NOTE_LEN_MAX, OrderRef, OrderRefError, PayoutView, Period,
+};
+use paywright_domain::id::PayoutId;
+
+pub(crate) use self::keep::keep;
+use crate::cli::{BooksCommand, BooksOptions, PeriodOptions, TableFormat};
+use crate::database::{Schema, Stores};
+use crate::operator::operator;
+use crate::serve::{bookkeeper, gateway, use_cases};
+use crate::settings::Settings;
+use crate::worker::WorkerSignal;
+use crate::world::SystemClock;
+use crate::{Failure, say};
+
+/// Largest number of breaks that are printed.
+const BREAKS_MAX: u16 = 10_000;
+
+/// Runs a command; returns whether nothing is wrong.
+pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
+    let settings = Settings::read(options.settings.config.as_deref())?;
+    if matches!(options.command, BooksCommand::Reconcile) {
+        return reconcile(&settings).await;
+    }
+    let stores = settings.database()?.open(1, Schema::Check).await?;
+    let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock));
+    match options.command {
+        BooksCommand::Reconcile => {}
+        BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,
+        BooksCommand::Payout { payout, format } => print_payout(&access, &payout, format).await?,
+        BooksCommand::Ledger { order } => print_ledger(&stores, &access, &order).await?,
+        BooksCommand::Breaks { all, format } => print_breaks(&access, all, format).await?,
+        BooksCommand::Resolve { id, note } => resolve(&access, &id, &note).await?,
+    }
+    Ok(true)
+}
+
+/// Keeps the books up to date, and prints what does not agree. Returns whether everything does.
+async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
+    let (database, stripe) = (settings.database()?, settings.stripe_client()?);
+    let Stores { orders, books, installation, .. } = database.open(1, Schema::Check).await?;
+    let limits = settings.payments.clone().into_settings(&stripe);
+    let gateway = gateway(stripe, installation)?;
+    let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
+    let bookkeeper = bookkeeper((books, orders), &gateway, &settings.books, &app);
+    let compared = bookkeeper.reconcile().await?;
+    let view = BreaksView::new(&compared.breaks, Some(compared.expected), SystemClock.now());
+    say(view.to_text().trim_end());
+    Ok(compared.breaks.is_empty())
+}
+
+async fn print_statement(access: &BooksAccess, period: PeriodOptions, format: TableFormat) -> Result<(), Failure> {
+    let period = match (period.day, period.month) {
+        (Some(day), _) => Period::day(day),
+        (None, Some(month)) => Period::month(month.0),
+        (None, None) => return Err("give --day or --month".into()),
+    };
+    let statement = access.statement(period).await?;
+    say(&match format {
+        TableFormat::Text => statement.text().trim_end().to_owned(),
+        TableFormat::Csv => statement.csv()?.trim_end().to_owned(),
+        TableFormat::Json => statement.json()?.trim_end().to_owned(),
+    });
+    Ok(())
+}
+
+async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableFormat) -> Result<(), Failure> {
+    let missing =
+        || format!("the books have no payout {payout}: `paywright books reconcile` reads what is new at Stripe");
+    let content = access.payout(payout).await?.ok_or_else(missing)?;
+    say(&match format {
+        TableFormat::Text => content.to_text().trim_end().to_owned(),
+        TableFormat::Csv => content.to_csv().trim_end().to_owned(),
+        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::with_content(&content))?,
+    });
+    Ok(())
+}
+
+async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Result<(), Failure> {
+    let unknown = || format!("there is no order {order}");
+    let which = OrderRef::parse(order).map_err(|error| match error {
+        OrderRefError::NoSuchNumber => unknown(),
+        OrderRefError::Malformed => error.to_string(),
+    })?;
+    let order = stores.orders.order(&which).await?.ok_or_else(unknown)?.value;
+    let ledger = access.ledger(order.id).await?;
+    if ledger.lines.is_empty() {
+        say("Nothing of this order is in the books yet.");
+    } else {
+        say(ledger.to_text().trim_end());
+    }
+    Ok(())
+}
+
+async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> Result<(), Failure> {
+    let limit = BREAKS_MAX;
+    let breaks = access.breaks(&if all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }).await?;
+    let view = BreaksView::new(&breaks, None, SystemClock.now());
+    say(&match format {
+        TableFormat::Text => view.to_text().trim_end().to_owned(),
+        TableFormat::Csv => view.to_csv().trim_end().to_owned(),
+        TableFormat::Json => serde_json::to_string_pretty(&view)?,
+    });
+    Ok(())
+}
+
+async fn resolve(access: &BooksAccess, id: &str, note: &str) -> Result<(), Failure> {
+    let note = note.trim();
+    if note.is_empty() || note.chars().count() > NOTE_LEN_MAX {
+        return Err(format!("--note must have 1 to {NOTE_LEN_MAX} characters").into());
+    }
+    let by = operator().to_string();
+    let found = access.resolve(id, &by, note).await?;
+    let resolved = found.ok_or_else(|| format!("there is no break {id}: `paywright books breaks` lists them"))?;
+    say(match (&resolved.gone_at, &resolved.resolution) {
+        (Some(_), _) => "The break is gone already.",
+        (None, Some(it)) if it.note == note => "Resolved.",
+        (None, _) => "The break was resolved before.",
+    });
+    Ok(())
+}

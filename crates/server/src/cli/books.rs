@@ -1,0 +1,96 @@
+//! Options of `paywright books`.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueEnum};
+use paywright_domain::books::Day;
+use paywright_domain::id::PayoutId;
+
+use super::SettingsOptions;
+
+#[derive(Debug, Args)]
+pub(crate) struct BooksOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: BooksCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BooksCommand {
+    /// Print the statement of a day or a month: opening, movements by category, payouts, closing.
+    Statement {
+        #[command(flatten)]
+        period: PeriodOptions,
+        /// Format of the statement.
+        #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+        format: TableFormat,
+    },
+    /// Print what a payout contains, order by order.
+    Payout {
+        /// Stripe's id of the payout (po_...).
+        payout: PayoutId,
+        /// Format of the list.
+        #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+        format: TableFormat,
+    },
+    /// Print the entries of an order.
+    Ledger {
+        /// The order: its id, its number, or one of its PaymentIntents.
+        order: String,
+    },
+    /// Read what is new at Stripe, compare it with the orders, and print what does not agree; exit code 1 if there is
+    /// anything.
+    Reconcile,
+    /// Print breaks: what did not agree when the books were last compared.
+    Breaks {
+        /// Also those that are gone or resolved.
+        #[arg(long)]
+        all: bool,
+        /// Format of the list.
+        #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+        format: TableFormat,
+    },
+    /// Resolve a break with an explanation.
+    Resolve {
+        /// Name of the break, as `reconcile` prints it.
+        id: String,
+        /// Explanation.
+        #[arg(long)]
+        note: String,
+    },
+}
+
+/// The period of a statement.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PeriodOptions {
+    /// Day, such as 2026-11-24.
+    #[arg(long)]
+    pub(crate) day: Option<Day>,
+    /// Month, such as 2026-11.
+    #[arg(long)]
+    pub(crate) month: Option<Month>,
+}
+
+/// A month, by its first day.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Month(pub(crate) Day);
+
+impl FromStr for Month {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        format!("{text}-01").parse().map(Self).map_err(|_| "it must be a month, such as 2026-11")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Text for people.
+    Text,
+    /// Comma-separated values, in major units.
+    Csv,
+    /// JSON, in minor units.
+    Json,
+}

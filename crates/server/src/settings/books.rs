@@ -1,0 +1,95 @@
+//! Settings of the books.
+
+use std::str::FromStr;
+
+use paywright_app::{BooksSettings, BooksZone};
+use paywright_domain::books::Day;
+use serde::Deserialize;
+
+use crate::settings::values::{Within, flag, parsed};
+
+/// Longest period of the walks: a day.
+const WALK_SECONDS_MAX: u32 = 24 * 3600;
+
+/// Longest time of grace: a week.
+const GRACE_MINUTES_MAX: u32 = 7 * 24 * 60;
+
+/// Books: what moved Stripe's balance, compared with what the orders expect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BooksSection {
+    /// Whether the serving processes keep books.
+    #[serde(deserialize_with = "flag")]
+    enabled: bool,
+    /// Time zone of the days, by its IANA name.
+    #[serde(deserialize_with = "parsed")]
+    timezone: Zone,
+    /// First day of the books; the day on which they are begun if empty.
+    #[serde(deserialize_with = "parsed")]
+    start: Start,
+    /// Interval at which Stripe's balance is read, in seconds.
+    walk_seconds: Within<1, WALK_SECONDS_MAX>,
+    /// Age from which what does not agree is a break, in minutes.
+    grace_minutes: Within<0, GRACE_MINUTES_MAX>,
+    /// Whether other programs take payments on the same Stripe account.
+    #[serde(deserialize_with = "flag")]
+    shared_account: bool,
+}
+
+impl Default for BooksSection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            timezone: Zone(BooksZone::default()),
+            start: Start(None),
+            walk_seconds: Within::nearest(300),
+            grace_minutes: Within::nearest(60),
+            shared_account: false,
+        }
+    }
+}
+
+impl BooksSection {
+    /// Whether the serving processes keep books.
+    pub(crate) const fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Settings of the use cases.
+    pub(crate) fn settings(&self) -> BooksSettings {
+        BooksSettings {
+            zone: self.timezone.0.clone(),
+            start: self.start.0,
+            walk_seconds: self.walk_seconds.get(),
+            grace_seconds: self.grace_minutes.get().saturating_mul(60),
+            shared_account: self.shared_account,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Zone(BooksZone);
+
+impl FromStr for Zone {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        BooksZone::parse(text)
+            .map(Self)
+            .map_err(|_| "must be the IANA name of a time zone, such as Europe/Berlin or UTC")
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Start(Option<Day>);
+
+impl FromStr for Start {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|day| Self(Some(day))).map_err(|_| "must be a day, such as 2026-11-24, or empty")
+    }
+}
