@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use paywright_app::{OrderRef, Orders, Store};
 use paywright_domain::OrderId;
 use paywright_simulator::MemoryStore;
+use paywright_testkit::books_contract::BooksSubject;
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
-use paywright_testkit::{FeedStore, at, changes, order_id, place};
+use paywright_testkit::{BooksStore, FeedStore, at, changes, order_id, place};
 
 struct InMemory(MemoryStore);
 
@@ -39,6 +40,14 @@ impl FeedSubject for InMemory {
 
 paywright_testkit::feed_contract!(InMemory(MemoryStore::default()));
 paywright_testkit::endpoint_contract!(InMemory(MemoryStore::default()));
+
+impl BooksSubject for InMemory {
+    fn books_store(&self) -> Arc<dyn BooksStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+paywright_testkit::books_contract!(InMemory(MemoryStore::default()));
 
 #[tokio::test]
 async fn a_power_cut_keeps_commits_and_nothing_else() {

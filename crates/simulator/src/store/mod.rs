@@ -3,6 +3,7 @@
 //! Every write is appended to a journal in the step in which it is performed. A replay of the journal gives the stored
 //! state, and nothing else survives [`MemoryStore::power_cut`].
 
+mod books;
 mod endpoints;
 mod feed;
 mod tables;

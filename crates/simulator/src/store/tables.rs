@@ -13,6 +13,7 @@ use paywright_domain::task::TaskKey;
 use paywright_domain::{IntentId, Order, OrderId, Task, Timestamp};
 use uuid::Uuid;
 
+use super::books::BooksTables;
 use super::endpoints::EndpointTables;
 use super::feed::FeedTables;
 
@@ -24,7 +25,7 @@ const DELETED_EVENTS_MAX: usize = 5000;
 pub struct Tables {
     pub(crate) orders: BTreeMap<OrderId, Versioned<Order>>,
     numbers: BTreeMap<String, OrderId>,
-    intents: BTreeMap<IntentId, OrderId>,
+    pub(super) intents: BTreeMap<IntentId, OrderId>,
     pub(crate) facts: BTreeMap<OrderId, Vec<RecordedFact>>,
     pub(crate) tasks: BTreeMap<(OrderId, TaskKey), TaskRow>,
     idempotency: BTreeMap<(Uuid, String), IdempotencyRecord>,
@@ -37,6 +38,7 @@ pub struct Tables {
     lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
     pub(crate) feed: FeedTables,
     pub(crate) endpoints: EndpointTables,
+    pub(super) books: BooksTables,
 }
 
 /// Lease on a row.
