@@ -1,6 +1,8 @@
 //! Books: what moved the balance at Stripe, what orders expect, and closed days.
 
 mod commit;
+#[cfg(test)]
+mod plan;
 mod read;
 mod tables;
 

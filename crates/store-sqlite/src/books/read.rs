@@ -219,8 +219,9 @@ pub(super) fn payouts(db: &mut SqliteConnection, query: &PayoutQuery) -> Result<
                 .filter(diesel::dsl::not(is_over))
                 .filter(is_to_be_read.or(may_change))
         }
+        // As a condition on the join, this would walk all payouts.
         PayoutQuery::Unequal => {
-            stored.filter(payout_sums::net.nullable().ne(payout_sums::amount.nullable()).assume_not_null())
+            stored.filter(sql::<Bool>("payouts.id IN (SELECT payout_id FROM payout_sums WHERE net <> amount)"))
         }
     };
     let rows: Vec<(PayoutRow<'_>, SumColumns)> = found.load(db)?;

@@ -9,7 +9,7 @@ use paywright_domain::books::{BalanceType, ReportingCategory, SignedMoney};
 use super::{BooksStore, BooksSubject, EUR, USD, commit, day, on, po, txn};
 use crate::order_id;
 
-fn found(n: u32, first_seen: i64) -> Break {
+pub(super) fn found(n: u32, first_seen: i64) -> Break {
     Break {
         id: format!("amount:pi_{n}"),
         class: BreakClass::Amount,
@@ -59,7 +59,7 @@ pub async fn breaks_are_updated_and_read_by_their_state(subject: &impl BooksSubj
     assert_eq!(read(store, BreakQuery::Named(Vec::new())).await, []);
 }
 
-fn closed(n: u8) -> ClosedDay {
+pub(super) fn closed(n: u8) -> ClosedDay {
     let (balance, amount) = (BalanceType::Payments, SignedMoney::new(-5, USD));
     let category = ReportingCategory::Refund;
     let sum = CategorySum { balance, category: category.clone(), count: 1, gross: amount, fee: amount, net: amount };

@@ -22,6 +22,7 @@ use paywright_domain::id::{BalanceTransactionId, PayoutId};
 use paywright_domain::{Currency, IntentId};
 
 pub use self::breaks_and_days::*;
+use self::breaks_and_days::{closed, found};
 pub use self::clearing::*;
 pub use self::commits::*;
 pub use self::payouts::*;
@@ -187,6 +188,34 @@ pub(crate) fn payout(n: u32, of_day: u8, minor: i64) -> Payout {
         failure_balance_transaction: None,
         failure_code: None,
         trace_id: None,
+    }
+}
+
+/// State of new books.
+pub fn a_state() -> BooksState {
+    state()
+}
+
+/// Makes the `n`th balance transaction: a charge of 100 cents.
+pub fn a_charge(n: u32) -> BookedTransaction {
+    charge(n, 1, 100, USD)
+}
+
+/// Makes the `n`th payout.
+pub fn a_payout(n: u32) -> Payout {
+    payout(n, 1, 90)
+}
+
+/// Makes a first commit with a row of each table.
+pub fn a_commit_with_all_rows() -> BooksChanges {
+    BooksChanges {
+        transactions: vec![a_charge(1)],
+        entries: vec![expectation("pi_1", 1, 100, USD, &payment(1))],
+        payouts: vec![a_payout(1)],
+        members: vec![(po(1), vec![txn(1)])],
+        days: vec![closed(1)],
+        breaks: vec![found(1, 1)],
+        ..changes(0)
     }
 }
 

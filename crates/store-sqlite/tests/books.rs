@@ -1,0 +1,28 @@
+//! Rows of the books that the file itself protects.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use paywright_app::Books;
+use paywright_store_sqlite::{Options, SqliteStore};
+use paywright_testkit::books_contract::a_commit_with_all_rows;
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn the_file_refuses_to_change_or_delete_rows_that_are_append_only() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("orders.db").to_str().unwrap().to_owned();
+    let store = SqliteStore::open(&path, Options::default()).unwrap();
+    store.commit_books(&a_commit_with_all_rows()).await.unwrap();
+    let mut beside = SqliteConnection::establish(&path).unwrap();
+    for (table, column) in [("balance_transactions", "amount"), ("book_entries", "at"), ("closed_days", "closed_at")] {
+        for sql in [format!("UPDATE {table} SET {column} = {column} + 1"), format!("DELETE FROM {table}")] {
+            let refused = beside.batch_execute(&sql).unwrap_err().to_string();
+            assert_eq!(refused, format!("{table} is append only"), "{sql}");
+        }
+    }
+    for table in ["payouts", "book_breaks"] {
+        let id = if table == "payouts" { "trace_id" } else { "object" };
+        assert_eq!(beside.batch_execute(&format!("UPDATE {table} SET {id} = 'x'")), Ok(()));
+    }
+}
