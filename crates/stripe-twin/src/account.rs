@@ -16,6 +16,7 @@ pub(crate) const SETTINGS: &[Spec] = &[
     param("payouts", Kind::Word(&["daily", "manual"])),
     param("settlement_currency", Kind::Text(3)),
     param("exchange_rates.*", Kind::Text(20)),
+    param("partial_capture_rows", Kind::Word(&["one", "two"])),
 ];
 
 /// Largest number of seconds by which the clock can be ahead: ten years.
@@ -32,7 +33,12 @@ pub(crate) struct Account {
     pub(crate) settlement: Option<String>,
     /// Rates into the settlement currency, by currency.
     pub(crate) rates: BTreeMap<String, Rate>,
-    /// Amounts of balance transactions that were removed because of their number, by currency.
+    /// Whether a partial capture has two balance transactions, as before version 2025-03-31.basil: one of the whole
+    /// authorized amount, and one that reverses what was not captured.
+    #[serde(default)]
+    pub(crate) reverses_partial_captures: bool,
+    /// Amounts of balance transactions that were removed because of their number, by
+    /// [`crate::balance::removed_key`].
     pub(crate) removed: BTreeMap<String, i64>,
 }
 
@@ -53,6 +59,7 @@ impl Account {
             "payouts": if self.next_payouts.is_some() { "daily" } else { "manual" },
             "settlement_currency": self.settlement,
             "exchange_rates": rates,
+            "partial_capture_rows": if self.reverses_partial_captures { "two" } else { "one" },
         })
     }
 }
@@ -92,7 +99,7 @@ impl Twin {
         self.account.to_json(sent.now)
     }
 
-    /// Changes the schedule of payouts or the settlement currency with its rates.
+    /// Changes the schedule of payouts, the settlement currency with its rates, or the rows of a partial capture.
     pub(crate) fn set_account(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let params = sent.params;
         let mut account = self.account.clone();
@@ -105,6 +112,9 @@ impl Twin {
         }
         if let Some(currency) = params.given("settlement_currency") {
             account.settlement = Some(currency.to_lowercase()).filter(|it| !it.is_empty());
+        }
+        if let Some(rows) = params.text("partial_capture_rows") {
+            account.reverses_partial_captures = rows == "two";
         }
         match params.text("payouts") {
             Some("daily") if account.next_payouts.is_none() => account.next_payouts = Some(next_day(sent.now)),

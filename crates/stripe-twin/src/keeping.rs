@@ -1,5 +1,6 @@
 //! Removal of old objects, so that a twin that runs for days does not grow without bound.
 
+use crate::balance::removed_key;
 use crate::collection::{Collection, Stored};
 use crate::state::Twin;
 
@@ -58,7 +59,7 @@ impl Twin {
     /// Removes a balance transaction; what it moved stays on the balance.
     fn remove_row(&mut self, id: &str) {
         if let Some(row) = self.balance_transactions.remove(id) {
-            *self.account.removed.entry(row.currency.clone()).or_default() += row.net();
+            *self.account.removed.entry(removed_key(&row.balance, &row.currency)).or_default() += row.net();
         }
     }
 }

@@ -40,6 +40,7 @@ pub mod program;
 #[cfg(feature = "server")]
 mod record;
 mod refunds;
+mod report;
 mod request;
 mod seed;
 #[cfg(feature = "server")]

@@ -61,7 +61,7 @@ impl Twin {
             reconcile.into_iter().chain(arrive)
         });
         let make = self.account.next_payouts.and_then(|next| {
-            let unpaid = self.balance_transactions.iter().filter(|it| it.payout.is_none());
+            let unpaid = self.balance_transactions.iter().filter(|it| it.is_unpaid());
             let available = unpaid.map(|it| it.available_on).min()?;
             Some((next.max(next_day(available - 1)), Step::Make))
         });
@@ -71,7 +71,7 @@ impl Twin {
     /// Makes a payout in each currency of all that is available at `at` and not paid out yet, if it is more than zero.
     fn pay_out(&mut self, at: i64) {
         self.account.next_payouts = Some(at + DAY);
-        let unpaid = |it: &&BalanceTransaction| it.payout.is_none() && it.available_on <= at;
+        let unpaid = |it: &&BalanceTransaction| it.is_unpaid() && it.available_on <= at;
         let mut currencies: Vec<String> =
             self.balance_transactions.iter().filter(unpaid).map(|it| it.currency.clone()).collect();
         currencies.sort_unstable();

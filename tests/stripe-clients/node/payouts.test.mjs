@@ -71,3 +71,24 @@ test('a payment in another currency is on the balance at the rate of the account
   const { data: [row] } = await stripe.balanceTransactions.list({ source: charge })
   has(row, { amount: 10837, currency: 'usd', exchange_rate: 1.0837, fee: 344, net: 10493 })
 })
+test('a partial capture may have the two rows that it had in older versions', async () => {
+  await act('account', { partial_capture_rows: 'two' })
+  const intent = await paid({ amount: 10000, capture_method: 'manual' })
+  const { latest_charge: source } = await stripe.paymentIntents.capture(intent.id, { amount_to_capture: 4000 })
+  await act('account', { partial_capture_rows: 'one' })
+  const { data: [reversal, charge] } = await stripe.balanceTransactions.list({ source, expand: ['data.source'] })
+  has(charge, { amount: 10000, fee: 320, net: 9680, reporting_category: 'charge', type: 'charge' })
+  has(reversal, { amount: -6000, fee: -174, net: -5826, reporting_category: 'partial_capture_reversal', type: 'refund' })
+  has(reversal.source, { id: source, amount: 10000, amount_captured: 4000, amount_refunded: 0 })
+})
+test('balances of other types are apart from the ordinary one', async () => {
+  const before = await stripe.balance.retrieve()
+  for (const [balance_type, amount] of [['refund_and_dispute_prefunding', 5000], ['issuing', 700], ['risk_reserved', 90]]) {
+    const row = await act('balance_transactions', { amount, currency: 'usd', balance_type, type: 'contribution' })
+    has(await stripe.balanceTransactions.retrieve(row.id), { amount, balance_type })
+  }
+  const after = await stripe.balance.retrieve()
+  assert.deepEqual(after.available, before.available)
+  assert.equal(after.refund_and_dispute_prefunding.available[0].amount, 5000)
+  assert.equal(after.issuing.available[0].amount, 700)
+})

@@ -9,7 +9,7 @@ use crate::card_options::SPECS as CARD_OPTIONS;
 use crate::request::Method;
 use crate::state::Twin;
 use crate::{
-    account, balance, charges, customers, disputes, intents, payment_methods as methods, payouts, refunds,
+    account, balance, charges, customers, disputes, intents, payment_methods as methods, payouts, refunds, report,
     setup_intents as setups, webhooks,
 };
 
@@ -129,5 +129,5 @@ pub(super) const CALLS: &[Call] = &[
     post("/_twin/clock", "twin.account", &[account::CLOCK], Twin::move_clock),
     post("/_twin/balance_transactions", "balance_transaction", &[balance::MOVEMENT], Twin::add_movement),
     post("/_twin/balance_transactions/{id}", "balance_transaction", &[balance::MOVEMENT, balance::TAMPERING], Twin::tamper),
-    get("/_twin/report", "twin.report", &[balance::INTERVAL], |twin, it| Ok(twin.report(it))),
+    get("/_twin/report", "twin.report", &[report::INTERVAL], |twin, it| Ok(twin.report(it))),
 ];

@@ -105,7 +105,7 @@ impl Twin {
 
     /// Captures a part of an authorized charge, and leaves the rest to be captured later.
     fn capture_part(&mut self, id: &str, charge_id: &str, amount: i64, now: i64) -> Result<(), Refusal> {
-        let transaction = self.add_proceeds(id, charge_id, amount, now)?;
+        let transaction = self.add_proceeds(id, charge_id, (amount, 0), now)?;
         let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
         let before = charge.clone();
         charge.amount_captured += amount;
@@ -120,21 +120,40 @@ impl Twin {
         Ok(())
     }
 
-    /// Adds the balance transaction of a capture, and returns its id.
-    fn add_proceeds(&mut self, intent: &str, charge_id: &str, amount: i64, now: i64) -> Result<String, Refusal> {
+    /// Adds the balance transaction of a capture, and returns its id. `reversed` is added to the amount, and taken off by
+    /// a balance transaction of its own.
+    fn add_proceeds(
+        &mut self,
+        intent: &str,
+        charge_id: &str,
+        (amount, reversed): (i64, i64),
+        now: i64,
+    ) -> Result<String, Refusal> {
         let id = self.draw("txn_");
         let charge = self.charges.get(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
         // Cards of the section "Available balance" of Stripe's test cards.
         let is_at_once = charge.token.starts_with("pm_card_bypassPending");
-        let movement = self.movement(id.clone(), "charge", amount, &charge.currency, now);
-        self.book(BalanceTransaction {
+        let currency = charge.currency.clone();
+        let request = self.cause.request.clone();
+        let row = |movement: BalanceTransaction, fee: i64| BalanceTransaction {
             source: Some(charge_id.to_owned()),
             intent: intent.to_owned(),
-            fee: fee(movement.amount),
-            request: self.cause.request.clone(),
+            fee,
+            request: request.clone(),
             available_on: now + if is_at_once { 0 } else { AVAILABLE_AFTER_SECONDS },
             ..movement
-        });
+        };
+        let whole = self.movement(id.clone(), "charge", amount + reversed, &currency, now);
+        let (settled, fee_of_whole) = (whole.amount, fee(whole.amount));
+        self.book(row(whole, fee_of_whole));
+        if reversed > 0 {
+            let reversal_id = self.draw("txn_");
+            let reversal = self.movement(reversal_id, "refund", -reversed, &currency, now);
+            // The fee of what is not captured is given back.
+            let fee_back = fee(settled + reversal.amount) - fee_of_whole;
+            let category = Some("partial_capture_reversal".to_owned());
+            self.book(row(BalanceTransaction { category, ..reversal }, fee_back));
+        }
         Ok(id)
     }
 
@@ -148,7 +167,9 @@ impl Twin {
         charge_event: &str,
         now: i64,
     ) -> Result<(), Refusal> {
-        let transaction = self.add_proceeds(id, charge_id, amount, now)?;
+        let whole = self.charges.get(charge_id).filter(|it| it.amount_captured == 0).map_or(amount, |it| it.amount);
+        let reversed = if self.account.reverses_partial_captures { whole - amount } else { 0 };
+        let transaction = self.add_proceeds(id, charge_id, (amount, reversed), now)?;
         let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
         charge.captured = true;
         charge.amount_captured += amount;

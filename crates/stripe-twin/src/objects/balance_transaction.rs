@@ -19,6 +19,12 @@ pub(crate) struct BalanceTransaction {
     /// Sum of the parts of the fee, if it is not the fee: only after tampering.
     #[serde(default)]
     pub(crate) sum_of_fees: Option<i64>,
+    /// Net amount, if it is not the amount less the fee: only after tampering.
+    #[serde(default)]
+    pub(crate) false_net: Option<i64>,
+    /// Balance that it moves, like `payments`.
+    #[serde(default = "payments")]
+    pub(crate) balance: String,
     pub(crate) currency: String,
     #[serde(default)]
     pub(crate) description: Option<String>,
@@ -35,8 +41,13 @@ pub(crate) struct BalanceTransaction {
     pub(crate) rate: Option<Rate>,
 }
 
+/// Balance of rows that were stored before there were others.
+fn payments() -> String {
+    "payments".to_owned()
+}
+
 impl BalanceTransaction {
-    /// Makes a movement without a fee that is available at once.
+    /// Makes a movement of the ordinary balance, without a fee, that is available at once.
     pub(crate) fn new(id: String, kind: &str, amount: i64, currency: &str, now: i64) -> Self {
         Self {
             id,
@@ -47,6 +58,8 @@ impl BalanceTransaction {
             amount,
             fee: 0,
             sum_of_fees: None,
+            false_net: None,
+            balance: payments(),
             currency: currency.to_owned(),
             description: None,
             created: now,
@@ -59,7 +72,17 @@ impl BalanceTransaction {
 
     /// Amount by which the balance moves.
     pub(crate) fn net(&self) -> i64 {
-        self.amount - self.fee
+        self.false_net.unwrap_or(self.amount - self.fee)
+    }
+
+    /// Whether an automatic payout will contain it.
+    pub(crate) fn is_unpaid(&self) -> bool {
+        self.payout.is_none() && self.balance == payments()
+    }
+
+    /// Whether it moves this balance in this currency.
+    pub(crate) fn is_of(&self, balance: &str, currency: &str) -> bool {
+        self.balance == balance && self.currency == currency
     }
 
     /// Category for accounting ("Reporting categories").
@@ -76,11 +99,12 @@ impl BalanceTransaction {
 
     /// The transaction as it is at `now`.
     pub(crate) fn to_json(&self, now: i64) -> Value {
-        let details = if self.fee == 0 {
+        let sum_of_fees = self.sum_of_fees.unwrap_or(self.fee);
+        let details = if sum_of_fees == 0 {
             json!([])
         } else {
             let description = if self.kind == "adjustment" { "Dispute fee" } else { "Stripe processing fees" };
-            json!([{ "amount": self.sum_of_fees.unwrap_or(self.fee), "application": null, "currency": self.currency,
+            json!([{ "amount": sum_of_fees, "application": null, "currency": self.currency,
                 "description": description, "type": "stripe_fee" }])
         };
         json!({
@@ -88,7 +112,7 @@ impl BalanceTransaction {
             "object": "balance_transaction",
             "amount": self.amount,
             "available_on": self.available_on,
-            "balance_type": "payments",
+            "balance_type": self.balance,
             "created": self.created,
             "currency": self.currency,
             "description": self.description,
