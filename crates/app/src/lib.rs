@@ -59,8 +59,9 @@ pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
-    BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksSettings, BooksZone, Break, BreakClass,
-    BreakView, BreaksView, Comparison, Correction, DaySummary, ExchangeSum, Ledger, LedgerLine, LedgerLineView,
+    AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError,
+    BooksSettings, BooksZone, Break, BreakClass, BreakView, BreaksView, Comparison, Correction, DaySummary,
+    ExchangeSum, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView,
     LedgerView, NOTE_LEN_MAX, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
     PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
     StatementError, StatementStatus, StatementView, Sums, UnknownZone,
