@@ -8,7 +8,7 @@ use paywright_domain::dispute::Dispute;
 use paywright_domain::id::RefundId;
 use paywright_domain::intent::{IntentError, PaymentIntent};
 use paywright_domain::operation::{Operation, OperationKind};
-use paywright_domain::order::OrderState;
+use paywright_domain::order::{OrderState, TaxRateDetails};
 use paywright_domain::refund::{Refund, RefundFailure};
 use paywright_domain::{IntentId, LineItem, Order};
 use serde::Serialize;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::view_value::{
     AdjustmentKindName, CancelReasonName, CaptureMethodName, CurrencyCode, DecimalAmount, DisputeStatusName,
-    IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, PolicyName, RefundOriginName,
-    RefundReasonName, RefundStatusName, Time,
+    IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, Percentage, PolicyName,
+    RefundOriginName, RefundReasonName, RefundStatusName, Time,
 };
 
 /// Order with its payments, as answers and events show it.
@@ -105,6 +105,26 @@ pub(crate) struct AdjustmentView<'a> {
     label: &'a str,
     amount: MinorAmount,
     currency: CurrencyCode,
+    /// Rate of a tax. Absent unless the shop or the terms of sale tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    tax_rate_details: Option<TaxRateView>,
+}
+
+/// Rate of a tax, under the names of Stripe Tax.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = TaxRateDetails))]
+pub(crate) struct TaxRateView {
+    percentage_decimal: Percentage,
+    /// Country that the tax is due in (ISO 3166-1 alpha-2).
+    country: Option<String>,
+}
+
+impl TaxRateView {
+    fn of(rate: &TaxRateDetails) -> Self {
+        Self { percentage_decimal: Percentage(rate.percent), country: rate.country.map(|it| it.to_string()) }
+    }
 }
 
 /// PaymentIntent of an order.
@@ -378,6 +398,7 @@ impl<'a> OrderView<'a> {
                     label: it.label.as_str(),
                     amount: it.amount.into(),
                     currency: it.amount.into(),
+                    tax_rate_details: it.tax_rate_details.as_ref().map(TaxRateView::of),
                 })
                 .collect(),
             payment_intent: order.leading_intent().map(IntentView::of),

@@ -7,6 +7,7 @@ use paywright_domain::anomaly::AnomalyKind;
 use paywright_domain::dispute::DisputeStatus;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::{CaptureMethod, IntentStatus};
+use paywright_domain::money::Percent;
 use paywright_domain::operation::OperationKind;
 use paywright_domain::order::{AdjustmentKind, CancelReason, PaymentState};
 use paywright_domain::refund::{RefundOrigin, RefundReason, RefundStatus};
@@ -30,6 +31,15 @@ pub struct MinorAmount(i64);
 impl From<Money> for MinorAmount {
     fn from(amount: Money) -> Self {
         Self(amount.minor())
+    }
+}
+
+/// Percentage as a decimal, like `8.875`.
+pub struct Percentage(pub Percent);
+
+impl Serialize for Percentage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 

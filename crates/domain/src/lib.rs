@@ -11,7 +11,7 @@
 //! * [`books`]: double entry of what orders expect and of what moved the balance at Stripe.
 //! * [`task`]: [`Decision`], [`Task`] and definite failures of requests to Stripe.
 //! * [`fact`]: the history of an order.
-//! * [`money`], [`timestamp`], [`text`] and [`id`]: the values of all these.
+//! * [`money`], [`country`], [`timestamp`], [`text`] and [`id`]: the values of all these.
 #![cfg_attr(feature = "storefront", doc = "* [`storefront`]: carts, a price list and terms of sale.")]
 //!
 //! # What may grow
@@ -36,6 +36,7 @@ mod variant_names;
 
 pub mod anomaly;
 pub mod books;
+pub mod country;
 pub mod dispute;
 pub mod fact;
 pub mod id;

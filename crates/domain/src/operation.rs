@@ -603,11 +603,8 @@ mod tests {
     fn an_edit_of_the_parts_of_the_total_updates_the_intent_and_one_of_labels_does_not() {
         use crate::order::AdjustmentKind::{Discount, Shipping, TaxIncluded};
         let adjust = |adjustments: &[(crate::order::AdjustmentKind, i64)]| {
-            let adjustment = |(kind, minor): &(_, i64)| Adjustment {
-                kind: *kind,
-                label: crate::text::Text::new("x").unwrap(),
-                amount: usd(*minor),
-            };
+            let label = crate::text::Text::new("x").unwrap();
+            let adjustment = |(kind, minor): &(_, i64)| Adjustment::new(*kind, label.clone(), usd(*minor));
             let adjustments = Some(adjustments.iter().map(adjustment).collect());
             OrderEdit { adjustments, ..OrderEdit::default() }
         };

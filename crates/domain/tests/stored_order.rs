@@ -4,8 +4,10 @@
 
 use paywright_domain::anomaly::Policies;
 use paywright_domain::intent::IntentStatus;
-use paywright_domain::order::{CancelReason, Payer};
+use paywright_domain::money::Percent;
+use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Payer, TaxRateDetails};
 use paywright_domain::refund::NewRefund;
+use paywright_domain::text::Text;
 use paywright_domain::uuid::Uuid;
 use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
 use serde_json::{Value, json};
@@ -85,6 +87,26 @@ fn a_refunded_order_has_its_stored_form() {
     let form = serde_json::to_value(&canceled).unwrap();
     assert_eq!(form["state"], json!({ "name": "canceled", "reason": "abandoned", "at": NOW }));
     assert_eq!(restored(&form), canceled);
+}
+
+#[test]
+fn a_tax_has_its_rate_and_country_and_one_of_the_version_before_has_none() {
+    let adjustment = json!({ "kind": "tax", "label": "VAT", "amount": money(48) });
+    let tax = Adjustment::new(AdjustmentKind::Tax, Text::new("VAT").unwrap(), usd(48));
+    let details = |percent, country| TaxRateDetails { percent: Percent::parse(percent).unwrap(), country };
+    for (details, form) in [
+        (None, None),
+        (Some(details("8.8755", None)), Some(json!({ "percent": "8.8755", "country": null }))),
+        (Some(details("19", "DE".parse().ok())), Some(json!({ "percent": "19", "country": "DE" }))),
+    ] {
+        let mut expected = adjustment.clone();
+        if let Some(form) = form {
+            expected["tax_rate_details"] = form;
+        }
+        let tax = Adjustment { tax_rate_details: details, ..tax.clone() };
+        assert_eq!(serde_json::to_value(&tax).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Adjustment>(expected).unwrap(), tax);
+    }
 }
 
 #[test]

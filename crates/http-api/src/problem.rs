@@ -167,6 +167,7 @@ impl Problem {
         let field = match error {
             ContentError::NoLines | ContentError::TooManyLines => "line_items",
             ContentError::TooManyAdjustments
+            | ContentError::TaxRateOfNoTax { .. }
             | ContentError::DiscountsExceedTotal
             | ContentError::TaxIncludedExceedsPrices { .. } => "adjustments",
             ContentError::TooMuchMetadata => "metadata",

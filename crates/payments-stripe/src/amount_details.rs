@@ -95,7 +95,7 @@ mod tests {
             lines: lines.iter().map(|(unit, many)| LineItem::new("x", money(*unit), *many).unwrap()).collect(),
             adjustments: adjustments
                 .iter()
-                .map(|(kind, minor)| Adjustment { kind: *kind, label: Text::new("x").unwrap(), amount: money(*minor) })
+                .map(|(kind, minor)| Adjustment::new(*kind, Text::new("x").unwrap(), money(*minor)))
                 .collect(),
             ..NewOrder::empty(currency)
         };

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
 use paywright_domain::Currency;
+use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
-use paywright_domain::storefront::CountryCode;
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_stripe_twin::program::{KEEP, first_endpoint};

@@ -9,8 +9,8 @@ use paywright_app::{
     Storefront,
 };
 use paywright_domain::Currency;
+use paywright_domain::country::CountryCode;
 use paywright_domain::id::InstallationId;
-use paywright_domain::storefront::CountryCode;
 use paywright_http_api::{
     Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies, serve,
 };

@@ -22,6 +22,9 @@ tables! {
         adjustment_kinds: kind as SqlText,
         adjustment_labels: label as SqlText,
         adjustment_amounts: amount as BigInt,
+        adjustment_tax_percents: tax_percent as Nullable<SqlText>,
+        adjustment_tax_countries: tax_country as Nullable<SqlText>,
+        adjustment_tax_revisions: tax_revision as Nullable<BigInt>,
     }
 
     /// PaymentIntents, as one array for each column.

@@ -137,7 +137,7 @@ impl<'a> Content<'a> {
     fn of(order: &'a Order) -> Result<Self, ColumnError> {
         Ok(Self {
             lines: Lines::of(order.lines.iter().map(|it| Ok(StoredLine::of(it))))?,
-            adjustments: Adjustments::of(order.adjustments.iter().map(|it| Ok(StoredAdjustment::of(it))))?,
+            adjustments: Adjustments::of(order.adjustments.iter().map(|it| Ok(StoredAdjustment::of(order, it))))?,
         })
     }
 }

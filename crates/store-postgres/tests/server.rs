@@ -173,6 +173,13 @@ async fn the_statements_of_the_previous_version_work_on_this_schema() {
     .unwrap();
     let read = store.order(&by_id(1)).await.unwrap().unwrap().value;
     assert_eq!((read.intents.len(), read.is_held_for_review()), (1, true));
+    // Its edits leave the rates of taxes, which belong to the revision before.
+    assert!(read.adjustments.iter().any(|it| it.tax_rate_details.is_some()));
+    db.batch_execute("UPDATE orders SET revision = revision + 1; UPDATE order_adjustments SET label = 'New'")
+        .await
+        .unwrap();
+    let edited = store.order(&by_id(1)).await.unwrap().unwrap().value;
+    assert!(edited.adjustments.iter().all(|it| it.label.as_str() == "New" && it.tax_rate_details.is_none()));
     assert_eq!(store.facts(order_id(1)).await.unwrap().len(), 2);
 }
 

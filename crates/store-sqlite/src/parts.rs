@@ -35,6 +35,9 @@ stored_table! {
         kind: Text,
         label: Text,
         amount: BigInt,
+        tax_percent: Nullable<Text>,
+        tax_country: Nullable<Text>,
+        tax_revision: Nullable<BigInt>,
     }
 }
 

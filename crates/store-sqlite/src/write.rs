@@ -119,7 +119,7 @@ fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
         diesel::insert_into(order_lines::table).values(&row).execute(db)?;
     }
     for (index, adjustment) in order.adjustments.iter().enumerate() {
-        let row = AdjustmentRow::of(id_of(order), position(index)?, StoredAdjustment::of(adjustment));
+        let row = AdjustmentRow::of(id_of(order), position(index)?, StoredAdjustment::of(order, adjustment));
         diesel::insert_into(order_adjustments::table).values(&row).execute(db)?;
     }
     Ok(())

@@ -1,7 +1,8 @@
 use paywright_app::{Changes, Version};
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use paywright_domain::intent::IntentPlan;
-use paywright_domain::order::{Adjustment, AdjustmentKind, OrderEdit, Payer};
+use paywright_domain::money::Percent;
+use paywright_domain::order::{Adjustment, AdjustmentKind, OrderEdit, Payer, TaxRateDetails};
 use paywright_domain::text::{Email, Text};
 use paywright_domain::{Currency, Decision, LineItem, Money, NewOrder, Order, OrderId, Task, Timestamp};
 use uuid::Uuid;
@@ -27,8 +28,10 @@ pub fn new_order() -> NewOrder {
     let mut bone = LineItem::new("Bone", usd(300), 1).unwrap();
     bone.description = Text::new("Kaffee für Zoë ☕ – 10€").unwrap();
     bone.sku = Some(Text::new("BONE-1").unwrap());
-    let adjustment =
-        |kind, label: &str, minor| Adjustment { kind, label: Text::new(label).unwrap(), amount: usd(minor) };
+    let adjustment = |kind, label: &str, minor| Adjustment::new(kind, Text::new(label).unwrap(), usd(minor));
+    let rate = |percent, country| Some(TaxRateDetails { percent: Percent::parse(percent).unwrap(), country });
+    let vat = adjustment(AdjustmentKind::Tax, "VAT", 700);
+    let deposit = adjustment(AdjustmentKind::TaxIncluded, "Deposit", 25);
     NewOrder {
         customer: Some(CustomerId::new("cus-ada").unwrap()),
         email: Some(Email::new("ada@example.com").unwrap()),
@@ -40,8 +43,8 @@ pub fn new_order() -> NewOrder {
         adjustments: vec![
             adjustment(AdjustmentKind::Discount, "Spring", 500),
             adjustment(AdjustmentKind::Shipping, "Post", 485),
-            adjustment(AdjustmentKind::Tax, "VAT", 700),
-            adjustment(AdjustmentKind::TaxIncluded, "Deposit", 25),
+            Adjustment { tax_rate_details: rate("6.25", "US".parse().ok()), ..vat },
+            Adjustment { tax_rate_details: rate("0.2232", None), ..deposit },
         ],
         metadata: [(Text::new("channel").unwrap(), Text::new("web").unwrap())].into(),
         ..NewOrder::empty(Currency::Usd)

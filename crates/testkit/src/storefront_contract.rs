@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::id::{CustomerId, ProviderCustomerId};
+use paywright_domain::money::Percent;
 use paywright_domain::storefront::{
-    Address, Cart, CartId, Coupon, CouponCode, Discount, Percent, ShippingRate, TaxRate, Terms, Variant, VariantId,
+    Address, Cart, CartId, Coupon, CouponCode, Discount, ShippingRate, TaxRate, Terms, Variant, VariantId,
 };
 use paywright_domain::text::{Email, Text};
 use paywright_domain::{Currency, Money};

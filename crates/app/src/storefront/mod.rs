@@ -17,11 +17,10 @@ mod saved_cards;
 
 use std::sync::Arc;
 
+use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
 use paywright_domain::order::{CancelReason, ContentError, OrderState};
-use paywright_domain::storefront::{
-    Cart, CartError, CartId, CheckoutError, CountryCode, Terms, TermsProblem, Variant, VariantId,
-};
+use paywright_domain::storefront::{Cart, CartError, CartId, CheckoutError, Terms, TermsProblem, Variant, VariantId};
 use paywright_domain::{Currency, Money, Order, OrderId};
 use thiserror::Error;
 

@@ -15,8 +15,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     AdjustmentKindName, CancelReasonName, CaptureMethodName, CurrencyCode, DecimalAmount, DisputeStatusName,
-    EventTypeName, IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, PolicyName,
-    RefundOriginName, RefundReasonName, RefundStatusName, Time,
+    EventTypeName, IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, Percentage,
+    PolicyName, RefundOriginName, RefundReasonName, RefundStatusName, Time,
 };
 
 /// Gives a value its name among the schemas, its description and its schema.
@@ -51,6 +51,8 @@ schemas! {
     MinorAmount as "MinorAmount", "Amount in minor units of ISO 4217: 5600 for 56.00 USD, 500 for 500 JPY.":
         ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
             .minimum(Some(0)).maximum(Some(Money::MINOR_MAX)).examples([5600]);
+    Percentage as "Percentage", "Percentage as a decimal, from 0 to 100, with at most four decimals.":
+        string().pattern(Some(r"^[0-9]{1,3}(\.[0-9]{1,4})?$")).examples(["8.875"]);
     Time as "Time", "Time in UTC (RFC 3339).":
         string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).examples(["2025-03-31T09:57:30Z"]);
     CurrencyCode as "CurrencyCode", "Code of a currency (ISO 4217), in lower case.":

@@ -1,11 +1,13 @@
 use std::fmt;
 
 use super::{BalanceType, ReportingCategory, Source};
+use crate::order::{Adjustment, TaxRateDetails};
 use crate::text::Text;
 
 /// Account of the books. With a currency, it has a balance of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Account {
     /// Asset: a balance at Stripe.
@@ -39,9 +41,31 @@ pub enum Account {
     Unexplained,
 }
 
+impl Account {
+    /// The tax of sales or refunds that the account is of.
+    pub const fn tax(&self) -> Option<&TaxName> {
+        match self {
+            Self::Sales(part) | Self::Refunds(part) => part.tax(),
+            Self::Balance(_)
+            | Self::MinimumBalance
+            | Self::Reserves
+            | Self::Clearing(_)
+            | Self::PayoutsInTransit
+            | Self::Disputes
+            | Self::Fees(_)
+            | Self::TaxOnFees
+            | Self::TaxWithheld
+            | Self::Exchange
+            | Self::Other(_)
+            | Self::Unexplained => None,
+        }
+    }
+}
+
 /// Part of a sale or of a refund.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum SalesPart {
     /// Goods at their prices, without taxes and before discounts.
@@ -50,10 +74,38 @@ pub enum SalesPart {
     Shipping,
     /// Discounts.
     Discounts,
-    /// A tax, by its label on the order.
-    Tax(Text<1, 250>),
+    /// A tax.
+    Tax(TaxName),
     /// Money that paid for nothing on the order: a second payment, or one of another amount.
     Unexpected,
+}
+
+impl SalesPart {
+    /// The tax that it is.
+    pub const fn tax(&self) -> Option<&TaxName> {
+        match self {
+            Self::Tax(tax) => Some(tax),
+            Self::Goods | Self::Shipping | Self::Discounts | Self::Unexpected => None,
+        }
+    }
+}
+
+/// Name of a tax in the books: its label on the order, and its rate and country, if they are known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TaxName {
+    /// Label of the tax on the order.
+    pub label: Text<1, 250>,
+    /// Rate of the tax and the country that it is due in.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub rate: Option<TaxRateDetails>,
+}
+
+impl TaxName {
+    /// Name of the tax that an adjustment of an order is.
+    pub(super) fn of(adjustment: &Adjustment) -> Self {
+        Self { label: adjustment.label.clone(), rate: adjustment.tax_rate_details }
+    }
 }
 
 /// Kind of a fee of Stripe.
@@ -119,9 +171,23 @@ impl fmt::Display for SalesPart {
             Self::Goods => f.write_str("goods"),
             Self::Shipping => f.write_str("shipping"),
             Self::Discounts => f.write_str("discounts"),
-            Self::Tax(label) => write!(f, "tax:{label}"),
+            Self::Tax(tax) => write!(f, "tax:{tax}"),
             Self::Unexpected => f.write_str("unexpected"),
         }
+    }
+}
+
+/// Label, rate and country, as far as they are known: `VAT:19:DE`.
+impl fmt::Display for TaxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.label.fmt(f)?;
+        if let Some(rate) = &self.rate {
+            write!(f, ":{}", rate.percent)?;
+            if let Some(country) = rate.country {
+                write!(f, ":{country}")?;
+            }
+        }
+        Ok(())
     }
 }
 

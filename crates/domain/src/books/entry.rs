@@ -40,10 +40,12 @@ pub enum EntryError {
 }
 
 impl Entry {
-    /// Makes an entry of these postings; those of zero are left out. [`EntryError::Unbalanced`] if they do not add up to
-    /// zero in each currency.
+    /// Makes an entry of these postings. Those of zero are left out, except for taxes: a tax at the rate of zero, or whose
+    /// share of a small refund is zero, tells which tax the rest of the sale is subject to. [`EntryError::Unbalanced`] if
+    /// they do not add up to zero in each currency.
     pub fn new(postings: Vec<Posting>) -> Result<Self, EntryError> {
-        let postings: Vec<_> = postings.into_iter().filter(|it| !it.amount.is_zero()).collect();
+        let is_kept = |it: &Posting| !it.amount.is_zero() || it.account.tax().is_some();
+        let postings: Vec<_> = postings.into_iter().filter(is_kept).collect();
         let mut sums: Vec<SignedMoney> = Vec::new();
         for Posting { amount, .. } in &postings {
             match sums.iter_mut().find(|it| it.currency() == amount.currency()) {
@@ -57,7 +59,7 @@ impl Entry {
         }
     }
 
-    /// Postings of the entry. None has an amount of zero.
+    /// Postings of the entry. Only those of taxes may have an amount of zero.
     pub fn postings(&self) -> &[Posting] {
         &self.postings
     }

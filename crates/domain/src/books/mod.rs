@@ -36,7 +36,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use self::account::{Account, FeeKind, SalesPart};
+pub use self::account::{Account, FeeKind, SalesPart, TaxName};
 pub use self::amount::SignedMoney;
 pub use self::balance_transaction::{BalanceTransaction, BalanceType, Fee, RowError, Source};
 pub use self::category::{OtherCategory, ReportingCategory};

@@ -1,8 +1,9 @@
 //! Division of an order's total into goods, shipping, discounts and taxes.
 
+use super::account::TaxName;
 use super::{SalesPart, SignedMoney};
 use crate::money::{MoneyError, complete};
-use crate::order::{AdjustmentKind, Breakdown};
+use crate::order::Breakdown;
 use crate::{Money, Order};
 
 /// Parts of an order's total, which add up to it.
@@ -13,8 +14,8 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// Divides the total of an order. Taxes that the prices contain are parts of their own. If the order does not say
-    /// which part of them is in the shipping price, they are allocated by the prices less discounts.
+    /// Divides the total of an order. Each tax is a part of its own, by label, rate and country. If the order does not say
+    /// which part of the taxes in its prices is in the shipping price, they are allocated by the prices less discounts.
     pub(super) fn of(order: &Order) -> Result<Self, MoneyError> {
         let whole = Breakdown::of(order.total.currency(), &order.lines, &order.adjustments, None)?;
         let in_shipping = whole.shipping.tax_included.minor();
@@ -25,15 +26,12 @@ impl Split {
             (SalesPart::Discounts, -whole.totals.discounts.minor()),
         ];
         for adjustment in &order.adjustments {
-            match adjustment.kind {
-                AdjustmentKind::Tax | AdjustmentKind::TaxIncluded => {
-                    let part = SalesPart::Tax(adjustment.label.clone());
-                    match parts.iter_mut().find(|it| it.0 == part) {
-                        Some((_, sum)) => *sum += adjustment.amount.minor(),
-                        None => parts.push((part, adjustment.amount.minor())),
-                    }
+            if adjustment.kind.is_tax() {
+                let part = SalesPart::Tax(TaxName::of(adjustment));
+                match parts.iter_mut().find(|it| it.0 == part) {
+                    Some((_, sum)) => *sum += adjustment.amount.minor(),
+                    None => parts.push((part, adjustment.amount.minor())),
                 }
-                AdjustmentKind::Discount | AdjustmentKind::Shipping => {}
             }
         }
         Ok(Self { total: order.total, parts })

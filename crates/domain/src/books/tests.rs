@@ -7,8 +7,9 @@ use crate::anomaly::Policies;
 use crate::dispute::{Dispute, DisputeStatus};
 use crate::id::{BalanceTransactionId, DisputeId, PayoutId, RefundId};
 use crate::intent::{IntentPlan, IntentStatus};
+use crate::money::Percent;
 use crate::order::tests::at;
-use crate::order::{Adjustment, AdjustmentKind, ContentError};
+use crate::order::{Adjustment, AdjustmentKind, ContentError, TaxRateDetails};
 use crate::refund::{NewRefund, Refund, RefundStatus};
 use crate::text::Text;
 use crate::{Currency, Fact, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
@@ -25,6 +26,21 @@ fn pi(name: &str) -> IntentId {
     IntentId::new(format!("pi_{name}")).unwrap()
 }
 
+/// Adjustment whose label may name the rate of a tax and its country: `VAT:19:DE`.
+fn adjustment(kind: AdjustmentKind, label: &str, amount: Money) -> Adjustment {
+    let tax = tax(label);
+    Adjustment { tax_rate_details: tax.rate.filter(|_| kind.is_tax()), ..Adjustment::new(kind, tax.label, amount) }
+}
+
+/// Tax of a name as the account shows it.
+fn tax(name: &str) -> TaxName {
+    let mut parts = name.split(':');
+    let (label, percent, country) = (parts.next().unwrap(), parts.next(), parts.next());
+    let country = country.map(|it| it.parse().unwrap());
+    let rate = percent.map(|it| TaxRateDetails { percent: Percent::parse(it).unwrap(), country });
+    TaxName { label: Text::new(label).unwrap(), rate }
+}
+
 fn paid(lines: &[(i64, u32)], adjustments: &[(AdjustmentKind, &str, i64)], currency: Currency, by: &IntentId) -> Order {
     try_paid(lines, adjustments, currency, by).unwrap()
 }
@@ -37,11 +53,8 @@ fn try_paid(
     by: &IntentId,
 ) -> Result<Order, ContentError> {
     let lines = lines.iter().map(|(unit, quantity)| LineItem::new("x", money(*unit, currency), *quantity).unwrap());
-    let adjustments = adjustments.iter().map(|(kind, label, amount)| Adjustment {
-        kind: *kind,
-        label: Text::new(*label).unwrap(),
-        amount: money(*amount, currency),
-    });
+    let adjustments =
+        adjustments.iter().map(|(kind, label, amount)| adjustment(*kind, label, money(*amount, currency)));
     let new = NewOrder { lines: lines.collect(), adjustments: adjustments.collect(), ..NewOrder::empty(currency) };
     let order = Order::place(OrderId(uuid::Uuid::from_u128(9)), new, at(100))?.order;
     let IntentPlan::Create { decision: Some(requested), .. } = order.request_intent(at(200)).unwrap() else {
@@ -172,16 +185,33 @@ fn a_movement_that_is_missing_or_differs_leaves_its_object_open() {
 #[test]
 fn a_sale_is_divided_into_goods_shipping_discounts_and_taxes() {
     use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
-    let adjustments =
-        [(Discount, "welcome", 1_000), (Shipping, "post", 500), (TaxIncluded, "VAT 19 %", 1_517), (Tax, "Fee", 100)];
+    let adjustments = [
+        (Discount, "welcome", 1_000),
+        (Shipping, "post", 500),
+        (TaxIncluded, "VAT:19:DE", 1_017),
+        (TaxIncluded, "VAT:7:DE", 300),
+        (TaxIncluded, "VAT:19:DE", 100),
+        (TaxIncluded, "VAT:19", 80),
+        (TaxIncluded, "VAT", 20),
+        (Tax, "Fee", 100),
+        (Tax, "Export:0:CH", 0),
+    ];
     let order = paid(&[(5_000, 2)], &adjustments, Currency::Eur, &pi("1"));
     let zero = money(0, Currency::Eur);
     let entry = Entry::of_payment(&order, &pi("1"), zero, order.total).unwrap();
     let of = |part| entry.sum_of(&Account::Sales(part), Currency::Eur).minor();
-    let tax = |label: &str| SalesPart::Tax(Text::new(label).unwrap());
+    let of_tax = |name: &str| of(SalesPart::Tax(tax(name)));
     assert_eq!(of(SalesPart::Goods), -10_000 + 1_437);
     assert_eq!(of(SalesPart::Shipping), -500 + 80);
-    assert_eq!((of(SalesPart::Discounts), of(tax("VAT 19 %")), of(tax("Fee"))), (1_000, -1_517, -100));
+    assert_eq!((of(SalesPart::Discounts), of_tax("Fee"), of_tax("VAT:7:DE")), (1_000, -100, -300));
+    assert_eq!((of_tax("VAT:19:DE"), of_tax("VAT:19"), of_tax("VAT")), (-1_117, -80, -20));
+    let accounts: Vec<_> = entry.postings().iter().map(|it| it.account.to_string()).collect();
+    let taxes = ["VAT:19:DE", "VAT:7:DE", "VAT:19", "VAT", "Fee", "Export:0:CH"].map(|it| format!("sales:tax:{it}"));
+    assert_eq!(accounts[4..], taxes);
+    // A share of zero still names the tax.
+    let refund = Entry::of_refund(&order, &refund(&order, money(1, Currency::Eur), "re_1"), zero).unwrap().unwrap();
+    assert_eq!(refund.postings().iter().filter(|it| it.account.tax().is_some()).count(), taxes.len());
+    assert_eq!(refund.postings().iter().filter(|it| it.amount.is_zero()).count(), taxes.len());
     assert_eq!(entry.sum_of(&Account::Clearing(Source::Payment { intent: pi("1") }), Currency::Eur).minor(), 9_600);
 }
 
@@ -364,6 +394,9 @@ fn row_of_any_kind() -> impl Strategy<Value = BalanceTransaction> {
         })
 }
 
+/// Names of taxes that differ in label, rate or country only.
+const TAXES: [&str; 5] = ["a", "a:19", "a:19:DE", "a:19:AT", "b:19:DE"];
+
 proptest! {
     #[test]
     fn any_rows_add_up_to_zero_in_each_currency_and_to_stripes_balance(
@@ -385,8 +418,8 @@ proptest! {
     fn steps_of_a_payment_add_up_to_the_payment(
         lines in prop::collection::vec((1_i64..50_000, 1_u32..4), 1..4),
         adjustments in prop::collection::vec(
-            (prop::sample::select(AdjustmentKind::ALL.to_vec()), prop::sample::select(vec!["a", "b"]), 0_i64..20_000),
-            0..5),
+            (prop::sample::select(AdjustmentKind::ALL.to_vec()), prop::sample::select(TAXES.to_vec()), 0_i64..20_000),
+            0..7),
         steps in prop::collection::vec(0_u32..=100, 0..6),
     ) {
         let Ok(order) = try_paid(&lines, &adjustments, Currency::Usd, &pi("1")) else { return Ok(()) };
@@ -404,8 +437,10 @@ proptest! {
             prop_assert_eq!(Books(steps.clone()).balance(&posting.account), posting.amount.minor());
         }
         let whole = Books(vec![at_once]);
-        let tax: i64 = ["a", "b"].map(|it| whole.balance(&Account::Sales(SalesPart::Tax(Text::new(it).unwrap())))).iter().sum();
-        let taxes = |it: &&(AdjustmentKind, &str, i64)| matches!(it.0, AdjustmentKind::Tax | AdjustmentKind::TaxIncluded);
-        prop_assert_eq!(-tax, adjustments.iter().filter(taxes).map(|it| it.2).sum::<i64>());
+        for name in TAXES {
+            let of_name = |it: &&(AdjustmentKind, &str, i64)| it.0.is_tax() && it.1 == name;
+            let sum: i64 = adjustments.iter().filter(of_name).map(|it| it.2).sum();
+            prop_assert_eq!(-whole.balance(&Account::Sales(SalesPart::Tax(tax(name)))), sum);
+        }
     }
 }

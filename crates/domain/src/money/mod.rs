@@ -14,8 +14,12 @@
 //! ```
 
 mod currency;
+mod percent;
 
 pub use self::currency::{Currency, UnknownCurrency};
+#[cfg(feature = "storefront")]
+pub(crate) use self::percent::rounded;
+pub use self::percent::{Percent, PercentProblem};
 
 use std::fmt;
 

@@ -153,7 +153,7 @@ mod tests {
     use crate::text::Text;
 
     fn adjustment(kind: AdjustmentKind, amount: Money) -> Adjustment {
-        Adjustment { kind, label: Text::new("x").unwrap(), amount }
+        Adjustment::new(kind, Text::new("x").unwrap(), amount)
     }
 
     fn eur(minor: i64) -> Money {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::country::CountryCode;
 use crate::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use crate::intent::CaptureMethod;
-use crate::money::{ChargeError, MoneyError};
+use crate::money::{ChargeError, MoneyError, Percent};
 use crate::text::{Email, Text, TextProblem};
 use crate::{Currency, Money, Order};
 
@@ -101,6 +102,27 @@ pub struct Adjustment {
     pub label: Text<1, 250>,
     /// Amount, never negative: a discount of 5.00 has the amount 5.00.
     pub amount: Money,
+    /// Rate and country of a tax, if they are known. Only a tax has them.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub tax_rate_details: Option<TaxRateDetails>,
+}
+
+impl Adjustment {
+    /// Makes an adjustment without the rate and the country of a tax.
+    pub const fn new(kind: AdjustmentKind, label: Text<1, 250>, amount: Money) -> Self {
+        Self { kind, label, amount, tax_rate_details: None }
+    }
+}
+
+/// Rate of a tax, and the country that it is due in. Named after `tax_rate_details` of Stripe Tax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TaxRateDetails {
+    /// Percentage of the net amount; zero for a zero-rated sale.
+    pub percent: Percent,
+    /// Country that the tax is due in, if it is known.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub country: Option<CountryCode>,
 }
 
 /// Kind of an adjustment.
@@ -125,6 +147,16 @@ variant_names! {
         Shipping => "shipping",
         Tax => "tax",
         TaxIncluded => "tax_included",
+    }
+}
+
+impl AdjustmentKind {
+    /// Whether it is a tax, added to the prices or contained in them.
+    pub const fn is_tax(self) -> bool {
+        match self {
+            Self::Tax | Self::TaxIncluded => true,
+            Self::Discount | Self::Shipping => false,
+        }
     }
 }
 
@@ -248,6 +280,12 @@ pub enum ContentError {
         /// Maximum of the included taxes: lines less discounts plus shipping.
         limit: Money,
     },
+    /// A discount or a shipping price has the rate of a tax.
+    #[error("tax_rate_details must be on a tax or tax_included, not on a {}", kind.name())]
+    TaxRateOfNoTax {
+        /// Kind of the adjustment.
+        kind: AdjustmentKind,
+    },
     /// The total cannot be calculated, e.g. because it is too large.
     #[error("the total {0}")]
     Total(MoneyError),
@@ -354,6 +392,9 @@ pub(crate) fn total_of(
     if adjustments.len() > Order::ADJUSTMENTS_MAX {
         return Err(ContentError::TooManyAdjustments);
     }
+    if let Some(it) = adjustments.iter().find(|it| it.tax_rate_details.is_some() && !it.kind.is_tax()) {
+        return Err(ContentError::TaxRateOfNoTax { kind: it.kind });
+    }
     let total = Totals::of(currency, lines, adjustments).map_err(|problem| match problem {
         MoneyError::Negative => ContentError::DiscountsExceedTotal,
         MoneyError::TooLarge
@@ -376,7 +417,23 @@ mod tests {
     use crate::order::tests::{at, new_order, usd};
 
     fn adjustment(kind: AdjustmentKind, minor: i64) -> Adjustment {
-        Adjustment { kind, label: Text::new("x").unwrap(), amount: usd(minor) }
+        Adjustment::new(kind, Text::new("x").unwrap(), usd(minor))
+    }
+
+    fn rated(kind: AdjustmentKind) -> Adjustment {
+        let details = TaxRateDetails { percent: Percent::parse("19").unwrap(), country: "DE".parse().ok() };
+        Adjustment { tax_rate_details: Some(details), ..adjustment(kind, 1) }
+    }
+
+    #[test]
+    fn a_tax_may_have_a_rate_and_an_edit_of_the_rate_alone_is_an_edit() {
+        let adjustments = vec![rated(AdjustmentKind::Tax), rated(AdjustmentKind::TaxIncluded)];
+        let order = Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1)).unwrap().order;
+        assert_eq!(Order::restore(order.data.clone()), Ok(order.clone()));
+        let without = Some(vec![adjustment(AdjustmentKind::Tax, 1), adjustment(AdjustmentKind::TaxIncluded, 1)]);
+        let edited = order.edit(OrderEdit { adjustments: without, ..OrderEdit::default() }, at(2)).unwrap().order;
+        assert_eq!((edited.total, edited.revision), (order.total, 2));
+        assert!(edited.adjustments.iter().all(|it| it.tax_rate_details.is_none()));
     }
 
     #[test]
@@ -461,6 +518,14 @@ mod tests {
                     ..new_order()
                 },
                 ContentError::TooManyAdjustments,
+            ),
+            (
+                NewOrder { adjustments: vec![rated(AdjustmentKind::Discount)], ..new_order() },
+                ContentError::TaxRateOfNoTax { kind: AdjustmentKind::Discount },
+            ),
+            (
+                NewOrder { adjustments: vec![rated(AdjustmentKind::Shipping)], ..new_order() },
+                ContentError::TaxRateOfNoTax { kind: AdjustmentKind::Shipping },
             ),
             (NewOrder { metadata, ..new_order() }, ContentError::TooMuchMetadata),
         ] {

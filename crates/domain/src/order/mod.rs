@@ -11,7 +11,7 @@ mod lost;
 pub use self::breakdown::{Breakdown, Part, ShippingTax};
 pub use self::content::{
     Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
-    QUANTITY_MAX, Totals,
+    QUANTITY_MAX, TaxRateDetails, Totals,
 };
 pub(crate) use self::content::{check_included_taxes, check_metadata, total_of};
 pub use self::lost::{LostOrder, RecreateError};

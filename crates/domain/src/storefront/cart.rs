@@ -495,7 +495,7 @@ impl Cart {
             left = left.minus(discount)?;
             applied.push(code);
             let label = Text::new(coupon.name.as_str()).unwrap_or_default();
-            self.data.adjustments.push(Adjustment { kind: AdjustmentKind::Discount, label, amount: discount });
+            self.data.adjustments.push(Adjustment::new(AdjustmentKind::Discount, label, discount));
         }
         self.data.coupons = applied;
         Ok(())
@@ -513,7 +513,7 @@ impl Cart {
             return Money::zero(self.currency);
         };
         let label = Text::new(rate.name.as_str()).unwrap_or_default();
-        self.data.adjustments.push(Adjustment { kind: AdjustmentKind::Shipping, label, amount: price });
+        self.data.adjustments.push(Adjustment::new(AdjustmentKind::Shipping, label, price));
         price
     }
 

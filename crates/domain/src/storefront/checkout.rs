@@ -225,11 +225,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::{
-        Address, CartError, CartId, Coupon, CouponCode, Discount, LineId, Percent, Prices, ShippingRate, TaxRate,
-        Variant, VariantId,
+        Address, CartError, CartId, Coupon, CouponCode, Discount, LineId, Prices, ShippingRate, TaxRate, Variant,
+        VariantId,
     };
     use super::*;
     use crate::id::CustomerId;
+    use crate::money::Percent;
     use crate::order::tests::at;
     use crate::order::{AdjustmentKind, Metadata, Payer};
     use crate::text::{Email, Text};
@@ -531,7 +532,7 @@ mod tests {
             currency in prop::sample::select(vec![Currency::Eur, Currency::Jpy, Currency::Kwd, Currency::Isk]),
         ) {
             let money = |minor: i64| Money::new(minor * currency.minor_step(), currency).unwrap();
-            let percent = |it: u32| Percent::parse(&format!("{}.{:03}", it / 1000, it % 1000)).unwrap();
+            let percent = |it: u32| Percent::parse(&format!("{}.{:04}", it / 10_000, it % 10_000)).unwrap();
             let coupon = |code: &str, discount| Coupon {
                 code: CouponCode::new(code).unwrap(),
                 name: Text::new(code).unwrap(),

@@ -37,9 +37,9 @@ mod price_list;
 mod taxes;
 mod terms;
 
-pub use address::{Address, AddressField, CountryCode, CountryProblem};
+pub use address::{Address, AddressField};
 pub use cart::{Cart, CartData, CartError, CartId, CartLine, LineId};
 pub use checkout::{CheckoutError, CheckoutStep};
 pub use edit::{CheckoutEdit, FieldEdit, PaymentMethodChoice};
 pub use price_list::{PriceProblem, Prices, Variant, VariantId, VariantProblem};
-pub use terms::{Coupon, CouponCode, Discount, Percent, PercentProblem, ShippingRate, TaxRate, Terms, TermsProblem};
+pub use terms::{Coupon, CouponCode, Discount, ShippingRate, TaxRate, Terms, TermsProblem};

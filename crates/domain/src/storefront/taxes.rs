@@ -1,15 +1,14 @@
 //! Taxes on goods and shipping, by the terms of sale.
 
-use super::terms::{Percent, rounded};
 use super::{Address, TaxRate, Terms};
 use crate::Money;
-use crate::money::MoneyError;
-use crate::order::{Adjustment, AdjustmentKind, ShippingTax};
+use crate::money::{MoneyError, Percent, rounded};
+use crate::order::{Adjustment, AdjustmentKind, ShippingTax, TaxRateDetails};
 use crate::text::Text;
 
 /// Taxes of one order.
 pub(super) struct Taxes {
-    /// One adjustment for each tax that is not zero, in the order of the terms.
+    /// One adjustment for each tax that is not zero or has a rate of zero, in the order of the terms.
     pub(super) adjustments: Vec<Adjustment>,
     /// The part of the taxes that is due on the shipping.
     pub(super) on_shipping: ShippingTax,
@@ -30,9 +29,11 @@ impl Terms {
             };
             *sum = sum.plus(of_shipping)?;
             let amount = of_goods.plus(of_shipping)?;
-            if !amount.is_zero() {
+            // A rate of zero is on the order too, for the tax report.
+            if !amount.is_zero() || rate.percent.is_zero() {
                 let label = Text::new(format!("{} {}%", rate.name, rate.percent)).unwrap_or_default();
-                taxes.adjustments.push(Adjustment { kind, label, amount });
+                let details = TaxRateDetails { percent: rate.percent, country: Some(rate.country) };
+                taxes.adjustments.push(Adjustment { kind, label, amount, tax_rate_details: Some(details) });
             }
         }
         Ok(taxes)
@@ -58,7 +59,7 @@ fn taxes_of(rates: &[&TaxRate], base: Money, due: impl Fn(&TaxRate) -> bool) -> 
 /// Taxes that the price `gross` contains. All rates apply to the same net amount, so each tax is
 /// `gross * rate / (100 + sum of the rates)`; the sum is rounded half up and allocated by largest remainder.
 fn included_in(gross: Money, percents: &[Option<Percent>]) -> Result<Vec<Money>, MoneyError> {
-    let weights: Vec<u32> = percents.iter().map(|it| it.map_or(0, Percent::thousandths)).collect();
+    let weights: Vec<u32> = percents.iter().map(|it| it.map_or(0, Percent::ten_thousandths)).collect();
     let rate: u32 = weights.iter().sum();
     if rate == 0 {
         return Ok(vec![Money::zero(gross.currency()); percents.len()]);
@@ -112,15 +113,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_tax_has_its_rate_and_the_country_of_the_terms() {
+        let rate = |name: &str, country: &str, percent: &str| TaxRate {
+            name: Text::new(name).unwrap(),
+            country: country.parse().unwrap(),
+            percent: Percent::parse(percent).unwrap(),
+            included: true,
+            on_shipping: true,
+        };
+        let taxes = vec![
+            rate("VAT", "DE", "19"),
+            TaxRate { included: false, ..rate("Deposit", "DE", "0.0001") },
+            rate("VAT", "CH", "0"),
+        ];
+        let terms = Terms { taxes, ..Terms::default() };
+        for (country, expected) in [("DE", &[("VAT 19%", "19", 1900)][..]), ("CH", &[("VAT 0%", "0", 0)]), ("US", &[])]
+        {
+            let address = Address::of(country.parse().unwrap());
+            let goods = money(11_900, Currency::Eur);
+            let taxes = terms.taxes_on(&address, goods, Money::zero(Currency::Eur)).unwrap().adjustments;
+            let adjustment = |(label, percent, minor): &(&str, &str, i64)| {
+                let amount = money(*minor, Currency::Eur);
+                let details =
+                    TaxRateDetails { percent: Percent::parse(percent).unwrap(), country: Some(address.country) };
+                let tax = Adjustment::new(AdjustmentKind::TaxIncluded, Text::new(*label).unwrap(), amount);
+                Adjustment { tax_rate_details: Some(details), ..tax }
+            };
+            assert_eq!(taxes, expected.iter().map(adjustment).collect::<Vec<_>>(), "{country}");
+        }
+    }
+
     proptest! {
         #[test]
         fn net_amount_and_included_taxes_add_up_to_the_gross_price(
             steps in 0_i64..9_999_999,
-            rates in prop::collection::vec(1_u32..=100_000, 1..=Terms::TAXES_OF_A_COUNTRY_MAX),
+            rates in prop::collection::vec(1_u32..=Percent::WHOLE, 1..=Terms::TAXES_OF_A_COUNTRY_MAX),
             currency in prop::sample::select(Currency::ALL),
         ) {
             let gross = money(steps * currency.minor_step(), currency);
-            let percents: Vec<String> = rates.iter().map(|it| format!("{}.{:03}", it / 1000, it % 1000)).collect();
+            let percents: Vec<String> = rates.iter().map(|it| format!("{}.{:04}", it / 10_000, it % 10_000)).collect();
             let taxes = shares(&percents.iter().map(String::as_str).collect::<Vec<_>>(), gross);
             let sum: i64 = taxes.iter().sum();
             prop_assert!((0..=gross.minor()).contains(&sum));

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
-use std::fmt;
 
 use thiserror::Error;
 
-use super::{Address, CountryCode, PriceProblem, Prices};
-use crate::money::MoneyError;
+use super::{Address, PriceProblem, Prices};
+use crate::country::CountryCode;
+use crate::money::{MoneyError, Percent};
 use crate::text::{Text, TextProblem};
 use crate::{Currency, Money, Timestamp};
 
@@ -117,77 +117,6 @@ impl TryFrom<String> for CouponCode {
 impl From<CouponCode> for String {
     fn from(code: CouponCode) -> Self {
         code.0
-    }
-}
-
-/// Percentage with at most three decimals, more than 0 and at most 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-pub struct Percent {
-    thousandths: u32,
-}
-
-/// Error of a text that is not such a percentage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be a percentage like 19 or 8.875, more than 0, at most 100, with at most three decimals")]
-#[non_exhaustive]
-pub struct PercentProblem;
-
-impl Percent {
-    pub(super) const WHOLE: u32 = 100_000;
-
-    /// Parses a decimal like `8.875`.
-    pub fn parse(text: &str) -> Result<Self, PercentProblem> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |it: &str| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || whole.len() > 3 || fraction.len() > 3 {
-            return Err(PercentProblem);
-        }
-        let thousandths: u32 = format!("{whole}{fraction:0<3}").parse().map_err(|_| PercentProblem)?;
-        if (1..=Self::WHOLE).contains(&thousandths) { Ok(Self { thousandths }) } else { Err(PercentProblem) }
-    }
-
-    /// Calculates the percentage of `amount`, rounded half up to a payable amount ([`Currency::minor_step`]).
-    pub fn of(self, amount: Money) -> Result<Money, MoneyError> {
-        rounded(amount, self.thousandths, Self::WHOLE)
-    }
-
-    /// The percentage in thousandths of a percent.
-    pub(super) const fn thousandths(self) -> u32 {
-        self.thousandths
-    }
-}
-
-/// Calculates `amount * part / whole`, rounded half up to a multiple of [`Currency::minor_step`].
-pub(super) fn rounded(amount: Money, part: u32, whole: u32) -> Result<Money, MoneyError> {
-    let step = i128::from(amount.currency().minor_step());
-    let whole = i128::from(whole) * step;
-    let steps = (i128::from(amount.minor()) * i128::from(part) * 2 + whole) / (whole * 2);
-    Money::new(i64::try_from(steps * step).map_err(|_| MoneyError::TooLarge)?, amount.currency())
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.thousandths / 1000, self.thousandths % 1000);
-        let fraction = format!("{fraction:03}");
-        match fraction.trim_end_matches('0') {
-            "" => write!(f, "{whole}"),
-            fraction => write!(f, "{whole}.{fraction}"),
-        }
-    }
-}
-
-impl TryFrom<String> for Percent {
-    type Error = PercentProblem;
-    fn try_from(text: String) -> Result<Self, PercentProblem> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Percent> for String {
-    fn from(percent: Percent) -> Self {
-        percent.to_string()
     }
 }
 
@@ -333,34 +262,6 @@ mod tests {
 
     fn money(minor: i64, currency: Currency) -> Money {
         Money::new(minor, currency).unwrap()
-    }
-
-    #[test]
-    fn a_percentage_is_parsed_to_three_decimals_and_formatted_without_trailing_zeroes() {
-        for (text, shown) in [("19", "19"), ("8.875", "8.875"), ("7.50", "7.5"), ("0.001", "0.001"), ("100", "100")] {
-            assert_eq!(Percent::parse(text).unwrap().to_string(), shown);
-        }
-        for wrong in ["", "0", "-1", "100.001", "1.2345", "1.", ".5", "1e1", " 1", "1000"] {
-            assert_eq!(Percent::parse(wrong), Err(PercentProblem), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_percentage_of_an_amount_is_rounded_half_up_to_a_payable_amount() {
-        use Currency::{Isk, Jpy, Kwd, Usd};
-        for (percent, minor, currency, of) in [
-            ("19", 11_900, Usd, 2261),
-            ("10", 5, Usd, 1),
-            ("8.875", 1000, Usd, 89),
-            ("10", 1005, Jpy, 101),
-            // Three decimals, charged in steps of ten.
-            ("5", 12_340, Kwd, 620),
-            ("24", 1999, Isk, 480),
-            ("100", 999, Usd, 999),
-        ] {
-            let (percent, amount) = (Percent::parse(percent).unwrap(), money(minor, currency));
-            assert_eq!(percent.of(amount), Ok(money(of, currency)), "{percent}% of {minor} {currency:?}");
-        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use paywright_app::view_value::{AdjustmentKindName, CancelReasonName, CaptureMethodName, RefundReasonName};
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::CaptureMethod;
-use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX};
+use paywright_domain::money::Percent;
+use paywright_domain::order::{
+    Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX, TaxRateDetails,
+};
 use paywright_domain::refund::{NewRefund, RefundReason};
 use paywright_domain::text::{Email, Text};
 use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order};
@@ -27,11 +30,14 @@ pub(crate) const INVALID_REFUND: &str = "invalid_refund";
 const ORDER: [&str; 7] = ["currency", "customer", "email", "line_items", "adjustments", "capture", "metadata"];
 const EDIT: [&str; 4] = ["line_items", "adjustments", "email", "metadata"];
 const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
-const ADJUSTMENT: [&str; 3] = ["kind", "label", "amount"];
+const ADJUSTMENT: [&str; 4] = ["kind", "label", "amount", "tax_rate_details"];
+const TAX_RATE: [&str; 2] = ["percentage_decimal", "country"];
 const REFUND: [&str; 3] = ["amount", "reason", "payment_intent"];
 
 /// Amount of a capture or a refund, in major units.
 const DECIMAL: &str = r"^[0-9]+(\.[0-9]{1,3})?$";
+/// Percentage from 0 to 100.
+const PERCENT: &str = r"^(100(\.0{1,4})?|0{0,2}[0-9](\.[0-9]{1,4})?|0?[0-9]{2}(\.[0-9]{1,4})?)$";
 
 body_schema! {
     /// Body that [`new_order`] reads.
@@ -100,8 +106,19 @@ fn adjustments_schema() -> ArrayBuilder {
     let adjustment = BodyObject::of(&ADJUSTMENT)
         .required("kind", reference::<AdjustmentKindName>())
         .required("label", text_of(|it: &Adjustment| &it.label))
-        .required("amount", integer(0, Money::MINOR_MAX).description(Some("Amount in minor units.")));
+        .required("amount", integer(0, Money::MINOR_MAX).description(Some("Amount in minor units.")))
+        .optional("tax_rate_details", tax_rate_schema());
     list(adjustment.done(), 0, Order::ADJUSTMENTS_MAX)
+}
+
+/// Rate of a tax, as [`tax_rate_details`] reads it.
+fn tax_rate_schema() -> RefOr<Schema> {
+    let percent = "Percentage from 0 to 100, with at most four decimals.";
+    let country = "Code of a country (ISO 3166-1 alpha-2), in letters of either case.";
+    BodyObject::of(&TAX_RATE)
+        .required("percentage_decimal", string().pattern(Some(PERCENT)).description(Some(percent)))
+        .optional("country", string().pattern(Some("^[A-Za-z]{2}$")).description(Some(country)))
+        .done()
 }
 
 /// Notes, as [`metadata`] reads them.
@@ -187,7 +204,19 @@ fn adjustment(adjustment: &mut Reader<'_>, currency: Option<Currency>) -> Option
     });
     let label = adjustment.required("label", |it| Ok(Text::new(read_string(it)?)?));
     let amount = adjustment.required("amount", |it| money(it, currency));
-    Some(Adjustment { kind: kind?, label: label?, amount: amount?? })
+    let has_rate = adjustment.get("tax_rate_details").is_some();
+    if has_rate && kind.is_some_and(|it| !it.is_tax()) {
+        adjustment.note("tax_rate_details", "must be absent: only tax and tax_included have a rate");
+    }
+    let rate = if has_rate { adjustment.object("tax_rate_details", &TAX_RATE, tax_rate_details) } else { None };
+    Some(Adjustment { tax_rate_details: rate, ..Adjustment::new(kind?, label?, amount??) })
+}
+
+/// Reads the rate of a tax, under the names of Stripe Tax.
+fn tax_rate_details(rate: &mut Reader<'_>) -> Option<TaxRateDetails> {
+    let percent = rate.required("percentage_decimal", |it| Ok(Percent::parse(read_string(it)?)?));
+    let country = rate.optional("country", |it| Ok(read_string(it)?.parse()?));
+    Some(TaxRateDetails { percent: percent?, country })
 }
 
 /// Reads an amount in minor units of ISO 4217; `None` without a valid currency.

@@ -1,6 +1,7 @@
 //! Countries of ISO 3166-1, and states of ISO 3166-2 in the countries where Spree has states.
 
-use paywright_domain::storefront::{Address, CountryCode};
+use paywright_domain::country::CountryCode;
+use paywright_domain::storefront::Address;
 use rust_iso3166::CountryCode as Entry;
 use rust_iso3166::iso3166_2::Subdivision;
 

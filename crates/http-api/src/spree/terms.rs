@@ -1,6 +1,7 @@
 //! Terms of sale as JSON: the body of `PUT /terms`, and the file of `paywright prices terms`.
 
-use paywright_domain::storefront::{Coupon, CouponCode, Discount, Percent, Prices, ShippingRate, TaxRate, Terms};
+use paywright_domain::money::Percent;
+use paywright_domain::storefront::{Coupon, CouponCode, Discount, Prices, ShippingRate, TaxRate, Terms};
 use paywright_domain::text::Text;
 use paywright_domain::{Currency, Money, Timestamp};
 use serde_json::Value;

@@ -23,11 +23,18 @@ fn line(field: &str, value: Value) -> Value {
     with(|it| it["line_items"][0][field] = value)
 }
 
+const PERCENTAGE: &str = "adjustments[0].tax_rate_details.percentage_decimal";
+
 /// Each refusal names the field and the limit.
 #[actix_web::test]
 async fn a_field_beyond_its_limits_is_named_and_nothing_is_stored() {
     let service = Service::with(MockGateway::new()).await;
     let adjustment = |kind: &str, amount: i64| json!([{ "kind": kind, "label": "x", "amount": amount }]);
+    let details = json!({ "percentage_decimal": "19", "country": "DE" });
+    let rated = |kind: &str, details: Value| {
+        let adjustment = json!({ "kind": kind, "label": "x", "amount": 1, "tax_rate_details": details });
+        with(|it| it["adjustments"] = json!([adjustment]))
+    };
     let many = |count: usize| vec![json!({ "name": "x", "amount": 1, "quantity": 1 }); count];
     let notes: serde_json::Map<_, _> = (0..21).map(|it| (format!("k{it}"), json!("v"))).collect();
     for (name, body, field, says) in [
@@ -88,6 +95,26 @@ async fn a_field_beyond_its_limits_is_named_and_nothing_is_stored() {
             with(|it| it["adjustments"] = adjustment("tax_included", 11_201)),
             "adjustments",
             "tax_included must be at most 112.00 usd",
+        ),
+        ("a rate of a discount", rated("discount", details.clone()), "adjustments[0].tax_rate_details", "only tax and"),
+        ("a rate of the shipping", rated("shipping", details), "adjustments[0].tax_rate_details", "only tax and"),
+        ("a plain rate", rated("tax", json!("19")), "adjustments[0].tax_rate_details", "must be an object"),
+        ("no percentage", rated("tax", json!({ "country": "DE" })), PERCENTAGE, "is missing"),
+        ("an odd percentage", rated("tax", json!({ "percentage_decimal": "19%" })), PERCENTAGE, "like 19 or 8.875"),
+        ("a float", rated("tax", json!({ "percentage_decimal": 19.5 })), PERCENTAGE, "must be a string"),
+        ("above 100 %", rated("tax", json!({ "percentage_decimal": "100.0001" })), PERCENTAGE, "from 0 to 100"),
+        ("five decimals", rated("tax", json!({ "percentage_decimal": "1.00001" })), PERCENTAGE, "four decimals"),
+        (
+            "an odd country",
+            rated("tax_included", json!({ "percentage_decimal": "19", "country": "Germany" })),
+            "adjustments[0].tax_rate_details.country",
+            "two letters",
+        ),
+        (
+            "an unknown field of a rate",
+            rated("tax", json!({ "percentage_decimal": "19", "state": "NY" })),
+            "adjustments[0].tax_rate_details.state",
+            "not a known field",
         ),
         ("too many notes", with(|it| it["metadata"] = Value::Object(notes)), "metadata", "at most 20"),
         ("a long note", with(|it| it["metadata"] = json!({ "k": "x".repeat(501) })), "metadata.k", "500"),

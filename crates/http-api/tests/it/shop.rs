@@ -5,6 +5,35 @@ use serde_json::{Value, json};
 use crate::{ORDERS, Service, order};
 
 #[actix_web::test]
+async fn a_tax_has_the_rate_and_the_country_that_the_shop_gives() {
+    let service = Service::with(MockGateway::new()).await;
+    let mut body = order();
+    let tax = |rate: Value| json!({ "kind": "tax", "label": "VAT", "amount": 7, "tax_rate_details": rate });
+    let rates = [
+        (
+            json!({ "percentage_decimal": "19.000", "country": "de" }),
+            json!({ "percentage_decimal": "19", "country": "DE" }),
+        ),
+        (json!({ "percentage_decimal": "8.8755" }), json!({ "percentage_decimal": "8.8755", "country": null })),
+        (json!({ "percentage_decimal": "0", "country": null }), json!({ "percentage_decimal": "0", "country": null })),
+        (Value::Null, Value::Null),
+    ];
+    body["adjustments"] = rates.iter().map(|(given, _)| tax(given.clone())).collect();
+    let placed = service.call(Method::POST, ORDERS, &body).await;
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let path = format!("{ORDERS}/{}", placed.body["data"]["id"].as_str().unwrap());
+    let shown = service.call(Method::GET, &path, &Value::Null).await.body["data"]["adjustments"].clone();
+    for (place, (_, rate)) in rates.iter().enumerate() {
+        // An adjustment without a rate has no such field.
+        assert_eq!(shown[place].get("tax_rate_details"), Some(rate).filter(|it| !it.is_null()), "{shown}");
+    }
+    let edit = json!({ "adjustments": [tax(json!({ "percentage_decimal": "7", "country": "FR" }))] });
+    let edited = service.call(Method::PATCH, &path, &edit).await;
+    let expected = json!({ "percentage_decimal": "7", "country": "FR" });
+    assert_eq!((edited.status, &edited.body["data"]["adjustments"][0]["tax_rate_details"]), (200, &expected));
+}
+
+#[actix_web::test]
 async fn an_order_is_placed_read_and_listed() {
     let service = Service::with(MockGateway::new()).await;
     let body = json!({ "currency": "USD", "customer": "cus-ada", "email": "ada@example.com", "capture": "manual",

@@ -1,7 +1,7 @@
 //! Settings of the storefront.
 
 use paywright_domain::Currency;
-use paywright_domain::storefront::CountryCode;
+use paywright_domain::country::CountryCode;
 use serde::Deserialize;
 
 use crate::settings::values::{Origins, Within, flag, parsed};

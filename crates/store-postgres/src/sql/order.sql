@@ -7,7 +7,7 @@ SELECT
         FROM order_lines WHERE order_id = orders.id ORDER BY position
     ),
     ARRAY(
-        SELECT ROW (kind, label, amount)
+        SELECT ROW (kind, label, amount, tax_percent, tax_country, tax_revision)
         FROM order_adjustments WHERE order_id = orders.id ORDER BY position
     ),
     ARRAY(

@@ -22,10 +22,12 @@ WITH kept AS (
         :line_quantities::bigint[]
     ) WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
 ), content_adjustments AS (
-    INSERT INTO order_adjustments (order_id, position, kind, label, amount)
-    SELECT id, ordinality - 1, kind, label, amount
-    FROM placed, unnest(:adjustment_kinds::text[], :adjustment_labels::text[], :adjustment_amounts::bigint[])
-        WITH ORDINALITY AS it (kind, label, amount, ordinality)
+    INSERT INTO order_adjustments (order_id, position, kind, label, amount, tax_percent, tax_country, tax_revision)
+    SELECT id, ordinality - 1, kind, label, amount, tax_percent, tax_country, tax_revision
+    FROM placed, unnest(
+        :adjustment_kinds::text[], :adjustment_labels::text[], :adjustment_amounts::bigint[],
+        :adjustment_tax_percents::text[], :adjustment_tax_countries::text[], :adjustment_tax_revisions::bigint[]
+    ) WITH ORDINALITY AS it (kind, label, amount, tax_percent, tax_country, tax_revision, ordinality)
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
     SELECT id, 1, ordinality - 1, kind, payload::jsonb, :at, :cause::jsonb

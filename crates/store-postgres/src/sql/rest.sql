@@ -64,12 +64,15 @@
     DELETE FROM order_lines USING changed
     WHERE order_lines.order_id = changed.id AND position >= cardinality(:line_names)
 ), edited_adjustments AS (
-    INSERT INTO order_adjustments (order_id, position, kind, label, amount)
-    SELECT id, ordinality - 1, kind, label, amount
-    FROM changed, unnest(:adjustment_kinds::text[], :adjustment_labels::text[], :adjustment_amounts::bigint[])
-        WITH ORDINALITY AS it (kind, label, amount, ordinality)
+    INSERT INTO order_adjustments (order_id, position, kind, label, amount, tax_percent, tax_country, tax_revision)
+    SELECT id, ordinality - 1, kind, label, amount, tax_percent, tax_country, tax_revision
+    FROM changed, unnest(
+        :adjustment_kinds::text[], :adjustment_labels::text[], :adjustment_amounts::bigint[],
+        :adjustment_tax_percents::text[], :adjustment_tax_countries::text[], :adjustment_tax_revisions::bigint[]
+    ) WITH ORDINALITY AS it (kind, label, amount, tax_percent, tax_country, tax_revision, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
-    SET kind = excluded.kind, label = excluded.label, amount = excluded.amount
+    SET kind = excluded.kind, label = excluded.label, amount = excluded.amount, tax_percent = excluded.tax_percent,
+        tax_country = excluded.tax_country, tax_revision = excluded.tax_revision
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
     WHERE order_adjustments.order_id = changed.id AND position >= cardinality(:adjustment_kinds)

@@ -43,6 +43,7 @@ macro_rules! store_contract {
         $crate::store_contract! { $fresh;
             orders {
                 a_stored_order_is_read_unchanged
+                an_edited_rate_of_a_tax_is_read_unchanged
                 an_order_stored_before_the_present_limits_is_read_unchanged
                 a_notice_without_an_intent_is_read_unchanged
                 an_order_in_every_state_is_read_unchanged

@@ -11,7 +11,8 @@ use paywright_domain::anomaly::Policies;
 use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::id::{DisputeId, ProviderCustomerId, RefundId};
 use paywright_domain::intent::{IntentError, IntentStatus, Proceeds, SnapshotSource};
-use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer};
+use paywright_domain::money::Percent;
+use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer, TaxRateDetails};
 use paywright_domain::refund::{NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
 use paywright_domain::task::ProviderFailure;
 use paywright_domain::text::Email;
@@ -31,6 +32,28 @@ pub async fn a_stored_order_is_read_unchanged(subject: &impl Subject) {
     let order = decision.order.clone();
     store.commit(first(decision)).await.unwrap();
     assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order });
+}
+
+/// An edit of nothing but the rate of a tax is written; one that removes it, too.
+pub async fn an_edited_rate_of_a_tax_is_read_unchanged(subject: &impl Subject) {
+    let store = subject.store();
+    let decision = place(1);
+    let mut order = decision.order.clone();
+    store.commit(first(decision)).await.unwrap();
+    let details = |percent: &str| TaxRateDetails { percent: Percent::parse(percent).unwrap(), country: None };
+    for (version, rate) in [(1, Some(details("0"))), (2, Some(details("100"))), (3, None), (4, Some(details("6.3875")))]
+    {
+        let mut adjustments = order.adjustments.clone();
+        for tax in adjustments.iter_mut().filter(|it| it.kind.is_tax()) {
+            tax.tax_rate_details = rate;
+        }
+        let edit = OrderEdit { adjustments: Some(adjustments.clone()), ..OrderEdit::default() };
+        let edited = order.edit(edit, at(NOW + 1)).unwrap();
+        assert_eq!(edited.order.adjustments, adjustments);
+        order = edited.order.clone();
+        store.commit(then(version, edited)).await.unwrap();
+        assert_eq!(stored(&*store, 1).await.value, order);
+    }
 }
 
 /// New orders are checked, stored ones are not: the rules may have been others when they were stored.

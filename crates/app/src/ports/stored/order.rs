@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 
 use paywright_domain::id::{CustomerId, Epoch, OrderNumber};
 use paywright_domain::intent::{CaptureMethod, IntentRequest};
-use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderData, OrderState, Payer};
+use paywright_domain::money::Percent;
+use paywright_domain::order::{
+    Adjustment, AdjustmentKind, CancelReason, Metadata, OrderData, OrderState, Payer, TaxRateDetails,
+};
 use paywright_domain::text::{Email, Text, TextProblem};
 use paywright_domain::{Currency, IntentId, LineItem, Order, OrderId};
 use uuid::Uuid;
@@ -102,6 +105,8 @@ impl<'a> StoredOrder<'a> {
     pub fn restore(self, parts: StoredParts<'_>) -> Result<Order, ColumnError> {
         let column = |name| Column("orders", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
+        let revision = column("revision").count(self.revision)?;
+        let adjustments = parts.adjustments.into_iter().map(|it| it.restore(currency, revision));
         let data = OrderData {
             state: self.state()?,
             requested: self.requested()?,
@@ -112,11 +117,11 @@ impl<'a> StoredOrder<'a> {
             email: column("email").read(self.email.map(Email::restore).transpose())?,
             payer: self.payer.map(|it| column("payer").json(&it)).transpose()?.unwrap_or_default(),
             lines: parts.lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
-            adjustments: parts.adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
+            adjustments: adjustments.collect::<Result<_, _>>()?,
             total: column("total").money(self.total, currency)?,
             capture: column("capture").found(CaptureMethod::named(&self.capture))?,
             livemode: self.livemode,
-            revision: column("revision").count(self.revision)?,
+            revision,
             attempt: column("attempt").count(self.attempt)?,
             operations: column("operations").count(self.operations)?,
             operation: self.operation.map(|it| column("operation").json(&it)).transpose()?,
@@ -202,25 +207,46 @@ pub struct StoredAdjustment<'a> {
     pub kind: Cow<'a, str>,
     pub label: Cow<'a, str>,
     pub amount: i64,
+    pub tax_percent: Option<Cow<'a, str>>,
+    pub tax_country: Option<Cow<'a, str>>,
+    /// Revision of the order whose adjustment has this rate: a process of the release before replaces the adjustment and
+    /// leaves these three columns as they are.
+    pub tax_revision: Option<i64>,
 }
 
 impl<'a> StoredAdjustment<'a> {
-    /// Row of an adjustment.
-    pub fn of(adjustment: &'a Adjustment) -> Self {
+    /// Row of an adjustment of `order`.
+    pub fn of(order: &Order, adjustment: &'a Adjustment) -> Self {
+        let rate = adjustment.tax_rate_details;
         Self {
             kind: text(adjustment.kind.name()),
             label: text(adjustment.label.as_str()),
             amount: adjustment.amount.minor(),
+            tax_percent: rate.map(|it| Cow::Owned(it.percent.to_string())),
+            tax_country: rate.and_then(|it| it.country).map(|it| Cow::Owned(it.to_string())),
+            tax_revision: rate.map(|_| i64::from(order.revision)),
         }
     }
 
-    /// Restores the adjustment, in the currency of its order.
-    pub fn restore(self, currency: Currency) -> Result<Adjustment, ColumnError> {
+    /// Restores the adjustment of an order with this currency and revision.
+    pub fn restore(self, currency: Currency, revision: u32) -> Result<Adjustment, ColumnError> {
         let column = |name| Column("order_adjustments", name);
+        let is_of_revision = self.tax_revision == Some(i64::from(revision));
         Ok(Adjustment {
             kind: column("kind").found(AdjustmentKind::named(&self.kind))?,
-            label: column("label").read(Text::new(self.label))?,
+            label: column("label").read(Text::new(self.label.as_ref()))?,
             amount: column("amount").money(self.amount, currency)?,
+            tax_rate_details: if is_of_revision { self.tax_rate()? } else { None },
         })
+    }
+
+    fn tax_rate(&self) -> Result<Option<TaxRateDetails>, ColumnError> {
+        let column = |name| Column("order_adjustments", name);
+        let Some(percent) = &self.tax_percent else { return Ok(None) };
+        let country = self.tax_country.as_deref().map(str::parse).transpose();
+        Ok(Some(TaxRateDetails {
+            percent: column("tax_percent").read(Percent::parse(percent))?,
+            country: column("tax_country").read(country)?,
+        }))
     }
 }

@@ -79,7 +79,7 @@ fn eur(minor: i64) -> Money {
 fn rows(order: &Order) -> (StoredOrder<'_>, StoredParts<'_>) {
     let parts = StoredParts {
         lines: order.lines.iter().map(StoredLine::of).collect(),
-        adjustments: order.adjustments.iter().map(StoredAdjustment::of).collect(),
+        adjustments: order.adjustments.iter().map(|it| StoredAdjustment::of(order, it)).collect(),
         intents: order.intents.iter().map(|it| StoredIntent::of(order, it).unwrap()).collect(),
         refunds: order.refunds.iter().map(StoredRefund::of).collect(),
         disputes: order.disputes.iter().map(StoredDispute::of).collect(),
@@ -105,6 +105,16 @@ fn an_order_is_restored_from_its_rows() {
         let (row, parts) = rows(&order);
         assert_eq!(row.restore(parts), Ok(order.clone()));
     }
+}
+
+/// A process of the release before edits the order, and leaves the columns that it does not know as they are.
+#[test]
+fn a_rate_of_an_earlier_revision_is_not_the_rate_of_the_tax() {
+    let order = order();
+    let (row, parts) = rows(&order);
+    assert!(row.clone().restore(parts.clone()).unwrap().adjustments[2].tax_rate_details.is_some());
+    let edited = StoredOrder { revision: row.revision + 1, ..row };
+    assert!(edited.restore(parts).unwrap().adjustments.iter().all(|it| it.tax_rate_details.is_none()));
 }
 
 /// Damage to the rows of an order.
@@ -145,6 +155,8 @@ const DAMAGES: &[(&str, Damage)] = &[
     ("order_adjustments kind", |_, parts| parts.adjustments[0].kind = "toll".into()),
     ("order_adjustments label", |_, parts| parts.adjustments[0].label = "a\0".into()),
     ("order_adjustments amount", |_, parts| parts.adjustments[0].amount = -1),
+    ("order_adjustments tax_percent", |_, parts| parts.adjustments[2].tax_percent = Some("101".into())),
+    ("order_adjustments tax_country", |_, parts| parts.adjustments[2].tax_country = Some("D".into())),
     ("payment_intents provider_id", |_, parts| parts.intents[0].provider_id = "".into()),
     ("payment_intents revision", |_, parts| parts.intents[0].revision = -1),
     ("payment_intents currency", |_, parts| parts.intents[0].currency = "xxx".into()),

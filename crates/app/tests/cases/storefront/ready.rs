@@ -1,6 +1,7 @@
 //! Requirements of a checkout for a PaymentIntent, and the intent's end when one of them is lost.
 
 use paywright_app::RateChoice;
+use paywright_domain::order::{Adjustment, AdjustmentKind};
 use paywright_domain::storefront::{Address, AddressField, CheckoutError, CheckoutStep, FieldEdit};
 use paywright_domain::text::Text;
 use paywright_testkit::Provider;
@@ -59,6 +60,20 @@ async fn no_intent_is_created_for_an_incomplete_checkout() {
     assert_eq!(front.shop.provider().made_now(), 0);
     front.storefront.choose_shipping_rate(&shopper, None, "post").await.unwrap();
     assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2490));
+}
+
+#[tokio::test]
+async fn the_order_of_a_cart_has_the_rate_and_the_country_of_its_tax() {
+    let front = Front::shipping().await;
+    let shopper = front.with_bones(None).await;
+    front.goes_to(&shopper, &address("DE")).await.unwrap();
+    front.storefront.choose_shipping_rate(&shopper, None, "post").await.unwrap();
+    let order = front.pay(&shopper).await.unwrap();
+    let rate = |it: &Adjustment| it.tax_rate_details.map(|it| (it.percent.to_string(), it.country));
+    let rates: Vec<_> = order.adjustments.iter().map(|it| (it.kind, rate(it))).collect();
+    let germany = Some(("19".to_owned(), "DE".parse().ok()));
+    assert_eq!(rates, [(AdjustmentKind::Shipping, None), (AdjustmentKind::TaxIncluded, germany)]);
+    assert_eq!(front.shop.order(&order).await.adjustments, order.adjustments);
 }
 
 #[tokio::test]

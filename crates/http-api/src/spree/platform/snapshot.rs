@@ -147,11 +147,10 @@ impl LineBody {
 
 impl AdjustmentBody {
     fn restore(self, currency: Currency) -> Result<Adjustment, SnapshotError> {
-        Ok(Adjustment {
-            kind: self.kind.parse().map_err(unreadable)?,
-            label: Text::new(self.label).map_err(unreadable)?,
-            amount: Money::new(self.amount, currency).map_err(unreadable)?,
-        })
+        let kind = self.kind.parse().map_err(unreadable)?;
+        let label = Text::new(self.label).map_err(unreadable)?;
+        // Spree's documents have no rate of an adjustment.
+        Ok(Adjustment::new(kind, label, Money::new(self.amount, currency).map_err(unreadable)?))
     }
 }
 
@@ -188,7 +187,7 @@ mod tests {
         let mut line = LineItem::new("Bone", usd(300), 2).unwrap();
         line.description = Text::new("Smoked").unwrap();
         line.sku = Some(Text::new("BN-1").unwrap());
-        let tax = Adjustment { kind: AdjustmentKind::Tax, label: Text::new("Tax").unwrap(), amount: usd(48) };
+        let tax = Adjustment::new(AdjustmentKind::Tax, Text::new("Tax").unwrap(), usd(48));
         let new = NewOrder { lines: vec![line], adjustments: vec![tax], ..NewOrder::empty(Currency::Usd) };
         let new = NewOrder { email: Some(paywright_domain::text::Email::new("ada@example.com").unwrap()), ..new };
         let placed = Order::place(OrderId(Uuid::from_u128(9)), new, now).unwrap().order;
