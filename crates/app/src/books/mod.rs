@@ -19,6 +19,7 @@ mod samples;
 mod statement;
 mod statements;
 mod summary;
+mod tax;
 mod transactions;
 mod views;
 
@@ -32,7 +33,9 @@ pub use self::ledger::{Ledger, LedgerLine};
 pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent};
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
 pub use self::statements::NoStatement;
+pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum};
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};
+pub use self::tax::{TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView};
 pub use self::views::{
     BreakView, BreaksView, LedgerLineView, LedgerView, PayoutMemberView, PayoutView, PostingView, ResolutionView,
     SignedAmountView,
