@@ -100,8 +100,7 @@ pub use ports::endpoints::{
 };
 pub use ports::event_format::{EventFormat, EventPart};
 pub use ports::feed::{
-    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
-    UnpositionedFact,
+    DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
 };
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
@@ -120,6 +119,7 @@ pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, Unknow
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::stored;
 pub use ports::storefront::{CartRef, Carts, PriceList};
+pub use ports::subject::SubjectId;
 pub use ports::tasks::{LateTasks, LeasedTask, Rescheduled, StoredTask, TaskQueue, TaskRelease};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhook_sender::{

@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Changes, Clock, DeletedFeedEvents, Endpoints, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
-    FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, UnpositionedFact, Version,
+    Changes, Clock, DeletedFeedEvents, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
+    FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, Version,
 };
 use paywright_domain::{Fact, IntentId, Order, OrderId, Timestamp};
 use paywright_http_api::SpreeFormat;
@@ -225,8 +225,8 @@ struct Timed<S> {
 
 #[async_trait]
 impl<S: Feed> Feed for Timed<S> {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
-        self.store.unpositioned_facts(limit).await
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
+        self.store.unpositioned_events(limit).await
     }
 
     async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {
@@ -236,9 +236,9 @@ impl<S: Feed> Feed for Timed<S> {
     async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError> {
         let done = self.store.append_to_feed(append).await;
         let (mut committed, mut waits) = (self.committed.lock().unwrap(), self.waits.lock().unwrap());
-        for UnpositionedFact { fact: FactRef { order, .. }, .. } in &append.facts {
+        for order in append.events.iter().filter_map(|it| it.subject.order()) {
             // A commit whose caller has not noticed it yet waited for no time.
-            waits.push(committed.remove(order).map_or(Duration::ZERO, |it| it.elapsed()));
+            waits.push(committed.remove(&order).map_or(Duration::ZERO, |it| it.elapsed()));
         }
         done
     }

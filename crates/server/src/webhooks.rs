@@ -212,7 +212,7 @@ fn waiting_line(waiting: WaitingOrders) -> String {
 
 /// Line about an attempt.
 fn attempt_line(attempt: &Attempt) -> String {
-    let position = attempt.source.map_or_else(|| "-".to_owned(), |(position, _)| position.0.to_string());
+    let position = attempt.position().map_or_else(|| "-".to_owned(), |it| it.0.to_string());
     let answer = match (attempt.status, attempt.error) {
         (Some(status), _) => status.to_string(),
         (None, error) => error.map(SendErrorClass::name).unwrap_or_default().to_owned(),

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    AttemptOutcome, EndpointFormat, EndpointId, FactRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease,
-    LeasedQueue, OutgoingWebhook, Position, QueueRelease, SecretGeneration,
+    AttemptOutcome, EndpointFormat, EndpointId, EventRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease,
+    LeasedQueue, OutgoingWebhook, Position, QueueRelease, SecretGeneration, SubjectId,
 };
+use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::order::OrderState;
-use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::books::Violation;
@@ -33,7 +33,7 @@ struct QueueLease {
 #[derive(Debug, Clone, Copy)]
 struct Leased {
     place: Place,
-    order: OrderId,
+    subject: SubjectId,
 }
 
 /// Position of an event, and index of a part of it.
@@ -43,12 +43,12 @@ type Place = (Position, u32);
 #[derive(Debug, Default)]
 pub(crate) struct FeedBooks {
     /// Facts in the order of their positions.
-    positions: Vec<FactRef>,
+    positions: Vec<EventRef>,
     /// The same facts.
-    positioned: BTreeSet<FactRef>,
+    positioned: BTreeSet<EventRef>,
     /// Lease of the relay, and its end.
     relay: Option<(FeedLease, Timestamp)>,
-    queues: BTreeMap<(EndpointId, OrderId), QueueLease>,
+    queues: BTreeMap<(EndpointId, SubjectId), QueueLease>,
     /// Events that were leased for a delivery, by their ids.
     leased: BTreeMap<Uuid, Leased>,
     /// Secret generations of each endpoint, in the order in which they were stored.
@@ -60,9 +60,9 @@ pub(crate) struct FeedBooks {
     /// Events that a receiver has accepted, since the last replay.
     received: BTreeSet<(EndpointId, Uuid)>,
     /// First receipts of the events of one order by one endpoint, in the order of their arrival, with their places.
-    receipts: BTreeMap<(EndpointId, OrderId), Vec<(Uuid, Place)>>,
+    receipts: BTreeMap<(EndpointId, SubjectId), Vec<(Uuid, Place)>>,
     /// Furthest place of each order that was sent to an endpoint, since the last restore from a backup.
-    furthest: BTreeMap<(EndpointId, OrderId), Place>,
+    furthest: BTreeMap<(EndpointId, SubjectId), Place>,
     /// Endpoints that got events again by a replay.
     replayed: BTreeSet<EndpointId>,
     /// Events that an endpoint got again on request.
@@ -100,8 +100,8 @@ impl FeedBooks {
         if let Some((_, until)) = self.relay.as_mut().filter(|(held, _)| *held == append.lease) {
             *until = append.until;
         }
-        for fact in append.facts.iter().map(|it| it.fact) {
-            let later = FactRef { order: fact.order, version: paywright_app::Version(u32::MAX), index: u16::MAX };
+        for fact in append.events.iter().copied() {
+            let later = EventRef { subject: fact.subject, version: paywright_app::Version(u32::MAX), index: u16::MAX };
             if !self.positioned.insert(fact) {
                 return fail("I5", format!("fact {} of version {} has two positions", fact.index, fact.version.0));
             }
@@ -125,7 +125,7 @@ impl FeedBooks {
         for event in &page.events {
             at = at.plus(1);
             let known = usize::try_from(at.0 - 1).ok().and_then(|it| self.positions.get(it));
-            if event.position != at || known != Some(&fact_of(event)) {
+            if event.position != at || known != Some(&event.reference()) {
                 return fail("I5", format!("a reader of the feed got another event than the one at {}", at.0));
             }
         }
@@ -165,7 +165,7 @@ impl FeedBooks {
         let Self { received, leased, .. } = self;
         let is_sent_again = |id: &Uuid| {
             let event = leased.get(id);
-            event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.order, it.place.0))
+            event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.subject, it.place.0))
         };
         received.retain(|(of, id)| *of != endpoint || !is_sent_again(id));
     }
@@ -179,20 +179,20 @@ impl FeedBooks {
         tables: &Tables,
     ) -> Checked {
         for queue in leased {
-            let (endpoint, order) = (queue.endpoint, queue.order);
+            let (endpoint, subject) = (queue.endpoint, queue.subject);
             let stored = tables.endpoints.endpoints.get(&endpoint).map(|it| &it.endpoint.value);
             let Some(stored) = stored.filter(|it| is_enabled(it)) else {
                 return fail("I5", format!("a delivery to endpoint {endpoint} was begun, which is disabled"));
             };
             if let Some(next) = &queue.next {
                 let parts = webhooks_of(stored.format, next).into_iter().zip(0..);
-                let parts = parts.map(|(id, part)| (id, Leased { place: (next.position, part), order }));
+                let parts = parts.map(|(id, part)| (id, Leased { place: (next.position, part), subject }));
                 self.leased.extend(parts);
             }
             let (owner, since, until) = (lease.owner, lease.now, lease.until);
             let generations = self.generations.get(&queue.endpoint).map_or(0, Vec::len);
             let held = QueueLease { process, owner, taken: queue.taken, since, until, generations };
-            let before = self.queues.insert((endpoint, order), held);
+            let before = self.queues.insert((endpoint, subject), held);
             if let Some(before) = before.filter(|it| it.until > lease.now) {
                 let until = before.until;
                 let detail = format!("a queue was leased a second time, and its first lease ends at {until}");
@@ -206,7 +206,7 @@ impl FeedBooks {
     pub(crate) fn release_queues(&mut self, releases: &[QueueRelease]) {
         self.changes += 1;
         for release in releases {
-            let key = (release.endpoint, release.order);
+            let key = (release.endpoint, release.subject);
             let is_it = |it: &QueueLease| (it.owner, it.taken) == (release.owner, release.taken);
             if self.queues.get(&key).is_some_and(is_it) {
                 self.queues.remove(&key);
@@ -225,7 +225,7 @@ impl FeedBooks {
             return fail("I5", format!("a webhook has the id {}, which no event has", webhook.id));
         };
         self.advance(endpoint, leased)?;
-        let lease = self.queues.get(&(endpoint, leased.order));
+        let lease = self.queues.get(&(endpoint, leased.subject));
         if let Some(other) = lease.filter(|it| it.process != process && it.until > now) {
             let detail = format!("a webhook is sent while process {} has the lease of its queue", other.process);
             return fail("I5", format!("{detail} until {}", other.until));
@@ -246,8 +246,8 @@ impl FeedBooks {
 
     /// I5: an event, or a part of one, is sent; a violation if a later one of its order was sent already, and it is not
     /// sent again on request.
-    fn advance(&mut self, endpoint: EndpointId, Leased { place, order }: Leased) -> Checked {
-        let furthest = self.furthest.entry((endpoint, order)).or_insert(place);
+    fn advance(&mut self, endpoint: EndpointId, Leased { place, subject }: Leased) -> Checked {
+        let furthest = self.furthest.entry((endpoint, subject)).or_insert(place);
         let is_requested = self.replayed.contains(&endpoint) || self.resent.contains(&(endpoint, place.0));
         if place < *furthest && !is_requested {
             let ((Position(at), part), (Position(later), later_part)) = (place, *furthest);
@@ -268,7 +268,7 @@ impl FeedBooks {
     pub(crate) fn receive(&mut self, webhook: &OutgoingWebhook) {
         let Some(leased) = self.leased.get(&webhook.id) else { return };
         self.received.insert((webhook.endpoint, webhook.id));
-        let receipts = self.receipts.entry((webhook.endpoint, leased.order)).or_default();
+        let receipts = self.receipts.entry((webhook.endpoint, leased.subject)).or_default();
         if receipts.iter().all(|(id, _)| *id != webhook.id) {
             receipts.push((webhook.id, leased.place));
         }
@@ -277,7 +277,7 @@ impl FeedBooks {
     /// Removes what a restore from a backup loses: positions, endpoints and secrets since the backup, and all leases.
     /// Events that the restored feed does not have were not received: they are others.
     pub(crate) fn forget(&mut self, tables: &Tables) {
-        self.positions = tables.positions().map(|(_, it)| it.fact).collect();
+        self.positions = tables.positions().map(|(_, (event, _))| event).collect();
         self.positioned = self.positions.iter().copied().collect();
         self.relay = None;
         self.queues.clear();
@@ -302,7 +302,7 @@ impl FeedBooks {
     /// I5: checks the feed and the receipts once the run is at rest.
     pub(crate) fn at_rest(&self, tables: &Tables) -> Checked {
         let expected = (1..).map(Position).zip(self.positions.iter().copied());
-        if !tables.positions().map(|(position, it)| (position, it.fact)).eq(expected) {
+        if !tables.positions().map(|(position, (event, _))| (position, event)).eq(expected) {
             return fail("I5", "the feed has other events than those that got its positions".to_owned());
         }
         self.every_public_fact_is_in_the_feed(tables)?;
@@ -318,7 +318,7 @@ impl FeedBooks {
             for recorded in facts {
                 index = if before == Some(recorded.version) { index + 1 } else { 0 };
                 before = Some(recorded.version);
-                let fact = FactRef { order: *order, version: recorded.version, index };
+                let fact = EventRef { subject: (*order).into(), version: recorded.version, index };
                 let is_public = FeedEventType::of(&recorded.fact).is_some();
                 count += usize::from(is_public);
                 if is_public != self.positioned.contains(&fact) {
@@ -333,7 +333,10 @@ impl FeedBooks {
         }
         for (order, stored) in &tables.orders {
             let is_it = |kind: FeedEventType| kind == FeedEventType::OrderPaid;
-            let paid = tables.positions().filter(|(_, it)| it.fact.order == *order && is_it(it.kind)).count();
+            let paid = tables
+                .positions()
+                .filter(|(_, (event, kind))| event.subject.order() == Some(*order) && is_it(*kind))
+                .count();
             if paid != usize::from(matches!(stored.value.state, OrderState::Paid { .. })) {
                 let state = stored.value.state.name();
                 return fail("I5", format!("the feed has {paid} order.paid of an order that is {state}"));
@@ -348,7 +351,7 @@ impl FeedBooks {
     fn everything_is_received(&self, id: EndpointId, first: Position, tables: &Tables) -> Checked {
         let stored = tables.endpoints.endpoints.get(&id).map(|it| &it.endpoint.value);
         let Some(endpoint) = stored.filter(|it| is_enabled(it)) else { return Ok(()) };
-        for (position, _) in tables.positions().filter(|(position, it)| *position > first && wants(endpoint, it)) {
+        for (position, _) in tables.positions().filter(|(position, it)| *position > first && wants(endpoint, *it)) {
             let Some(event) = tables.feed_event(position) else { continue };
             for (webhook, part) in webhooks_of(endpoint.format, &event).into_iter().zip(0_u32..) {
                 let key = (id, webhook);
@@ -399,11 +402,6 @@ fn webhooks_of(format: EndpointFormat, event: &FeedEvent) -> Vec<Uuid> {
 }
 
 /// Position of the last of these facts.
-fn end_of(positions: &[FactRef]) -> Position {
+fn end_of(positions: &[EventRef]) -> Position {
     Position(u64::try_from(positions.len()).unwrap_or(u64::MAX))
-}
-
-/// Fact of an event.
-const fn fact_of(event: &FeedEvent) -> FactRef {
-    FactRef { order: event.order, version: event.recorded.version, index: event.index }
 }

@@ -4,10 +4,9 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    DueQueue, EndpointId, Lease, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_EVENTS_MAX,
-    WAITING_ORDERS_MAX, WaitingOrders,
+    DueQueue, EndpointId, Lease, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, SubjectId,
+    WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
-use paywright_domain::OrderId;
 use uuid::Uuid;
 
 use crate::endpoint_rows::Attempts;
@@ -47,7 +46,7 @@ pub(crate) struct DueQueues {
 impl DueQueues {
     pub(crate) fn of(lease: &Lease, after: Option<DueQueue>) -> Self {
         let start = (PgTimestamp(i64::MIN), Uuid::nil(), Uuid::nil());
-        let after = after.map_or(start, |it| (pg_time(it.due_at), it.endpoint.0, it.order.0));
+        let after = after.map_or(start, |it| (pg_time(it.due_at), it.endpoint.0, it.subject.0));
         Self { claim: Claim::of(lease), after }
     }
 }
@@ -86,7 +85,7 @@ impl DueRow {
         Ok(DueQueue {
             due_at: Column("webhook_queues", "due_at").time(self.due_at)?,
             endpoint: EndpointId(self.endpoint),
-            order: OrderId(self.order),
+            subject: SubjectId(self.order),
         })
     }
 }
@@ -103,7 +102,7 @@ impl LeaseQueues {
         Self {
             claim: Claim::of(lease),
             endpoints: queues.iter().map(|it| it.endpoint.0).collect(),
-            orders: queues.iter().map(|it| it.order.0).collect(),
+            orders: queues.iter().map(|it| it.subject.0).collect(),
         }
     }
 }
@@ -135,7 +134,7 @@ impl LeasedQueueRow {
         let column = |name| Column("webhook_queues", name);
         Ok(LeasedQueue {
             endpoint: EndpointId(self.endpoint),
-            order: OrderId(self.order),
+            subject: SubjectId(self.order),
             taken: column("taken").count(self.taken)?,
             tries: column("tries").count(self.tries)?,
             part: column("part").count(self.part)?,
@@ -170,7 +169,7 @@ impl ReleaseQueues {
         let mut columns = Self { attempts, ..Self::default() };
         // Every statement locks queues in this order, so that none deadlocks.
         let mut releases: Vec<_> = releases.iter().collect();
-        releases.sort_by_key(|it| (it.endpoint, it.order));
+        releases.sort_by_key(|it| (it.endpoint, it.subject));
         for release in releases {
             let (passed, part, tries, due_at) = match release.next {
                 QueueNext::Passed { position, now } => (Some(pg_position(position)), Some(0), 0, now),
@@ -181,7 +180,7 @@ impl ReleaseQueues {
                 QueueNext::Again { tries, at } => (None, None, tries, at),
             };
             columns.endpoints.push(release.endpoint.0);
-            columns.orders.push(release.order.0);
+            columns.orders.push(release.subject.0);
             columns.owners.push(release.owner);
             columns.taken.push(i64::from(release.taken));
             columns.done.push(pg_position(release.done));
@@ -244,9 +243,9 @@ pub(crate) struct Resend {
 }
 
 impl Resend {
-    pub(crate) fn of(endpoint: EndpointId, order: OrderId, position: i64, now: PgTimestamp) -> Self {
+    pub(crate) fn of(endpoint: EndpointId, subject: SubjectId, position: i64, now: PgTimestamp) -> Self {
         let resends_max = i64::try_from(RESENDS_MAX).unwrap_or(i64::MAX);
-        Self { order: order.0, position, now, endpoint: endpoint.0, resends_max }
+        Self { order: subject.0, position, now, endpoint: endpoint.0, resends_max }
     }
 }
 

@@ -5,9 +5,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
     Attempt, AttemptOutcome, DisabledReason, Endpoint, EndpointFormat, EndpointId, EndpointState, EndpointUrl, Failing,
-    SecretGeneration, SendErrorClass, StoredEndpoint, Version, Versioned,
+    SecretGeneration, SendErrorClass, StoredEndpoint, SubjectId, Version, Versioned,
 };
-use paywright_domain::OrderId;
 use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
 
@@ -175,7 +174,7 @@ impl Attempts {
             columns.events.push(attempt.event);
             columns.kinds.push(attempt.kind.clone());
             columns.positions.push(attempt.source.map(|(position, _)| pg_position(position)));
-            columns.orders.push(attempt.source.map(|(_, order)| order.0));
+            columns.orders.push(attempt.source.map(|(_, subject)| subject.0));
             columns.numbers.push(i64::from(attempt.number));
             columns.durations.push(i64::from(attempt.duration_ms));
             columns.statuses.push(attempt.status.map(i64::from));
@@ -244,7 +243,7 @@ impl AttemptRow {
             at: column("at").time(self.at)?,
             event: self.event,
             kind: self.kind,
-            source: position.zip(self.order.map(OrderId)),
+            source: position.zip(self.order.map(SubjectId)),
             number: column("number").count(self.number)?,
             duration_ms: column("duration_ms").count(self.duration_ms)?,
             status: self.status.map(|it| column("status").read(u16::try_from(it))).transpose()?,

@@ -5,10 +5,10 @@ use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints,
-    Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
-    Versioned, WaitingOrders,
+    Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
+    TroubledEndpoints, Versioned, WaitingOrders,
 };
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::attempt_search::{AttemptsFound, CountedAttempts};
@@ -324,10 +324,10 @@ impl Endpoints for PostgresStore {
     async fn make_queues_due(
         &self,
         id: EndpointId,
-        after: Option<OrderId>,
+        after: Option<SubjectId>,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Option<OrderId>, StoreError> {
+    ) -> Result<Option<SubjectId>, StoreError> {
         let make = MakeQueuesDue {
             endpoint: id.0,
             after: after.map_or(Uuid::nil(), |it| it.0),
@@ -335,7 +335,7 @@ impl Endpoints for PostgresStore {
             limit: i64::from(limit.max(1)),
         };
         let last: Vec<Uuid> = self.written(make).await.map_err(Failure::of_write)?;
-        Ok(last.into_iter().next().map(OrderId))
+        Ok(last.into_iter().next().map(SubjectId))
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
@@ -379,11 +379,11 @@ impl Endpoints for PostgresStore {
     async fn resend(
         &self,
         endpoint: EndpointId,
-        order: OrderId,
+        subject: SubjectId,
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
-        let resend = Resend::of(endpoint, order, pg_position(position), pg_time(now));
+        let resend = Resend::of(endpoint, subject, pg_position(position), pg_time(now));
         let rows: Vec<ResendRow> = self.written(resend).await.map_err(Failure::of_write)?;
         // Without a row the endpoint was deleted.
         let row = rows.into_iter().next().ok_or(StoreError::Conflict)?;

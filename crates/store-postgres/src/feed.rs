@@ -8,11 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::stored::StoredFeedEvent;
 use paywright_app::{
-    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
-    StoreError, UnpositionedFact, Version,
+    DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
+    StoreError, SubjectId, Version,
 };
-use paywright_domain::fact::FeedEventType;
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::PostgresStore;
@@ -22,11 +21,11 @@ use crate::rows::{Column, from_pg_micros, pg_position, pg_time};
 use crate::statement::statement;
 
 /// Query for facts without a position.
-pub(crate) struct UnpositionedFacts(i64);
+pub(crate) struct UnpositionedEvents(i64);
 
-statement!(UnpositionedFacts => (SqlUuid, BigInt, Integer, SqlText),
+statement!(UnpositionedEvents => (SqlUuid, BigInt, Integer),
     concat!(
-        "SELECT order_id, version, position, kind FROM unpositioned_facts ",
+        "SELECT order_id, version, position FROM unpositioned_facts ",
         "ORDER BY order_id, version, position LIMIT :limit",
     ),
     self {
@@ -34,12 +33,11 @@ statement!(UnpositionedFacts => (SqlUuid, BigInt, Integer, SqlText),
     }
 );
 
-fn unpositioned((order, version, position, kind): (Uuid, i64, i32, String)) -> Result<UnpositionedFact, Failure> {
+fn unpositioned((subject, version, position): (Uuid, i64, i32)) -> Result<EventRef, Failure> {
     let column = |name| Column("unpositioned_facts", name);
     let version = Version(column("version").count(version)?);
     let index = column("position").read(u16::try_from(position))?;
-    let kind = column("kind").found(FeedEventType::named(&kind))?;
-    Ok(UnpositionedFact { fact: FactRef { order: OrderId(order), version, index }, kind })
+    Ok(EventRef { subject: SubjectId(subject), version, index })
 }
 
 /// Statement that leases the feed: one row, or none while it is under another lease.
@@ -62,10 +60,9 @@ statement!(LeaseFeed => BigInt,
 
 /// Statement that gives facts their positions (`append_to_feed.sql`).
 pub(crate) struct AppendToFeed {
-    orders: Vec<Uuid>,
+    subjects: Vec<Uuid>,
     versions: Vec<i64>,
     indexes: Vec<i32>,
-    kinds: Vec<&'static str>,
     owner: Uuid,
     taken: i64,
     until: PgTimestamp,
@@ -73,12 +70,11 @@ pub(crate) struct AppendToFeed {
 
 impl AppendToFeed {
     fn of(append: &FeedAppend) -> Self {
-        let facts = &append.facts;
+        let events = &append.events;
         Self {
-            orders: facts.iter().map(|it| it.fact.order.0).collect(),
-            versions: facts.iter().map(|it| i64::from(it.fact.version.0)).collect(),
-            indexes: facts.iter().map(|it| i32::from(it.fact.index)).collect(),
-            kinds: facts.iter().map(|it| it.kind.name()).collect(),
+            subjects: events.iter().map(|it| it.subject.0).collect(),
+            versions: events.iter().map(|it| i64::from(it.version.0)).collect(),
+            indexes: events.iter().map(|it| i32::from(it.index)).collect(),
             owner: append.lease.owner,
             taken: i64::from(append.lease.taken),
             until: pg_time(append.until),
@@ -89,10 +85,9 @@ impl AppendToFeed {
 statement!(AppendToFeed => Nullable<BigInt>, include_str!("sql/append_to_feed.sql"), self {
     owner: SqlUuid = self.owner,
     taken: BigInt = self.taken,
-    order_ids: Array<SqlUuid> = self.orders,
+    order_ids: Array<SqlUuid> = self.subjects,
     versions: Array<BigInt> = self.versions,
     indexes: Array<Integer> = self.indexes,
-    kinds: Array<SqlText> = self.kinds,
     until: Timestamptz = self.until,
 });
 
@@ -232,8 +227,8 @@ statement!(DeleteFeedEvents => (BigInt, Bool, Bool), include_str!("sql/delete_fe
 
 #[async_trait]
 impl Feed for PostgresStore {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
-        let rows: Result<Vec<_>, Failure> = self.rows(UnpositionedFacts(i64::from(limit))).await;
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
+        let rows: Result<Vec<_>, Failure> = self.rows(UnpositionedEvents(i64::from(limit))).await;
         rows.and_then(|rows| rows.into_iter().map(unpositioned).collect()).map_err(Failure::of_read)
     }
 
@@ -248,7 +243,7 @@ impl Feed for PostgresStore {
         let last: Result<Vec<Option<i64>>, Failure> = self.written(AppendToFeed::of(append)).await;
         match last.map_err(Failure::of_write)?.pop() {
             None => Ok(None),
-            // Another process has positioned a fact that is given here.
+            // Another process has positioned an event that is given here.
             Some(None) => Err(StoreError::Conflict),
             Some(Some(last)) => Column("feed_head", "position").position(last).map(Some).map_err(Failure::of_write),
         }

@@ -11,7 +11,7 @@ use crate::delivery::{
     Waiting,
 };
 use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
-use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedFacts};
+use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedEvents};
 use crate::statement::PreparedStatement;
 
 const ID: &str = "'00000000-0000-0000-0000-000000000001'";
@@ -65,7 +65,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         database.client().await.batch_execute(setup).await.unwrap();
         let db = database.client().await;
         db.batch_execute(SESSION).await.unwrap();
-        prepare::<UnpositionedFacts>(&db, "unpositioned").await;
+        prepare::<UnpositionedEvents>(&db, "unpositioned").await;
         prepare::<AppendToFeed>(&db, "append").await;
         prepare::<Events>(&db, "events").await;
         prepare::<EventsOfOrder>(&db, "events_of_order").await;
@@ -83,7 +83,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<DeleteAttempts>(&db, "delete_attempts").await;
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
-            ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
+            ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
             ("events", "0, 100, '{}', 100", "feed_pkey"),
             ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),
             ("delete_events", "now(), 1000", "queues_of_an_order"),

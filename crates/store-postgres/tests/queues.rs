@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, Changes, DisabledReason, EndpointState, Endpoints, Feed, FeedAppend,
-    FeedQuery, Lease, Orders, Position, QueueNext, QueueRelease, StoreError, Version,
+    FeedQuery, Lease, Orders, Position, QueueNext, QueueRelease, StoreError, SubjectId, Version,
 };
-use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::endpoint_contract::{endpoint, endpoint_id};
 use paywright_testkit::postgres::Database;
@@ -21,8 +20,8 @@ const NOW: i64 = 1_743_415_000;
 const ORDERS: u32 = 6;
 const EDITS: u32 = 60;
 
-/// Delivered positions of each order.
-type Delivered = Arc<Mutex<BTreeMap<OrderId, Vec<Position>>>>;
+/// Delivered positions of each subject.
+type Delivered = Arc<Mutex<BTreeMap<SubjectId, Vec<Position>>>>;
 
 async fn migrated() -> Database {
     Database::migrated(async |url| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0)).await
@@ -39,8 +38,8 @@ fn lease(owner: u128) -> Lease {
 /// Gives all committed facts their positions.
 async fn relay(store: &PostgresStore) {
     if let Some(lease) = store.lease_feed(&lease(1)).await.unwrap() {
-        let facts = store.unpositioned_facts(100).await.unwrap();
-        store.append_to_feed(&FeedAppend { lease, until: at(NOW + 60), facts }).await.unwrap().unwrap();
+        let events = store.unpositioned_events(100).await.unwrap();
+        store.append_to_feed(&FeedAppend { lease, until: at(NOW + 60), events }).await.unwrap().unwrap();
         store.release_feed(lease).await.unwrap();
     }
 }
@@ -57,11 +56,11 @@ async fn deliver(store: &PostgresStore, owner: u128, delivered: &Delivered) -> u
     let mut releases = Vec::new();
     for queue in &queues {
         assert_eq!(queue.next.as_ref().map(|it| it.position), Some(queue.position));
-        delivered.lock().unwrap().entry(queue.order).or_default().push(queue.position);
+        delivered.lock().unwrap().entry(queue.subject).or_default().push(queue.position);
         releases.push(QueueRelease {
             owner: Uuid::from_u128(owner),
             endpoint: queue.endpoint,
-            order: queue.order,
+            subject: queue.subject,
             taken: queue.taken,
             done: queue.done,
             part: queue.part,
@@ -235,9 +234,9 @@ async fn a_commit_without_a_snapshot_stores_nothing_for_the_feed() {
     let store = open(&database).await;
     let placed = changes(Version::NEW, place(1), at(NOW), at(NOW));
     store.commit(Changes { snapshot: None, ..placed }).await.unwrap();
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), []);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), []);
     let rows = database.client().await.query("SELECT FROM order_snapshots", &[]).await.unwrap();
     assert!(rows.is_empty());
-    let missing = store.resend(endpoint_id(1), place(1).order.id, Position(1), at(NOW)).await;
+    let missing = store.resend(endpoint_id(1), place(1).order.id.into(), Position(1), at(NOW)).await;
     assert!(matches!(missing, Err(StoreError::Conflict)), "{missing:?}");
 }

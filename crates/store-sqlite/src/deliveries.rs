@@ -1,4 +1,4 @@
-//! Queues of endpoints: what is left to deliver of one order to one endpoint.
+//! Queues of endpoints: what is left to deliver of one subject to one endpoint.
 
 #[cfg(test)]
 mod plan;
@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
     Attempt, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue,
-    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
-    Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
+    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
+    TroubledEndpoints, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 
 use crate::SqliteStore;
 use crate::endpoints;
@@ -59,10 +59,10 @@ impl Endpoints for SqliteStore {
     async fn make_queues_due(
         &self,
         id: EndpointId,
-        after: Option<OrderId>,
+        after: Option<SubjectId>,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Option<OrderId>, StoreError> {
+    ) -> Result<Option<SubjectId>, StoreError> {
         self.writer.run(move |db| make_due(db, id, after, now, limit)).await
     }
 
@@ -109,11 +109,11 @@ impl Endpoints for SqliteStore {
     async fn resend(
         &self,
         endpoint: EndpointId,
-        order: OrderId,
+        subject: SubjectId,
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
-        self.writer.run(move |db| self::resend(db, endpoint, order, position, now)).await
+        self.writer.run(move |db| self::resend(db, endpoint, subject, position, now)).await
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
@@ -230,14 +230,14 @@ impl DueQueueRow {
         Ok(DueQueue {
             due_at: column("due_at").time(self.due_at)?,
             endpoint: EndpointId(column("endpoint_id").uuid(&self.endpoint_id)?),
-            order: OrderId(column("order_id").uuid(&self.order_id)?),
+            subject: SubjectId(column("order_id").uuid(&self.order_id)?),
         })
     }
 }
 
 fn due(db: &mut SqliteConnection, lease: &Lease, after: Option<DueQueue>) -> Result<Vec<DueQueue>, Failure> {
     let key = |it: uuid::Uuid| it.as_bytes().to_vec();
-    let after = after.map(|it| (it.due_at.unix_micros(), key(it.endpoint.0), key(it.order.0)));
+    let after = after.map(|it| (it.due_at.unix_micros(), key(it.endpoint.0), key(it.subject.0)));
     let (at, endpoint, order) = after.unwrap_or((i64::MIN, Vec::new(), Vec::new()));
     let rows: Vec<DueQueueRow> = diesel::sql_query(DUE)
         .bind::<BigInt, _>(lease.now.unix_micros())
@@ -324,7 +324,7 @@ impl DueRow {
         };
         Ok(LeasedQueue {
             endpoint: EndpointId(column("endpoint_id").uuid(&self.endpoint_id)?),
-            order: OrderId(column("order_id").uuid(&self.order_id)?),
+            subject: SubjectId(column("order_id").uuid(&self.order_id)?),
             taken: column("taken").count(taken)?,
             tries: column("tries").count(self.tries)?,
             part: column("part").count(self.part)?,
@@ -338,7 +338,7 @@ impl DueRow {
 
 fn lease(db: &mut SqliteConnection, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, Failure> {
     let keys: Vec<_> =
-        queues.iter().map(|it| [it.endpoint.0.simple(), it.order.0.simple()].map(|it| it.to_string())).collect();
+        queues.iter().map(|it| [it.endpoint.0.simple(), it.subject.0.simple()].map(|it| it.to_string())).collect();
     let mut due: Vec<DueRow> = diesel::sql_query(lease_sql())
         .bind::<BigInt, _>(lease.now.unix_micros())
         .bind::<BigInt, _>(lease.until_max().unix_micros())
@@ -385,7 +385,7 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
         endpoints::add_attempt(db, attempt)?;
     }
     let queue =
-        webhook_queues::table.find((release.endpoint.0.as_bytes().as_slice(), release.order.0.as_bytes().as_slice()));
+        webhook_queues::table.find((release.endpoint.0.as_bytes().as_slice(), release.subject.0.as_bytes().as_slice()));
     let held: Option<QueueRow> = queue
         .filter(webhook_queues::leased_by.eq(release.owner.as_bytes().as_slice()))
         .filter(webhook_queues::taken.eq(i64::from(release.taken)))
@@ -463,10 +463,10 @@ fn waiting(db: &mut SqliteConnection, id: EndpointId) -> Result<WaitingOrders, F
 fn make_due(
     db: &mut SqliteConnection,
     id: EndpointId,
-    after: Option<OrderId>,
+    after: Option<SubjectId>,
     now: Timestamp,
     limit: u16,
-) -> Result<Option<OrderId>, Failure> {
+) -> Result<Option<SubjectId>, Failure> {
     let endpoint = id.0.as_bytes().as_slice();
     let of_endpoint = webhook_queues::table.filter(webhook_queues::endpoint_id.eq(endpoint));
     let after = after.map(|it| it.0.as_bytes().to_vec()).unwrap_or_default();
@@ -489,17 +489,17 @@ fn make_due(
     .bind::<Binary, _>(last)
     .execute(db)?;
     let is_full = page.len() >= usize::from(limit);
-    is_full.then(|| Ok(OrderId(Column("webhook_queues", "order_id").uuid(last)?))).transpose()
+    is_full.then(|| Ok(SubjectId(Column("webhook_queues", "order_id").uuid(last)?))).transpose()
 }
 
 fn resend(
     db: &mut SqliteConnection,
     endpoint: EndpointId,
-    order: OrderId,
+    subject: SubjectId,
     position: Position,
     now: Timestamp,
 ) -> Result<ResendOutcome, Failure> {
-    let key = (endpoint.0.as_bytes().as_slice(), order.0.as_bytes().as_slice());
+    let key = (endpoint.0.as_bytes().as_slice(), subject.0.as_bytes().as_slice());
     let found: Option<(i64, Option<i64>)> = webhook_endpoints::table
         .find(key.0)
         .select((webhook_endpoints::position, webhook_endpoints::disabled_at))

@@ -6,10 +6,10 @@ use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, Endpoint, EndpointFormat,
     EndpointId, EndpointState, EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass, StoredEndpoint,
-    TroubledEndpoints, Version, Versioned,
+    SubjectId, TroubledEndpoints, Version, Versioned,
 };
+use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
-use paywright_domain::{OrderId, Timestamp};
 
 use crate::failure::Failure;
 use crate::feed_rows::{bound, kinds, position};
@@ -234,7 +234,7 @@ impl AttemptRow {
             event_id: attempt.event.as_bytes().to_vec(),
             kind: attempt.kind.clone(),
             position: attempt.source.map(|(position, _)| bound(position)),
-            order_id: attempt.source.map(|(_, order)| order.0.as_bytes().to_vec()),
+            order_id: attempt.source.map(|(_, subject)| subject.0.as_bytes().to_vec()),
             number: i64::from(attempt.number),
             duration_ms: i64::from(attempt.duration_ms),
             status: attempt.status.map(i64::from),
@@ -247,8 +247,8 @@ impl AttemptRow {
     fn restore(self) -> Result<Attempt, Failure> {
         let column = |name| Column("webhook_attempts", name);
         let source = match (self.position, self.order_id) {
-            (Some(at), Some(order)) => {
-                Some((position(&column("position"), at)?, OrderId(column("order_id").uuid(&order)?)))
+            (Some(at), Some(subject)) => {
+                Some((position(&column("position"), at)?, SubjectId(column("order_id").uuid(&subject)?)))
             }
             (_, _) => None,
         };

@@ -6,11 +6,10 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
-    Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
-    StoreError, UnpositionedFact, Version,
+    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
+    Position, StoreError, SubjectId, Version,
 };
-use paywright_domain::fact::FeedEventType;
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 
 use crate::SqliteStore;
 use crate::failure::Failure;
@@ -57,7 +56,7 @@ pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) 
 
 #[async_trait]
 impl Feed for SqliteStore {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.read(move |db| read_unpositioned(db, limit)).await
     }
 
@@ -89,33 +88,32 @@ impl Feed for SqliteStore {
     }
 }
 
-fn read_unpositioned(db: &mut SqliteConnection, limit: u16) -> Result<Vec<UnpositionedFact>, Failure> {
+fn read_unpositioned(db: &mut SqliteConnection, limit: u16) -> Result<Vec<EventRef>, Failure> {
     let last = feed_head::table.select(feed_head::position).single_value();
-    let rows: Vec<FactColumns> = feed::table
+    let rows: Vec<EventKey> = feed::table
         .filter(feed::position.nullable().gt(last))
         .order(feed::position)
-        .select((feed::order_id, feed::version, feed::fact_position, feed::kind))
+        .select((feed::order_id, feed::version, feed::fact_position))
         .limit(i64::from(limit))
         .load(db)?;
-    rows.into_iter().map(unpositioned).collect()
+    rows.into_iter().map(reference).collect()
 }
 
-fn fact_at(db: &mut SqliteConnection, position: i64) -> Result<Option<UnpositionedFact>, Failure> {
-    let columns = (feed::order_id, feed::version, feed::fact_position, feed::kind);
-    let row: Option<FactColumns> = feed::table.find(position).select(columns).first(db).optional()?;
-    row.map(unpositioned).transpose()
+fn event_at(db: &mut SqliteConnection, position: i64) -> Result<Option<EventRef>, Failure> {
+    let columns = (feed::order_id, feed::version, feed::fact_position);
+    let row: Option<EventKey> = feed::table.find(position).select(columns).first(db).optional()?;
+    row.map(reference).transpose()
 }
 
-/// Order, version, index and type of a fact.
-type FactColumns = (Vec<u8>, i64, i64, String);
+/// Subject, version and index of an event.
+type EventKey = (Vec<u8>, i64, i64);
 
-fn unpositioned((order, version, index, kind): FactColumns) -> Result<UnpositionedFact, Failure> {
+fn reference((subject, version, index): EventKey) -> Result<EventRef, Failure> {
     let column = |name| Column("feed", name);
-    let order = OrderId(column("order_id").uuid(&order)?);
+    let subject = SubjectId(column("order_id").uuid(&subject)?);
     let version = Version(column("version").count(version)?);
     let index = column("fact_position").read(u16::try_from(index))?;
-    let kind = column("kind").found(FeedEventType::named(&kind))?;
-    Ok(UnpositionedFact { fact: FactRef { order, version, index }, kind })
+    Ok(EventRef { subject, version, index })
 }
 
 fn take(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<FeedLease>, Failure> {
@@ -146,12 +144,12 @@ fn append(db: &mut SqliteConnection, append: &FeedAppend) -> Result<Option<Posit
         .first(db)
         .optional()?;
     let Some(last) = last else { return Ok(None) };
-    let count = u16::try_from(append.facts.len()).map_err(|_| Failure::StaleVersion)?;
-    // The rows after the last position are in the order of their commits and never change: facts that begin and end as
+    let count = u16::try_from(append.events.len()).map_err(|_| Failure::StaleVersion)?;
+    // The rows after the last position are in the order of their commits and never change: events that begin and end as
     // they do are all of them.
     let (first, last) = (last + 1, last + i64::from(count));
-    for (fact, position) in [(append.facts.first(), first), (append.facts.last(), last)] {
-        if fact.is_some() && fact_at(db, position)?.as_ref() != fact {
+    for (event, position) in [(append.events.first(), first), (append.events.last(), last)] {
+        if event.is_some() && event_at(db, position)?.as_ref() != event {
             return Err(Failure::StaleVersion);
         }
     }

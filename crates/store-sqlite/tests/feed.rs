@@ -3,9 +3,9 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use paywright_app::{Feed, FeedAppend, Lease, Orders, Position, StoreError, UnpositionedFact, Version};
+use paywright_app::{EventRef, Feed, FeedAppend, Lease, Orders, Position, StoreError, Version};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{at, changes, order_id, place};
+use paywright_testkit::{at, changes, order_id, place, subject_of};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ async fn an_event_is_deleted_without_its_fact() {
     for n in 1..=2 {
         store.commit(changes(Version::NEW, place(n), at(1), at(1))).await.unwrap();
     }
-    let facts = store.unpositioned_facts(10).await.unwrap();
+    let facts = store.unpositioned_events(10).await.unwrap();
     assert_eq!((append(&store, &facts).await.unwrap(), rows("feed")), (Some(Position(2)), 2));
     assert_eq!(store.delete_feed_events(at(2), 1).await.unwrap().count, 1);
     assert_eq!((rows("feed"), rows("facts")), (1, 2));
@@ -41,21 +41,21 @@ async fn an_append_in_another_order_or_with_gaps_changes_nothing() {
     for n in [3, 1, 2] {
         store.commit(changes(Version::NEW, place(n), at(1), at(1))).await.unwrap();
     }
-    let facts = store.unpositioned_facts(10).await.unwrap();
-    assert_eq!(facts.iter().map(|it| it.fact.order).collect::<Vec<_>>(), [3, 1, 2].map(order_id));
+    let facts = store.unpositioned_events(10).await.unwrap();
+    assert_eq!(facts.iter().map(|it| it.subject).collect::<Vec<_>>(), [3, 1, 2].map(subject_of));
     for refused in [vec![facts[1]], vec![facts[0], facts[2]], vec![facts[1], facts[0]], [&*facts, &facts[..1]].concat()]
     {
         assert!(append(&store, &refused).await.is_err(), "{refused:?}");
-        assert_eq!((store.unpositioned_facts(10).await.unwrap(), end(&store).await), (facts.clone(), Position(0)));
+        assert_eq!((store.unpositioned_events(10).await.unwrap(), end(&store).await), (facts.clone(), Position(0)));
     }
     assert_eq!(append(&store, &facts[..1]).await.unwrap(), Some(Position(1)));
     assert_eq!(append(&store, &facts[1..]).await.unwrap(), Some(Position(3)));
 }
 
-async fn append(store: &SqliteStore, facts: &[UnpositionedFact]) -> Result<Option<Position>, StoreError> {
+async fn append(store: &SqliteStore, facts: &[EventRef]) -> Result<Option<Position>, StoreError> {
     let lease = Lease { owner: Uuid::nil(), now: at(1), until: at(9), limit: 1 };
     let lease = store.lease_feed(&lease).await.unwrap().unwrap();
-    let done = store.append_to_feed(&FeedAppend { lease, until: at(9), facts: facts.to_vec() }).await;
+    let done = store.append_to_feed(&FeedAppend { lease, until: at(9), events: facts.to_vec() }).await;
     store.release_feed(lease).await.unwrap();
     done
 }

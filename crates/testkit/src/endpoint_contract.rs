@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::contract::{NOW, is_conflict};
 use crate::feed_contract::{FeedStore, FeedSubject};
-use crate::{at, order_id};
+use crate::{at, subject_of};
 
 pub use crate::part_contract::*;
 pub use crate::queue_contract::*;
@@ -131,7 +131,7 @@ pub(crate) fn attempt(n: u32, time: i64, event: u128, outcome: AttemptOutcome) -
         at: at(time),
         event: Uuid::from_u128(event),
         kind: "order.paid".into(),
-        source: Some((Position(7), order_id(1))),
+        source: Some((Position(7), subject_of(1))),
         number: 1,
         duration_ms: 12,
         status: Some(200),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    Cause, Changes, Endpoints, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
-    RecordedFact, Store, UnpositionedFact, Version,
+    Cause, Changes, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
+    RecordedFact, Store, Version,
 };
 use paywright_domain::anomaly::Policies;
 use paywright_domain::fact::FeedEventType;
@@ -16,7 +16,7 @@ use tokio::join;
 use uuid::Uuid;
 
 use crate::contract::{NOW, first, is_conflict, requested, then, update};
-use crate::{at, changes, edit_of_lines, order_id, place};
+use crate::{at, changes, edit_of_lines, order_id, place, subject_of};
 
 pub use crate::retention_contract::*;
 
@@ -86,17 +86,10 @@ pub(crate) fn positions(events: &[FeedEvent]) -> Vec<u64> {
     events.iter().map(|it| it.position.0).collect()
 }
 
-fn fact_of(event: &FeedEvent) -> UnpositionedFact {
-    let fact = FactRef { order: event.order, version: event.recorded.version, index: event.index };
-    UnpositionedFact { fact, kind: event.kind }
-}
-
-/// Commits changes, and returns their public facts.
-pub(crate) async fn commit(store: &dyn FeedStore, changes: Changes) -> Vec<UnpositionedFact> {
-    let (order, version) = (changes.order.id, changes.expected.next());
-    let public = changes.public_facts();
-    let facts =
-        public.map(|(index, kind)| UnpositionedFact { fact: FactRef { order, version, index }, kind }).collect();
+/// Commits changes, and returns the names of their events.
+pub(crate) async fn commit(store: &dyn FeedStore, changes: Changes) -> Vec<EventRef> {
+    let (subject, version) = (changes.order.id.into(), changes.expected.next());
+    let facts = changes.public_facts().map(|(index, _)| EventRef { subject, version, index }).collect();
     store.commit(changes).await.unwrap();
     facts
 }
@@ -128,15 +121,15 @@ pub(crate) async fn take_feed(store: &dyn FeedStore, owner: u128) -> FeedLease {
     store.lease_feed(&lease(owner, NOW, NOW + 60)).await.unwrap().expect("the feed is free")
 }
 
-pub(crate) async fn append(store: &dyn FeedStore, lease: FeedLease, facts: &[UnpositionedFact]) -> Option<Position> {
-    let append = FeedAppend { lease, until: at(NOW + 60), facts: facts.to_vec() };
+pub(crate) async fn append(store: &dyn FeedStore, lease: FeedLease, facts: &[EventRef]) -> Option<Position> {
+    let append = FeedAppend { lease, until: at(NOW + 60), events: facts.to_vec() };
     store.append_to_feed(&append).await.unwrap()
 }
 
 /// Gives all facts their positions, as the relay does, and returns the last one.
 pub(crate) async fn append_all(store: &dyn FeedStore) -> Position {
     let lease = take_feed(store, 99).await;
-    let facts = store.unpositioned_facts(1000).await.unwrap();
+    let facts = store.unpositioned_events(1000).await.unwrap();
     let last = append(store, lease, &facts).await.expect("the lease is held");
     store.release_feed(lease).await.unwrap();
     last
@@ -145,16 +138,16 @@ pub(crate) async fn append_all(store: &dyn FeedStore) -> Position {
 /// The commit stores the fact; a transaction of the relay gives it a position.
 pub async fn a_public_fact_has_no_position_until_it_is_appended(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), []);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), []);
     let facts = commit(store, first(place(1))).await;
-    assert_eq!(facts.iter().map(|it| it.kind).collect::<Vec<_>>(), [FeedEventType::OrderPlaced]);
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), facts);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), facts);
     assert_eq!((read(store, &all()).await, store.feed_range().await.unwrap()), (Vec::new(), FeedRange::default()));
     let lease = take_feed(store, 1).await;
     assert_eq!(append(store, lease, &facts).await, Some(Position(1)));
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), []);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), []);
     let events = read(store, &all()).await;
-    assert_eq!((positions(&events), fact_of(&events[0])), (vec![1], facts[0]));
+    assert_eq!(events[0].kind, FeedEventType::OrderPlaced);
+    assert_eq!((positions(&events), events[0].reference()), (vec![1], facts[0]));
     assert_eq!(store.feed_range().await.unwrap(), FeedRange { deleted: Position::START, last: Position(1) });
 }
 
@@ -167,14 +160,14 @@ pub async fn internal_facts_stay_out_of_the_feed(subject: &impl FeedSubject) {
     expected.extend(commit(store, first(place(2))).await);
     both.facts.insert(0, requested(&place(2).order).facts.remove(0));
     let facts = commit(store, then(1, both)).await;
-    assert_eq!(facts[0].fact.index, 1);
+    assert_eq!(facts[0].index, 1);
     expected.extend(facts);
     let stale = store.commit(then(1, place(1).order.edit(edit_of_lines(100), at(NOW)).unwrap())).await;
     assert!(is_conflict(&stale));
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), expected);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), expected);
     append_all(store).await;
     let events = read(store, &all()).await;
-    assert_eq!(events.iter().map(fact_of).collect::<Vec<_>>(), expected);
+    assert_eq!(events.iter().map(FeedEvent::reference).collect::<Vec<_>>(), expected);
 }
 
 /// A limit leaves out the last facts, so that of one order the first ones are read.
@@ -188,16 +181,15 @@ pub async fn the_unpositioned_facts_of_an_order_are_read_by_version_and_index(su
         expected.extend(commit(store, then(1, payment(&place(n).order))).await);
     }
     assert!(expected.len() > 6, "a commit has several facts: {expected:?}");
-    let all = store.unpositioned_facts(100).await.unwrap();
+    let all = store.unpositioned_events(100).await.unwrap();
     for n in 1..=3 {
-        let of_order = |facts: &[UnpositionedFact]| {
-            facts.iter().copied().filter(|it| it.fact.order == order_id(n)).collect::<Vec<_>>()
-        };
+        let of_order =
+            |facts: &[EventRef]| facts.iter().copied().filter(|it| it.subject == subject_of(n)).collect::<Vec<_>>();
         assert_eq!(of_order(&all), of_order(&expected));
     }
     assert_eq!(all.len(), expected.len());
     for limit in [1, 3, 5] {
-        let facts = store.unpositioned_facts(limit).await.unwrap();
+        let facts = store.unpositioned_events(limit).await.unwrap();
         assert_eq!(facts, all[..usize::from(limit)], "{limit}");
     }
 }
@@ -210,12 +202,12 @@ pub async fn positions_have_no_gaps(subject: &impl FeedSubject) {
     }
     let lease = take_feed(store, 1).await;
     for expected in [4, 8, 9] {
-        let facts = store.unpositioned_facts(4).await.unwrap();
+        let facts = store.unpositioned_events(4).await.unwrap();
         let late = FeedLease { taken: lease.taken + 1, ..lease };
         assert_eq!(append(store, late, &facts).await, None);
         assert_eq!(append(store, lease, &facts).await, Some(Position(expected)));
         assert_eq!(append(store, lease, &[]).await, Some(Position(expected)), "nothing is no position");
-        let twice = FeedAppend { lease, until: at(NOW + 60), facts };
+        let twice = FeedAppend { lease, until: at(NOW + 60), events: facts };
         assert!(store.append_to_feed(&twice).await.is_err());
     }
     assert_eq!(positions(&read(store, &all()).await), (1..=9).collect::<Vec<_>>());
@@ -237,7 +229,7 @@ pub async fn concurrent_commits_each_get_one_position(subject: &impl FeedSubject
             tokio::spawn(async move {
                 while store.feed_range().await.unwrap().last < Position(40) {
                     if let Some(lease) = store.lease_feed(&lease(owner, NOW, NOW + 60)).await.unwrap() {
-                        let facts = store.unpositioned_facts(3).await.unwrap();
+                        let facts = store.unpositioned_events(3).await.unwrap();
                         append(&*store, lease, &facts).await.expect("the lease is held");
                         store.release_feed(lease).await.unwrap();
                     }
@@ -267,7 +259,7 @@ pub async fn the_events_of_an_order_follow_its_versions(subject: &impl FeedSubje
         edited(store, n, 1).await;
     }
     let lease = take_feed(store, 1).await;
-    let facts = store.unpositioned_facts(3).await.unwrap();
+    let facts = store.unpositioned_events(3).await.unwrap();
     append(store, lease, &facts).await.unwrap();
     for n in 1..=2 {
         let order = place(n).order.edit(edit_of_lines(101), at(NOW)).unwrap().order;
@@ -277,7 +269,7 @@ pub async fn the_events_of_an_order_follow_its_versions(subject: &impl FeedSubje
     append_all(store).await;
     for n in 1..=2 {
         let query = FeedQuery { order: Some(order_id(n)), ..all() };
-        let facts: Vec<_> = read(store, &query).await.iter().map(|it| fact_of(it).fact).collect();
+        let facts: Vec<_> = read(store, &query).await.iter().map(FeedEvent::reference).collect();
         assert!(facts.len() > 3 && facts.is_sorted(), "{facts:?}");
     }
 }
@@ -300,7 +292,7 @@ pub async fn an_append_by_a_lost_lease_changes_nothing(subject: &impl FeedSubjec
     let held = store.lease_feed(&lease(2, NOW + 11, NOW + 20)).await.unwrap().unwrap();
     assert_eq!(append(store, lost, &facts).await, None);
     store.release_feed(lost).await.unwrap();
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), facts);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), facts);
     assert_eq!((read(store, &all()).await, store.feed_range().await.unwrap()), (Vec::new(), FeedRange::default()));
     assert_eq!(store.lease_feed(&lease(1, NOW + 19, NOW + 60)).await.unwrap(), None, "the lease is not released");
     assert!(store.lease_feed(&lease(3, NOW + 20, NOW + 60)).await.unwrap().is_some(), "the lease is not extended");
@@ -318,7 +310,7 @@ pub async fn an_append_by_an_earlier_lease_of_the_same_owner_changes_nothing(sub
     assert_eq!((later.owner, later.taken), (earlier.owner, earlier.taken + 1));
     assert_eq!(append(store, earlier, &facts).await, None);
     store.release_feed(earlier).await.unwrap();
-    assert_eq!(store.unpositioned_facts(10).await.unwrap(), facts);
+    assert_eq!(store.unpositioned_events(10).await.unwrap(), facts);
     assert_eq!(append(store, later, &facts).await, Some(Position(1)));
 }
 
@@ -330,9 +322,9 @@ pub async fn a_positioned_fact_is_not_appended_again(subject: &impl FeedSubject)
     let lease = take_feed(store, 1).await;
     append(store, lease, &one).await.unwrap();
     for facts in [[two[0], one[0]], [one[0], two[0]]] {
-        let append = FeedAppend { lease, until: at(NOW + 60), facts: facts.to_vec() };
+        let append = FeedAppend { lease, until: at(NOW + 60), events: facts.to_vec() };
         assert!(store.append_to_feed(&append).await.is_err());
-        assert_eq!(store.unpositioned_facts(10).await.unwrap(), two);
+        assert_eq!(store.unpositioned_events(10).await.unwrap(), two);
         assert_eq!(store.feed_range().await.unwrap().last, Position(1));
     }
     assert_eq!(append(store, lease, &two).await, Some(Position(2)));

@@ -1,10 +1,9 @@
 //! Contract tests of the queues of endpoints, a part of [`endpoint_contract!`](macro@crate::endpoint_contract).
 
 use paywright_app::{
-    Attempt, AttemptOutcome, DueQueue, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
+    Attempt, AttemptOutcome, DueQueue, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease, SubjectId,
     WaitingOrders,
 };
-use paywright_domain::OrderId;
 use paywright_domain::fact::FeedEventType;
 use tokio::join;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 use crate::contract::{NOW, first};
 use crate::endpoint_contract::{add_endpoint, attempts_of, change, disabled, endpoint, endpoint_id, stored};
 use crate::feed_contract::{FeedStore, FeedSubject, all, append_all, edit, edited, lease, read};
-use crate::{at, order_id, place};
+use crate::{at, place, subject_of};
 
 /// Owner of the leases here.
 const OWNER: u128 = 1;
@@ -54,16 +53,17 @@ pub(crate) async fn lease_only(store: &dyn FeedStore, now: i64) -> LeasedQueue {
 }
 
 /// Leases the queue of an order, and no other.
-pub(crate) async fn lease_one(store: &dyn FeedStore, order: OrderId) -> LeasedQueue {
-    let (mut own, others): (Vec<_>, Vec<_>) = lease_all(store, NOW).await.into_iter().partition(|it| it.order == order);
+pub(crate) async fn lease_one(store: &dyn FeedStore, subject: SubjectId) -> LeasedQueue {
+    let (mut own, others): (Vec<_>, Vec<_>) =
+        lease_all(store, NOW).await.into_iter().partition(|it| it.subject == subject);
     let again = |it: &LeasedQueue| release(it, QueueNext::Again { tries: it.tries, at: at(NOW) });
     store.release_queues(&others.iter().map(again).collect::<Vec<_>>()).await.unwrap();
     own.pop().expect("the order's queue is due")
 }
 
 pub(crate) fn release(queue: &LeasedQueue, next: QueueNext) -> QueueRelease {
-    let LeasedQueue { endpoint, order, taken, done, part, is_resend, .. } = *queue;
-    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, part, is_resend, next, attempt: None }
+    let LeasedQueue { endpoint, subject, taken, done, part, is_resend, .. } = *queue;
+    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, subject, taken, done, part, is_resend, next, attempt: None }
 }
 
 pub(crate) fn passed(queue: &LeasedQueue, now: i64) -> QueueRelease {
@@ -77,7 +77,7 @@ fn attempt(queue: &LeasedQueue, time: i64, outcome: AttemptOutcome) -> Attempt {
         at: at(time),
         event: event.id(),
         kind: event.kind.name().into(),
-        source: Some((queue.position, queue.order)),
+        source: Some((queue.position, queue.subject)),
         number: queue.tries + 1,
         duration_ms: 12,
         status: Some(500),
@@ -101,7 +101,9 @@ pub(crate) async fn fail(store: &dyn FeedStore, queue: &LeasedQueue, again_at: i
 
 /// Position, number of failed attempts, and whether it is sent again on request.
 pub(crate) fn next(queue: &LeasedQueue) -> (u64, u32, bool) {
-    assert!(queue.next.as_ref().is_none_or(|it| (it.position, it.order) == (queue.position, queue.order)));
+    assert!(
+        queue.next.as_ref().is_none_or(|it| (it.position, it.reference().subject) == (queue.position, queue.subject))
+    );
     (queue.position.0, queue.tries, queue.is_resend)
 }
 
@@ -187,13 +189,13 @@ pub async fn one_event_of_an_order_is_leased_at_a_time(subject: &impl FeedSubjec
     let (left, right) = (lease(1, NOW, NOW + 60), lease(2, NOW, NOW + 60));
     let (mut leased, right) = join!(lease_due(store, &left), lease_due(store, &right));
     leased.extend(right);
-    let mut keys: Vec<_> = leased.iter().map(|it| (it.endpoint, it.order, next(it), it.taken, it.done)).collect();
+    let mut keys: Vec<_> = leased.iter().map(|it| (it.endpoint, it.subject, next(it), it.taken, it.done)).collect();
     keys.sort_unstable();
     let mut expected = Vec::new();
     for n in 1..=2 {
-        expected.push((endpoint_id(n), order_id(1), (1, 0, false), 1, Position(0)));
+        expected.push((endpoint_id(n), subject_of(1), (1, 0, false), 1, Position(0)));
         // The queue of the second order begins before its own first position.
-        expected.push((endpoint_id(n), order_id(2), (3, 0, false), 1, Position(2)));
+        expected.push((endpoint_id(n), subject_of(2), (3, 0, false), 1, Position(2)));
     }
     assert_eq!(keys, expected);
     let events = read(store, &all()).await;
@@ -216,9 +218,9 @@ pub async fn queues_are_leased_in_the_order_of_their_due_times(subject: &impl Fe
     let mut orders = Vec::new();
     for limit in [2, 2, 2] {
         let due = lease_due(store, &Lease { limit, ..lease(OWNER, NOW + 10, NOW + 60) }).await;
-        orders.push(due.iter().map(|it| it.order).collect::<Vec<_>>());
+        orders.push(due.iter().map(|it| it.subject).collect::<Vec<_>>());
     }
-    assert_eq!(orders, [vec![order_id(3), order_id(1)], vec![order_id(2)], vec![]]);
+    assert_eq!(orders, [vec![subject_of(3), subject_of(1)], vec![subject_of(2)], vec![]]);
 }
 
 /// Pages miss none and repeat none, also of one due time; those of one endpoint are read apart.
@@ -237,7 +239,7 @@ pub async fn due_queues_are_read_by_pages_and_by_endpoint(subject: &impl FeedSub
     let of = |time: i64, endpoint, order| DueQueue {
         due_at: at(time),
         endpoint: endpoint_id(endpoint),
-        order: order_id(order),
+        subject: subject_of(order),
     };
     let mut expected: Vec<_> = [1, 2].into_iter().flat_map(|it| [1, 3, 5].map(|n| of(NOW, it, n))).collect();
     expected.extend([of(NOW + 1, 1, 2), of(NOW + 1, 2, 2)]);
@@ -262,11 +264,11 @@ pub async fn due_queues_are_read_by_pages_and_by_endpoint(subject: &impl FeedSub
     let one = store.due_queues(&lease(1), None, Some(endpoint_id(2))).await.unwrap();
     assert_eq!(one.len(), 1);
     let leased = store.lease_queues(&lease(100), &second[1..]).await.unwrap();
-    assert_eq!(leased.iter().map(|it| it.order).collect::<Vec<_>>(), [3, 5, 2].map(order_id));
+    assert_eq!(leased.iter().map(|it| it.subject).collect::<Vec<_>>(), [3, 5, 2].map(subject_of));
     assert_eq!(store.due_queues(&lease(100), None, Some(endpoint_id(2))).await.unwrap(), second[..1]);
     assert_eq!(store.due_queues(&lease(100), None, None).await.unwrap().len(), 5);
     let leased = store.lease_queues(&lease(100), &second).await.unwrap();
-    assert_eq!(leased.iter().map(|it| it.order).collect::<Vec<_>>(), [order_id(1)], "the others are under a lease");
+    assert_eq!(leased.iter().map(|it| it.subject).collect::<Vec<_>>(), [subject_of(1)], "the others are under a lease");
 }
 
 /// A process whose clock ran ahead may have taken the lease that ends too late.
@@ -430,8 +432,8 @@ pub async fn the_queues_of_a_disabled_endpoint_are_due_at_no_time(subject: &impl
     edited(store, 2, 1).await;
     append_all(store).await;
     fill(store).await;
-    let failing = lease_one(store, order_id(1)).await;
-    let passing = lease_one(store, order_id(2)).await;
+    let failing = lease_one(store, subject_of(1)).await;
+    let passing = lease_one(store, subject_of(2)).await;
     change(store, 1, NOW, |it| it.state = disabled()).await;
     fail(store, &failing, NOW + 1).await;
     pass(store, &passing).await;
@@ -472,7 +474,7 @@ pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl Fee
     assert_eq!(waiting(1).await, (2, Some(at(NOW))));
     let leased = lease_all(store, NOW).await;
     for queue in leased.iter().filter(|it| it.endpoint == endpoint_id(1)) {
-        fail(store, queue, NOW + if queue.order == order_id(1) { 50 } else { 20 }).await;
+        fail(store, queue, NOW + if queue.subject == subject_of(1) { 50 } else { 20 }).await;
     }
     assert_eq!(waiting(1).await, (2, Some(at(NOW + 20))));
     let queue = lease_only(store, NOW + 20).await;
@@ -505,7 +507,7 @@ pub async fn what_waits_for_an_endpoint_is_made_due(subject: &impl FeedSubject) 
     add_endpoint(store, 2).await;
     fill(store).await;
     for queue in lease_all(store, NOW).await {
-        fail(store, &queue, NOW + if queue.order == order_id(5) { 10 } else { 1000 }).await;
+        fail(store, &queue, NOW + if queue.subject == subject_of(5) { 10 } else { 1000 }).await;
     }
     let mut after = None;
     let mut pages = Vec::new();
@@ -516,16 +518,16 @@ pub async fn what_waits_for_an_endpoint_is_made_due(subject: &impl FeedSubject) 
             break;
         }
     }
-    assert_eq!(pages, [Some(order_id(2)), Some(order_id(4)), None]);
+    assert_eq!(pages, [Some(subject_of(2)), Some(subject_of(4)), None]);
     let due = async |now| {
         let due = lease_all(store, now).await;
-        let mut due: Vec<_> = due.iter().map(|it| (it.endpoint, it.order, it.tries)).collect();
+        let mut due: Vec<_> = due.iter().map(|it| (it.endpoint, it.subject, it.tries)).collect();
         due.sort_unstable();
         due
     };
     let one = endpoint_id(1);
-    assert_eq!(due(NOW + 19).await, [(one, order_id(5), 1), (endpoint_id(2), order_id(5), 1)]);
-    assert_eq!(due(NOW + 20).await, [1, 2, 3, 4].map(|n| (one, order_id(n), 0)));
+    assert_eq!(due(NOW + 19).await, [(one, subject_of(5), 1), (endpoint_id(2), subject_of(5), 1)]);
+    assert_eq!(due(NOW + 20).await, [1, 2, 3, 4].map(|n| (one, subject_of(n), 0)));
 }
 
 /// The endpoint was changed after its queue was filled.

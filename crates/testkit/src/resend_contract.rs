@@ -7,11 +7,11 @@ use crate::contract::NOW;
 use crate::endpoint_contract::{change, disabled, endpoint_id};
 use crate::feed_contract::{FeedStore, FeedSubject, lease};
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, one_more_event, one_order, pass, passed};
-use crate::{at, order_id};
+use crate::{at, subject_of};
 
 /// Requests to send an event of the first order to the first endpoint again.
 async fn resend(store: &dyn FeedStore, position: u64, now: i64) -> ResendOutcome {
-    store.resend(endpoint_id(1), order_id(1), Position(position), at(now)).await.unwrap()
+    store.resend(endpoint_id(1), subject_of(1), Position(position), at(now)).await.unwrap()
 }
 
 /// Asserts that an event is accepted to be sent again.
@@ -81,7 +81,7 @@ pub async fn the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend(subject
     store.fill_queues(at(NOW + 1), 10).await.unwrap();
     store.release_queues(&[passed(&resent, NOW + 8)]).await.unwrap();
     let due = store.due_queues(&lease(1, NOW + 8, NOW + 68), None, None).await.unwrap();
-    assert_eq!(due.iter().map(|it| (it.order, it.due_at)).collect::<Vec<_>>(), [(order_id(1), at(NOW + 1))]);
+    assert_eq!(due.iter().map(|it| (it.subject, it.due_at)).collect::<Vec<_>>(), [(subject_of(1), at(NOW + 1))]);
 }
 
 /// A request while the event waits to be sent again changes nothing, and one that has passed leaves the next one no

@@ -1,15 +1,12 @@
 //! Contract tests of the feed's retention, a part of [`feed_contract!`](macro@crate::feed_contract).
 
-use paywright_app::{
-    DeletedFeedEvents, FactRef, FeedAppend, FeedRange, Position, ResendOutcome, UnpositionedFact, Version,
-};
-use paywright_domain::fact::FeedEventType;
+use paywright_app::{DeletedFeedEvents, EventRef, FeedAppend, FeedRange, Position, ResendOutcome, Version};
 
 use crate::contract::{NOW, first, then};
 use crate::endpoint_contract::{add_endpoint, disabled, endpoint, endpoint_id};
 use crate::feed_contract::{FeedSubject, all, append, append_all, commit, edited, payment, positions, read, take_feed};
 use crate::queue_contract::{fill, lease_one, pass};
-use crate::{at, changes, order_id, place};
+use crate::{at, changes, order_id, place, subject_of};
 
 /// Positions go on after a deletion, and the facts of the orders stay.
 pub async fn the_oldest_events_are_deleted_up_to_a_time_and_a_limit(subject: &impl FeedSubject) {
@@ -36,9 +33,8 @@ pub async fn the_oldest_events_are_deleted_up_to_a_time_and_a_limit(subject: &im
     assert_eq!(append_all(store).await, Position(5));
     assert_eq!(positions(&read(store, &all()).await), [5]);
     // A deleted event keeps its fact's position.
-    let fact = FactRef { order: order_id(1), version: Version(1), index: 0 };
-    let facts = vec![UnpositionedFact { fact, kind: FeedEventType::OrderPlaced }];
-    let append = FeedAppend { lease: take_feed(store, 1).await, until: at(NOW + 60), facts };
+    let events = vec![EventRef { subject: subject_of(1), version: Version(1), index: 0 }];
+    let append = FeedAppend { lease: take_feed(store, 1).await, until: at(NOW + 60), events };
     assert!(store.append_to_feed(&append).await.is_err());
 }
 
@@ -51,7 +47,7 @@ pub async fn an_event_of_a_partly_deleted_version_keeps_its_snapshot(subject: &i
     let count = u16::try_from(commit(store, paid).await.len()).unwrap();
     // The relay has positioned all but the last fact.
     let lease = take_feed(store, 1).await;
-    let facts = store.unpositioned_facts(count).await.unwrap();
+    let facts = store.unpositioned_events(count).await.unwrap();
     append(store, lease, &facts).await.unwrap();
     store.release_feed(lease).await.unwrap();
     assert_eq!(store.delete_feed_events(at(NOW + 1), 2).await.unwrap().count, 2);
@@ -98,19 +94,19 @@ pub async fn events_in_a_queue_are_not_deleted(subject: &impl FeedSubject) {
     let delete = async || store.delete_feed_events(at(NOW + 1), 10).await.unwrap();
     let held = |count| DeletedFeedEvents { count, is_held: true };
     assert_eq!(delete().await, held(0));
-    pass(store, &lease_one(store, order_id(1)).await).await;
+    pass(store, &lease_one(store, subject_of(1)).await).await;
     assert_eq!(delete().await, held(1));
-    let second = lease_one(store, order_id(1)).await;
+    let second = lease_one(store, subject_of(1)).await;
     assert_eq!(delete().await, held(0));
     pass(store, &second).await;
-    pass(store, &lease_one(store, order_id(1)).await).await;
-    let resent = store.resend(endpoint_id(1), order_id(1), Position(3), at(NOW)).await.unwrap();
+    pass(store, &lease_one(store, subject_of(1)).await).await;
+    let resent = store.resend(endpoint_id(1), subject_of(1), Position(3), at(NOW)).await.unwrap();
     assert_eq!(resent, ResendOutcome::Accepted);
     assert_eq!(delete().await, held(1));
-    pass(store, &lease_one(store, order_id(1)).await).await;
+    pass(store, &lease_one(store, subject_of(1)).await).await;
     assert_eq!(delete().await, held(1));
     for _ in 0..2 {
-        pass(store, &lease_one(store, order_id(2)).await).await;
+        pass(store, &lease_one(store, subject_of(2)).await).await;
     }
     assert_eq!(delete().await, DeletedFeedEvents { count: 2, is_held: false });
 }

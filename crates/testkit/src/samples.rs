@@ -1,4 +1,4 @@
-use paywright_app::{Changes, Version};
+use paywright_app::{Changes, SubjectId, Version};
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use paywright_domain::intent::IntentPlan;
 use paywright_domain::money::Percent;
@@ -20,6 +20,11 @@ pub fn at(seconds: i64) -> Timestamp {
 /// Makes the `n`th order id: a higher `n` is a newer order.
 pub fn order_id(n: u32) -> OrderId {
     OrderId(Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 64) + u128::from(n)))
+}
+
+/// Makes the subject of the `n`th order's events.
+pub fn subject_of(n: u32) -> SubjectId {
+    order_id(n).into()
 }
 
 /// Content of an order that uses every field: two lines, each kind of adjustment, a customer, metadata. Its total is

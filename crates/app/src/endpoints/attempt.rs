@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::EndpointId;
 use crate::ports::feed::Position;
+use crate::ports::subject::SubjectId;
 use crate::ports::webhook_sender::SendErrorClass;
 
 /// Attempt to deliver an event to an endpoint.
@@ -16,8 +17,8 @@ pub struct Attempt {
     pub event: Uuid,
     /// Type of the event, or name of Spree's event.
     pub kind: String,
-    /// Position and order of the event; `None` for a test event.
-    pub source: Option<(Position, OrderId)>,
+    /// Position and subject of the event; `None` for a test event.
+    pub source: Option<(Position, SubjectId)>,
     /// Number of the attempt for this event, from 1. It begins again with a resend.
     pub number: u32,
     /// Duration, in milliseconds.
@@ -30,6 +31,18 @@ pub struct Attempt {
     pub answer: String,
     /// Outcome of the attempt.
     pub outcome: AttemptOutcome,
+}
+
+impl Attempt {
+    /// Position of the event; `None` for a test event.
+    pub fn position(&self) -> Option<Position> {
+        self.source.map(|(position, _)| position)
+    }
+
+    /// Order of the event; `None` for a test event and for one about the account.
+    pub fn order(&self) -> Option<OrderId> {
+        self.source.and_then(|(_, subject)| subject.order())
+    }
 }
 
 /// Outcome of an attempt.

@@ -224,7 +224,7 @@ impl Publisher {
             }
             Meaning::GivenUp => (passed, AttemptOutcome::Failed),
         };
-        let source = Some((event.position, event.order));
+        let source = Some((event.position, event.reference().subject));
         let attempt =
             Attempt::of(&result, outcome, (endpoint.id, now, id), kind, source, queue.tries.saturating_add(1));
         log_attempt(endpoint, &attempt);
@@ -235,7 +235,7 @@ impl Publisher {
         QueueRelease {
             owner: self.owner,
             endpoint: queue.endpoint,
-            order: queue.order,
+            subject: queue.subject,
             taken: queue.taken,
             done: queue.done,
             part: queue.part,
@@ -292,8 +292,8 @@ fn log_report(endpoint: &Endpoint, report: Option<Report>) {
 fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
     let (id, host, webhook) = (endpoint.id, endpoint.url.host(), attempt.event);
     let (event_type, number) = (attempt.kind.as_str(), attempt.number);
-    let (position, order) = attempt.source.map(|(position, order)| (position.0, order.to_string())).unzip();
-    let (position, order) = (position.unwrap_or_default(), order.unwrap_or_default());
+    let position = attempt.position().map(|it| it.0).unwrap_or_default();
+    let order = attempt.order().map(|it| it.to_string()).unwrap_or_default();
     let answer = match (attempt.status, attempt.error) {
         (Some(status), _) => format!("status {status}"),
         (None, error) => {
@@ -334,7 +334,7 @@ impl Attempt {
         outcome: AttemptOutcome,
         (endpoint, at, event): (EndpointId, Timestamp, uuid::Uuid),
         kind: impl Into<String>,
-        source: Option<(crate::Position, paywright_domain::OrderId)>,
+        source: Option<(crate::Position, crate::SubjectId)>,
         number: u32,
     ) -> Self {
         let (status, error, answer) = match &result.answer {

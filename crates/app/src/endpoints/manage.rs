@@ -328,7 +328,7 @@ impl Publisher {
         let events = self.feed.feed_events(&query).await?;
         let event = events.first().ok_or(EndpointError::EventNotFound)?;
         let now = self.clock.now();
-        match self.endpoints.resend(id, event.order, position, now).await? {
+        match self.endpoints.resend(id, event.reference().subject, position, now).await? {
             ResendOutcome::Accepted => {
                 self.waker.wake_deliverer();
                 Ok(())

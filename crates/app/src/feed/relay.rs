@@ -95,26 +95,26 @@ impl Publisher {
     /// Gives facts their positions. Returns their number.
     async fn relay(&self) -> Result<usize, StoreError> {
         let held = self.held_lease();
-        let found = self.feed.unpositioned_facts(FACTS_AT_ONCE).await?;
+        let found = self.feed.unpositioned_events(FACTS_AT_ONCE).await?;
         if found.is_empty() {
             return Ok(0);
         }
-        let (lease, facts) = match held {
+        let (lease, events) = match held {
             Some(lease) => (lease, found),
             None => match self.lease_feed().await? {
                 // Another process may have given positions to the facts since they were read.
-                Some(lease) => (lease, self.feed.unpositioned_facts(FACTS_AT_ONCE).await?),
+                Some(lease) => (lease, self.feed.unpositioned_events(FACTS_AT_ONCE).await?),
                 None => return Ok(0),
             },
         };
-        if facts.is_empty() {
+        if events.is_empty() {
             return Ok(0);
         }
-        let (count, now) = (facts.len(), self.clock.now());
+        let (count, now) = (events.len(), self.clock.now());
         let until = now.plus_seconds(LEASE_SECONDS);
         // While it is unknown whether the append was done, no lease is held: the next one makes a late append fail.
         self.feed_state.change(|it| it.lease = None);
-        let Some(last) = self.feed.append_to_feed(&FeedAppend { lease, until, facts }).await? else {
+        let Some(last) = self.feed.append_to_feed(&FeedAppend { lease, until, events }).await? else {
             return Ok(0);
         };
         self.feed_state.change(|it| it.lease = Some((lease, until)));

@@ -1,18 +1,19 @@
 //! Endpoints of other programs, to which events of the feed are delivered, and the deliveries that are left to do.
 
 use async_trait::async_trait;
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use super::feed::{FeedEvent, Position};
 use super::lease::Lease;
 use super::store::{StoreError, Versioned};
+use super::subject::SubjectId;
 use crate::endpoints::{Attempt, AttemptPage, AttemptQuery, AttemptSearch, Endpoint, EndpointId};
 
 /// Port to endpoints and their deliveries.
 ///
 /// An endpoint has a position: every event up to it that the endpoint wants has been delivered, or is in a *queue*. A
-/// queue has what is left to deliver of one order to one endpoint: a range of positions, and events to send again on
+/// queue has what is left to deliver of one subject to one endpoint: a range of positions, and events to send again on
 /// request (resends), in the order of the requests. One event at a time is delivered under a lease. The next event of the
 /// range and the first resend have failed attempts and a due time of their own. A queue without anything left is deleted,
 /// so that the number of queues is the backlog.
@@ -47,19 +48,19 @@ pub trait Endpoints: Send + Sync {
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError>;
 
-    /// Reads what waits for an endpoint: the orders of its queues, and those of the events after its position that it
+    /// Reads what waits for an endpoint: the subjects of its queues, and those of the events after its position that it
     /// wants, of the first [`WAITING_EVENTS_MAX`] of these positions.
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError>;
 
-    /// Goes through at most `limit` queues of an endpoint, in the order of their order ids after `after`, and makes what
-    /// is due later than `now` due at `now`, with no failed attempts. Returns the last order, if there may be more.
+    /// Goes through at most `limit` queues of an endpoint, in the order of their subjects after `after`, and makes what
+    /// is due later than `now` due at `now`, with no failed attempts. Returns the last subject, if there may be more.
     async fn make_queues_due(
         &self,
         id: EndpointId,
-        after: Option<OrderId>,
+        after: Option<SubjectId>,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Option<OrderId>, StoreError>;
+    ) -> Result<Option<SubjectId>, StoreError>;
 
     /// Deletes an endpoint with its queues and attempts. Returns whether there was one.
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
@@ -76,7 +77,7 @@ pub trait Endpoints: Send + Sync {
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError>;
 
     /// Reads at most `lease.limit` queues of enabled endpoints that are due at `lease.now` and under no lease: all after
-    /// `after`, or those of one endpoint. They are in the order of their due times, endpoints and orders; those of one
+    /// `after`, or those of one endpoint. They are in the order of their due times, endpoints and subjects; those of one
     /// endpoint with the same due time are in any order. A lease that has ended, or that ends later than
     /// [`Lease::until_max`], counts as none. Nothing is leased.
     async fn due_queues(
@@ -94,13 +95,13 @@ pub trait Endpoints: Send + Sync {
     /// attempt is stored; of an endpoint that was deleted, nothing. A queue of a disabled endpoint is due at no time.
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError>;
 
-    /// Puts an event at the end of the resends of its order's queue, due at `now` unless another one is before it.
+    /// Puts an event at the end of the resends of its subject's queue, due at `now` unless another one is before it.
     /// Nothing is changed if it is there already. [`StoreError::Conflict`] if there is no such endpoint. From then on
     /// the event is not deleted until it has been sent.
     async fn resend(
         &self,
         endpoint: EndpointId,
-        order: OrderId,
+        subject: SubjectId,
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError>;
@@ -118,7 +119,7 @@ pub trait Endpoints: Send + Sync {
     async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError>;
 }
 
-/// Largest number of events of one order that wait to be sent to an endpoint again.
+/// Largest number of events of one subject that wait to be sent to an endpoint again.
 pub const RESENDS_MAX: usize = 100;
 
 /// Outcome of a request to send an event again.
@@ -126,14 +127,14 @@ pub const RESENDS_MAX: usize = 100;
 pub enum ResendOutcome {
     /// The event will be sent again.
     Accepted,
-    /// [`RESENDS_MAX`] events of the order wait to be sent again.
+    /// [`RESENDS_MAX`] events of the subject wait to be sent again.
     TooMany,
     /// The event was deleted because of its age. Nothing was changed.
     Deleted,
     /// The event is after the endpoint's position, or after what the queue has delivered while it has more: sent now, it
-    /// could come before earlier events of its order. Nothing was changed.
+    /// could come before earlier events of its subject. Nothing was changed.
     StillWaits {
-        /// Time of the next attempt of the queue; `None` if the endpoint is disabled, or has no queue of the order yet.
+        /// Time of the next attempt of the queue; `None` if the endpoint is disabled, or has no queue of the subject yet.
         next_attempt_at: Option<Timestamp>,
     },
 }
@@ -176,7 +177,7 @@ pub const WAITING_EVENTS_MAX: u32 = 20_000;
 /// Orders with events that wait for an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WaitingOrders {
-    /// Number of orders with events that wait, at most [`WAITING_ORDERS_MAX`].
+    /// Number of subjects with events that wait, at most [`WAITING_ORDERS_MAX`].
     pub count: u32,
     /// Time at which the first of them is due; `None` if none waits, or if the endpoint is disabled.
     pub next_attempt_at: Option<Timestamp>,
@@ -189,8 +190,8 @@ pub struct DueQueue {
     pub due_at: Timestamp,
     /// Endpoint of the queue.
     pub endpoint: EndpointId,
-    /// Order of the queue.
-    pub order: OrderId,
+    /// Subject of the queue.
+    pub subject: SubjectId,
 }
 
 /// A queue under a lease.
@@ -198,8 +199,8 @@ pub struct DueQueue {
 pub struct LeasedQueue {
     /// Endpoint of the queue.
     pub endpoint: EndpointId,
-    /// Order of the queue.
-    pub order: OrderId,
+    /// Subject of the queue.
+    pub subject: SubjectId,
     /// Number of leases of the queue so far: with the owner, it identifies the lease.
     pub taken: u32,
     /// Number of failed attempts of the next part of `next`.
@@ -224,8 +225,8 @@ pub struct QueueRelease {
     pub owner: Uuid,
     /// Endpoint of the queue.
     pub endpoint: EndpointId,
-    /// Order of the queue.
-    pub order: OrderId,
+    /// Subject of the queue.
+    pub subject: SubjectId,
     /// [`LeasedQueue::taken`] of the lease.
     pub taken: u32,
     /// [`LeasedQueue::done`] of the lease: a queue that was set back meanwhile stays so.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::lease::Lease;
 use super::orders::RecordedFact;
 use super::store::{StoreError, Version};
+use super::subject::SubjectId;
 use crate::order_view::{OrderView, PersonalView};
 
 /// Port to the feed. A commit stores its public facts without a position; the relay, one process at a time under a
@@ -19,8 +20,9 @@ use crate::order_view::{OrderView, PersonalView};
 #[async_trait]
 pub trait Feed: Send + Sync {
     /// Reads at most `limit` public facts that have no position, in the order in which they are to get one. Those of one
-    /// order come by version and index, and none is left out before one that is read.
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError>;
+    /// order come by version and index, and none is left out before one that is read. Their types are not read: the relay
+    /// of an older version gives those of a newer one their positions too.
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError>;
 
     /// Leases the feed for the relay. `None` while it is under another lease; `lease.limit` has no meaning. A lease
     /// that ends later than [`Lease::until_max`] counts as none.
@@ -29,7 +31,7 @@ pub trait Feed: Send + Sync {
     /// Gives these facts the positions after the last one, in their order, and extends the lease. Returns the position
     /// of the last event; `None` if the lease is no longer `append.lease`, and then nothing is changed.
     ///
-    /// The facts are those of one read by [`Self::unpositioned_facts`], from the first on, in its order, with none left
+    /// The facts are those of one read by [`Self::unpositioned_events`], from the first on, in its order, with none left
     /// out. A store may refuse others with an error, and refuses a fact that has a position; then nothing is changed.
     async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError>;
 
@@ -63,24 +65,15 @@ impl Position {
     }
 }
 
-/// A fact among all facts: its order, its order's version, and its index within that version.
+/// Name of an event among all events, with or without a position: its subject, the version, and the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FactRef {
-    /// Order of the fact.
-    pub order: OrderId,
+pub struct EventRef {
+    /// Subject of the event.
+    pub subject: SubjectId,
     /// Version of the order after the commit that stored the fact.
     pub version: Version,
     /// Index of the fact among those of its commit, from 0.
     pub index: u16,
-}
-
-/// Public fact without a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnpositionedFact {
-    /// The fact.
-    pub fact: FactRef,
-    /// Type of the event that it becomes.
-    pub kind: FeedEventType,
 }
 
 /// Lease of the relay.
@@ -92,15 +85,15 @@ pub struct FeedLease {
     pub taken: u32,
 }
 
-/// Facts that get their positions.
+/// Events that get their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedAppend {
     /// Lease of the relay.
     pub lease: FeedLease,
     /// Time at which the extended lease ends.
     pub until: Timestamp,
-    /// Facts in the order of their positions.
-    pub facts: Vec<UnpositionedFact>,
+    /// Events in the order of their positions.
+    pub events: Vec<EventRef>,
 }
 
 /// Positions of the feed.
@@ -145,6 +138,11 @@ pub struct FeedEvent {
 }
 
 impl FeedEvent {
+    /// Name of the event among all.
+    pub fn reference(&self) -> EventRef {
+        EventRef { subject: self.order.into(), version: self.recorded.version, index: self.index }
+    }
+
     /// Id of the event: a UUID of version 5 (RFC 9562, section 5.5) that follows from the fact alone. It includes the
     /// time of the decision, so that a different fact with the same version after a restore has another id.
     pub fn id(&self) -> Uuid {

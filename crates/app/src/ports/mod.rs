@@ -17,6 +17,7 @@ pub(crate) mod records;
 pub(crate) mod store;
 pub mod stored;
 pub(crate) mod storefront;
+pub(crate) mod subject;
 pub(crate) mod tasks;
 pub(crate) mod wallet;
 pub(crate) mod webhook_sender;

@@ -6,10 +6,10 @@ use std::future::Future;
 use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptPage, AttemptQuery, AttemptSearch, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints,
-    Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease,
-    ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
+    EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease,
+    ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
 };
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 
 use super::down;
 use crate::fault::{Call, Fault};
@@ -113,8 +113,8 @@ impl ScheduledFeed {
 
 #[async_trait]
 impl Feed for ScheduledFeed {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
-        self.read("read facts without positions", self.store.unpositioned_facts(limit)).await
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
+        self.read("read facts without positions", self.store.unpositioned_events(limit)).await
     }
 
     async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {
@@ -207,10 +207,10 @@ impl Endpoints for ScheduledFeed {
     async fn make_queues_due(
         &self,
         id: EndpointId,
-        after: Option<OrderId>,
+        after: Option<SubjectId>,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Option<OrderId>, StoreError> {
+    ) -> Result<Option<SubjectId>, StoreError> {
         let it = self.clone();
         let write = async move {
             let made = it.store.make_queues_due(id, after, now, limit);
@@ -274,13 +274,13 @@ impl Endpoints for ScheduledFeed {
     async fn resend(
         &self,
         endpoint: EndpointId,
-        order: OrderId,
+        subject: SubjectId,
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
         let it = self.clone();
         let write = async move {
-            let resent = it.store.resend(endpoint, order, position, now);
+            let resent = it.store.resend(endpoint, subject, position, now);
             it.clone().done(resent, |books, _| books.resend(endpoint, position)).await
         };
         self.write("resend event", write).await

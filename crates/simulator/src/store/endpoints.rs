@@ -7,24 +7,24 @@ use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, DueQueue, Endpoint, EndpointId,
     EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome,
-    StoreError, StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX,
+    StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX,
     WaitingOrders,
 };
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
 
 use super::MemoryStore;
-use super::feed::FeedTables;
+use super::feed::{EventRow, FeedTables};
 use super::tables::{Held, Tables, free_at, is_free_for};
 
 /// Tables of the endpoints.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct EndpointTables {
     pub(crate) endpoints: BTreeMap<EndpointId, StoredEndpoint>,
-    queues: BTreeMap<(EndpointId, OrderId), QueueRow>,
+    queues: BTreeMap<(EndpointId, SubjectId), QueueRow>,
     attempts: Vec<Attempt>,
 }
 
-/// Range of positions that is left to deliver of one order to one endpoint.
+/// Range of positions that is left to deliver of one subject to one endpoint.
 #[derive(Debug, Clone, PartialEq)]
 struct QueueRow {
     done: Position,
@@ -91,9 +91,9 @@ pub(crate) fn is_enabled(endpoint: &Endpoint) -> bool {
     }
 }
 
-/// Whether an endpoint wants events of the type of `fact`.
-pub(crate) fn wants(endpoint: &Endpoint, fact: &UnpositionedFact) -> bool {
-    endpoint.types.is_empty() || endpoint.types.contains(&fact.kind)
+/// Whether an endpoint wants an event, by its type.
+pub(crate) fn wants(endpoint: &Endpoint, (_, kind): EventRow) -> bool {
+    endpoint.types.is_empty() || endpoint.types.contains(&kind)
 }
 
 impl EndpointTables {
@@ -138,27 +138,27 @@ impl EndpointTables {
 
     fn waiting(&self, feed: &FeedTables, id: EndpointId) -> WaitingOrders {
         let rows = || self.queues.iter().filter(move |((endpoint, _), _)| *endpoint == id);
-        let mut orders: BTreeSet<OrderId> = rows().map(|((_, order), _)| *order).collect();
+        let mut subjects: BTreeSet<SubjectId> = rows().map(|((_, subject), _)| *subject).collect();
         if let Some(stored) = self.endpoints.get(&id) {
             let until = stored.position.plus(WAITING_EVENTS_MAX.into());
-            let wanted = feed.between(stored.position, until).filter(|(_, it)| wants(&stored.endpoint.value, it));
-            orders.extend(wanted.map(|(_, it)| it.fact.order));
+            let wanted = feed.between(stored.position, until).filter(|(_, it)| wants(&stored.endpoint.value, *it));
+            subjects.extend(wanted.map(|(_, (event, _))| event.subject));
         }
-        let count = u32::try_from(orders.len()).unwrap_or(u32::MAX).min(WAITING_ORDERS_MAX);
+        let count = u32::try_from(subjects.len()).unwrap_or(u32::MAX).min(WAITING_ORDERS_MAX);
         WaitingOrders { count, next_attempt_at: rows().filter_map(|(_, row)| row.due_at()).min() }
     }
 
-    fn make_due(&mut self, id: EndpointId, after: Option<OrderId>, now: Timestamp, limit: u16) -> Option<OrderId> {
-        let is_next = |(endpoint, order): &(EndpointId, OrderId)| *endpoint == id && Some(*order) > after;
+    fn make_due(&mut self, id: EndpointId, after: Option<SubjectId>, now: Timestamp, limit: u16) -> Option<SubjectId> {
+        let is_next = |(endpoint, subject): &(EndpointId, SubjectId)| *endpoint == id && Some(*subject) > after;
         let page = self.queues.iter_mut().filter(|(key, _)| is_next(key)).take(usize::from(limit));
         let (mut count, mut last) = (0, None);
-        for ((_, order), row) in page {
+        for ((_, subject), row) in page {
             if row.next_due_at > Some(now) || row.resend_due_at > Some(now) {
                 (row.next_due_at, row.tries) = (row.next_due_at.min(Some(now)), 0);
                 (row.resend_due_at, row.resend_tries) = (row.resend_due_at.min(Some(now)), 0);
             }
             count += 1;
-            last = Some(*order);
+            last = Some(*subject);
         }
         last.filter(|_| count >= limit)
     }
@@ -174,11 +174,11 @@ impl EndpointTables {
         stored.map(|it| it.position = it.position.min(position)).is_some()
     }
 
-    /// Whether an endpoint waits for the event of `order` at this position.
-    pub(super) fn awaits(&self, position: Position, order: OrderId) -> bool {
+    /// Whether an endpoint waits for the event of `subject` at this position.
+    pub(super) fn awaits(&self, position: Position, subject: SubjectId) -> bool {
         let is_left = |it: &QueueRow| (it.done < position && position <= it.last) || it.resends.contains(&position);
         self.endpoints.values().any(|it| it.position < position)
-            || self.queues.iter().any(|((_, of), row)| *of == order && is_left(row))
+            || self.queues.iter().any(|((_, of), row)| *of == subject && is_left(row))
     }
 
     fn fill(&mut self, feed: &FeedTables, now: Timestamp, events: u16) -> bool {
@@ -188,9 +188,9 @@ impl EndpointTables {
         for stored in behind {
             let endpoint = &stored.endpoint.value;
             let until = stored.position.plus(u64::from(events)).min(last);
-            for (position, fact) in feed.between(stored.position, until).filter(|(_, fact)| wants(endpoint, fact)) {
+            for (position, (event, _)) in feed.between(stored.position, until).filter(|(_, it)| wants(endpoint, *it)) {
                 let before = Position(position.0.saturating_sub(1));
-                let row = self.queues.entry((endpoint.id, fact.fact.order)).or_insert_with(|| QueueRow::new(before));
+                let row = self.queues.entry((endpoint.id, event.subject)).or_insert_with(|| QueueRow::new(before));
                 if row.done >= position || (row.done == before && row.part > 0) {
                     (row.done, row.part, row.tries, row.next_due_at) = (before, 0, 0, Some(now));
                 }
@@ -205,7 +205,7 @@ impl EndpointTables {
 
     fn resend(
         &mut self,
-        key: (EndpointId, OrderId),
+        key: (EndpointId, SubjectId),
         position: Position,
         deleted: Position,
         now: Timestamp,
@@ -235,7 +235,7 @@ impl EndpointTables {
         if let Some(attempt) = &release.attempt {
             self.add_attempt(attempt);
         }
-        let key = (release.endpoint, release.order);
+        let key = (release.endpoint, release.subject);
         let Some(row) = self.queues.get_mut(&key) else { return };
         if row.held.is_none_or(|it| it.by != release.owner) || row.taken != release.taken {
             return;
@@ -308,9 +308,9 @@ impl EndpointTables {
         deleted
     }
 
-    /// Whether the queue of an order has passed a position.
-    pub(crate) fn has_passed(&self, endpoint: EndpointId, order: OrderId, position: Position) -> bool {
-        self.queues.get(&(endpoint, order)).is_none_or(|it| it.done >= position)
+    /// Whether the queue of a subject has passed a position.
+    pub(crate) fn has_passed(&self, endpoint: EndpointId, subject: SubjectId, position: Position) -> bool {
+        self.queues.get(&(endpoint, subject)).is_none_or(|it| it.done >= position)
     }
 
     /// Time at which the next queue is due.
@@ -319,7 +319,7 @@ impl EndpointTables {
     }
 
     /// An enabled endpoint's queue that has something left, with its due time.
-    pub(crate) fn first_queue(&self) -> Option<(EndpointId, OrderId)> {
+    pub(crate) fn first_queue(&self) -> Option<(EndpointId, SubjectId)> {
         self.queues.iter().find(|(_, row)| row.due_at().is_some()).map(|(key, _)| *key)
     }
 }
@@ -335,8 +335,8 @@ impl Tables {
     fn due_queues(&self, lease: &Lease) -> Vec<DueQueue> {
         let is_due = |row: &QueueRow| row.due_at().is_some_and(|it| it <= lease.now) && is_free_for(row.held, lease);
         let queues = self.endpoints.queues.iter().filter(|(_, row)| is_due(row));
-        let due = queues.filter_map(|((endpoint, order), row)| {
-            Some(DueQueue { due_at: row.due_at()?, endpoint: *endpoint, order: *order })
+        let due = queues.filter_map(|((endpoint, subject), row)| {
+            Some(DueQueue { due_at: row.due_at()?, endpoint: *endpoint, subject: *subject })
         });
         let mut due: Vec<_> = due.collect();
         due.sort();
@@ -344,21 +344,22 @@ impl Tables {
     }
 
     fn lease_queues(&mut self, lease: &Lease, queues: &[DueQueue]) -> Vec<LeasedQueue> {
-        let is_wanted = |it: &DueQueue| queues.iter().any(|of| (of.endpoint, of.order) == (it.endpoint, it.order));
+        let is_wanted = |it: &DueQueue| queues.iter().any(|of| (of.endpoint, of.subject) == (it.endpoint, it.subject));
         let due: Vec<_> = self.due_queues(lease).into_iter().filter(is_wanted).collect();
-        due.into_iter().filter_map(|it| self.lease_queue((it.endpoint, it.order), lease)).collect()
+        due.into_iter().filter_map(|it| self.lease_queue((it.endpoint, it.subject), lease)).collect()
     }
 
-    fn lease_queue(&mut self, key: (EndpointId, OrderId), lease: &Lease) -> Option<LeasedQueue> {
-        let (endpoint, order) = key;
+    fn lease_queue(&mut self, key: (EndpointId, SubjectId), lease: &Lease) -> Option<LeasedQueue> {
+        let (endpoint, subject) = key;
         let wanted = &self.endpoints.endpoints.get(&endpoint)?.endpoint.value;
         let row = self.endpoints.queues.get_mut(&key)?;
         row.taken += 1;
         row.held = Some(Held { by: lease.owner, until: lease.until });
         let row = row.clone();
         let resent = row.resends.first().filter(|_| row.resend_due_at <= Some(lease.now)).copied();
-        let of_order = |it: &UnpositionedFact| it.fact.order == order && wants(wanted, it);
-        let next = || self.feed.between(row.done, row.last).find(|(_, it)| of_order(it)).map(|(position, _)| position);
+        let of_subject = |it: &EventRow| it.0.subject == subject && wants(wanted, *it);
+        let next =
+            || self.feed.between(row.done, row.last).find(|(_, it)| of_subject(it)).map(|(position, _)| position);
         let position = resent.or_else(next);
         let QueueRow { taken, done, last, .. } = row;
         let (tries, part) = match position {
@@ -368,7 +369,7 @@ impl Tables {
         };
         Some(LeasedQueue {
             endpoint,
-            order,
+            subject,
             taken,
             tries,
             part,
@@ -420,10 +421,10 @@ impl Endpoints for MemoryStore {
     async fn make_queues_due(
         &self,
         id: EndpointId,
-        after: Option<OrderId>,
+        after: Option<SubjectId>,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Option<OrderId>, StoreError> {
+    ) -> Result<Option<SubjectId>, StoreError> {
         Ok(self.write(move |it| it.endpoints.make_due(id, after, now, limit)))
     }
 
@@ -468,11 +469,11 @@ impl Endpoints for MemoryStore {
     async fn resend(
         &self,
         endpoint: EndpointId,
-        order: OrderId,
+        subject: SubjectId,
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
-        self.write(move |it| it.endpoints.resend((endpoint, order), position, it.feed.range.deleted, now))
+        self.write(move |it| it.endpoints.resend((endpoint, subject), position, it.feed.range.deleted, now))
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

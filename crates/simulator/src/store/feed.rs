@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
-    OrderSnapshot, Position, StoreError, UnpositionedFact, Version,
+    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
+    OrderSnapshot, Position, StoreError, SubjectId, Version,
 };
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 
 use super::MemoryStore;
 use super::tables::{Held, Tables, is_free_for};
 
+/// Name of an event, and its type.
+pub(crate) type EventRow = (EventRef, FeedEventType);
+
 /// Tables of the feed.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct FeedTables {
-    /// Public facts without a position, in the order of their commits.
-    unpositioned: Vec<UnpositionedFact>,
-    pub(super) events: BTreeMap<Position, UnpositionedFact>,
-    snapshots: BTreeMap<(OrderId, Version), OrderSnapshot>,
+    /// Events without a position, in the order of their commits.
+    unpositioned: Vec<EventRow>,
+    pub(super) events: BTreeMap<Position, EventRow>,
+    snapshots: BTreeMap<(SubjectId, Version), OrderSnapshot>,
     pub(super) range: FeedRange,
     taken: u32,
     held: Option<Held>,
@@ -27,16 +31,16 @@ pub(crate) struct FeedTables {
 impl FeedTables {
     /// Stores the public facts of a commit without positions, and the snapshot for them.
     pub(super) fn commit(&mut self, changes: &Changes) {
-        let (order, version) = (changes.order.id, changes.expected.next());
-        let fact = |(index, kind)| UnpositionedFact { fact: FactRef { order, version, index }, kind };
+        let (subject, version) = (changes.order.id.into(), changes.expected.next());
+        let fact = |(index, kind)| (EventRef { subject, version, index }, kind);
         self.unpositioned.extend(changes.public_facts().map(fact));
         if let Some(snapshot) = &changes.snapshot {
-            self.snapshots.insert((order, version), snapshot.clone());
+            self.snapshots.insert((subject, version), snapshot.clone());
         }
     }
 
-    fn unpositioned_facts(&self, limit: u16) -> Vec<UnpositionedFact> {
-        self.unpositioned.iter().take(limit.into()).copied().collect()
+    fn unpositioned_events(&self, limit: u16) -> Vec<EventRef> {
+        self.unpositioned.iter().take(limit.into()).map(|(event, _)| *event).collect()
     }
 
     fn lease(&mut self, lease: &Lease) -> Option<FeedLease> {
@@ -57,13 +61,13 @@ impl FeedTables {
         if !self.is_under(append.lease) {
             return Ok(None);
         }
-        if !self.unpositioned.starts_with(&append.facts) {
-            return Err(StoreError::Corrupt("the facts are not the first ones without a position".into()));
+        let count = append.events.len();
+        if !self.unpositioned.iter().take(count).map(|(event, _)| event).eq(&append.events) {
+            return Err(StoreError::Corrupt("the events are not the first ones without a position".into()));
         }
-        self.unpositioned.retain(|it| !append.facts.contains(it));
-        for fact in &append.facts {
+        for row in self.unpositioned.drain(..count) {
             self.range.last = self.range.last.plus(1);
-            self.events.insert(self.range.last, *fact);
+            self.events.insert(self.range.last, row);
         }
         self.held = Some(Held { by: append.lease.owner, until: append.until });
         Ok(Some(self.range.last))
@@ -81,21 +85,16 @@ impl FeedTables {
     }
 
     /// Events at the positions after `after` up to `until`.
-    pub(super) fn between(
-        &self,
-        after: Position,
-        until: Position,
-    ) -> impl Iterator<Item = (Position, UnpositionedFact)> {
+    pub(super) fn between(&self, after: Position, until: Position) -> impl Iterator<Item = (Position, EventRow)> {
         let wanted = (after < until).then(|| self.events.range(after.plus(1)..=until));
-        wanted.into_iter().flatten().map(|(position, fact)| (*position, *fact))
+        wanted.into_iter().flatten().map(|(position, row)| (*position, *row))
     }
 
     fn delete_first(&mut self) -> Option<()> {
-        let (position, deleted) = self.events.pop_first()?;
+        let (position, (deleted, _)) = self.events.pop_first()?;
         self.range.deleted = position;
-        let version = (deleted.fact.order, deleted.fact.version);
-        let is_same = |it: &FactRef| (it.order, it.version) == version;
-        if !self.unpositioned.iter().chain(self.events.values()).any(|it| is_same(&it.fact)) {
+        let version = (deleted.subject, deleted.version);
+        if !self.unpositioned.iter().chain(self.events.values()).any(|(it, _)| (it.subject, it.version) == version) {
             self.snapshots.remove(&version);
         }
         Some(())
@@ -103,47 +102,47 @@ impl FeedTables {
 }
 
 impl Tables {
-    /// Public facts without a position, in the order of their commits.
-    pub(crate) fn unpositioned(&self) -> impl Iterator<Item = FactRef> {
-        self.feed.unpositioned.iter().map(|it| it.fact)
+    /// Events without a position, in the order of their commits.
+    pub(crate) fn unpositioned(&self) -> impl Iterator<Item = EventRef> {
+        self.feed.unpositioned.iter().map(|(event, _)| *event)
     }
 
-    /// Whether facts have no positions, or an enabled endpoint is behind the feed.
+    /// Whether events have no positions, or an enabled endpoint is behind the feed.
     pub(crate) fn has_work_for_relay(&self) -> bool {
         !self.feed.unpositioned.is_empty() || self.endpoint_behind().is_some()
     }
 
-    /// Facts of the feed with their positions.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (Position, UnpositionedFact)> {
-        self.feed.events.iter().map(|(position, fact)| (*position, *fact))
+    /// Names and types of the events of the feed, with their positions.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Position, EventRow)> {
+        self.feed.events.iter().map(|(position, row)| (*position, *row))
     }
 
     /// Event at a position.
     pub(crate) fn feed_event(&self, position: Position) -> Option<FeedEvent> {
-        let UnpositionedFact { fact, kind } = *self.feed.events.get(&position)?;
-        let mut of_version = self.facts.get(&fact.order)?.iter().filter(|it| it.version == fact.version);
-        let recorded = of_version.nth(usize::from(fact.index))?.clone();
-        let snapshot = self.feed.snapshots.get(&(fact.order, fact.version)).cloned().unwrap_or_default();
-        Some(FeedEvent { position, kind, order: fact.order, index: fact.index, recorded, snapshot })
+        let (event, kind) = *self.feed.events.get(&position)?;
+        let order = event.subject.order()?;
+        let mut of_version = self.facts.get(&order)?.iter().filter(|it| it.version == event.version);
+        let recorded = of_version.nth(usize::from(event.index))?.clone();
+        let snapshot = self.feed.snapshots.get(&(event.subject, event.version)).cloned().unwrap_or_default();
+        Some(FeedEvent { position, kind, order, index: event.index, recorded, snapshot })
     }
 
     fn feed_events(&self, query: &FeedQuery) -> Vec<FeedEvent> {
-        let is_wanted = |it: &UnpositionedFact| {
-            (query.types.is_empty() || query.types.contains(&it.kind))
-                && query.order.is_none_or(|order| it.fact.order == order)
+        let is_wanted = |(event, kind): EventRow| {
+            (query.types.is_empty() || query.types.contains(&kind))
+                && query.order.is_none_or(|order| event.subject.order() == Some(order))
         };
-        let wanted = self.feed.between(query.after, query.until).filter(|(_, it)| is_wanted(it));
+        let wanted = self.feed.between(query.after, query.until).filter(|(_, row)| is_wanted(*row));
         wanted.take(usize::from(query.limit)).filter_map(|(position, _)| self.feed_event(position)).collect()
     }
 
     fn delete_feed_events(&mut self, before: Timestamp, limit: u16) -> DeletedFeedEvents {
         let mut deleted = DeletedFeedEvents::default();
-        while let Some((position, fact)) = self.feed.events.first_key_value().map(|(position, it)| (*position, it.fact))
-        {
+        while let Some((position, (event, _))) = self.feed.events.first_key_value().map(|(at, row)| (*at, *row)) {
             if self.feed_event(position).is_none_or(|it| it.recorded.at >= before) {
                 break;
             }
-            deleted.is_held = self.endpoints.awaits(position, fact.order);
+            deleted.is_held = self.endpoints.awaits(position, event.subject);
             if deleted.is_held || deleted.count == limit || self.feed.delete_first().is_none() {
                 break;
             }
@@ -155,8 +154,8 @@ impl Tables {
 
 #[async_trait]
 impl Feed for MemoryStore {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
-        Ok(self.read(|it| it.feed.unpositioned_facts(limit)))
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
+        Ok(self.read(|it| it.feed.unpositioned_events(limit)))
     }
 
     async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {

@@ -5,11 +5,12 @@
 WITH held AS MATERIALIZED (
     SELECT position FROM feed_head WHERE only_one AND leased_by = :owner::uuid AND taken = :taken::bigint FOR UPDATE
 ), given AS MATERIALIZED (
-    SELECT it.order_id, it.version, it.fact_position, it.kind, it.ordinality, fact.at, unpositioned.ctid AS row
-    FROM unnest(:order_ids::uuid[], :versions::bigint[], :indexes::integer[], :kinds::text[])
-        WITH ORDINALITY AS it (order_id, version, fact_position, kind, ordinality)
+    SELECT
+        it.order_id, it.version, it.fact_position, unpositioned.kind, it.ordinality, fact.at, unpositioned.ctid AS row
+    FROM unnest(:order_ids::uuid[], :versions::bigint[], :indexes::integer[])
+        WITH ORDINALITY AS it (order_id, version, fact_position, ordinality)
     LEFT JOIN LATERAL (
-        SELECT ctid
+        SELECT ctid, kind
         FROM unpositioned_facts AS fact
         WHERE fact.order_id = it.order_id AND fact.version = it.version AND fact.position = it.fact_position
         LIMIT 1

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Changes, DeletedFeedEvents, Feed, FeedAppend, FeedLease, FeedPage, FeedQuery, FeedRange, Lease, Orders, StoreError,
-    UnpositionedFact, Version,
+    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedLease, FeedPage, FeedQuery, FeedRange, Lease, Orders,
+    StoreError, Version,
 };
 use paywright_domain::Timestamp;
 use paywright_testkit::{at, changes, place};
@@ -74,8 +74,8 @@ impl Deleting {
 
 #[async_trait]
 impl Feed for Deleting {
-    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
-        self.store.unpositioned_facts(limit).await
+    async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
+        self.store.unpositioned_events(limit).await
     }
 
     async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {

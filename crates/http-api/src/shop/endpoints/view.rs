@@ -147,7 +147,7 @@ pub(super) struct AttemptView<'a> {
     kind: &'a str,
     /// Position of the event; null for a test event.
     position: Option<u64>,
-    /// Id of the event's order; null for a test event.
+    /// Id of the event's order; null for an event about the account, and for a test event.
     order: Option<Uuid>,
     /// Number of the attempt, from 1 for each event.
     number: u32,
@@ -165,12 +165,11 @@ pub(super) struct AttemptView<'a> {
 
 impl<'a> AttemptView<'a> {
     pub(super) fn of(attempt: &'a Attempt) -> Self {
-        let (position, order) = attempt.source.unzip();
         Self {
             event: attempt.event,
             kind: &attempt.kind,
-            position: position.map(|it| it.0),
-            order: order.map(|it| it.0),
+            position: attempt.position().map(|it| it.0),
+            order: attempt.order().map(|it| it.0),
             number: attempt.number,
             at: Time(attempt.at),
             duration_ms: attempt.duration_ms,
