@@ -80,7 +80,7 @@ pub use endpoints::{
 pub use explain::{Explanation, Moment, NextStep, explain_order};
 #[cfg(feature = "openapi")]
 pub use feed::event_schema;
-pub use feed::{FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
+pub use feed::{AccountEventContext, FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
 pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
@@ -100,7 +100,8 @@ pub use ports::endpoints::{
 };
 pub use ports::event_format::{EventFormat, EventPart};
 pub use ports::feed::{
-    DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
+    AccountEvent, DeletedFeedEvents, EventContent, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
+    FeedRange, OrderEvent, OrderSnapshot, Position,
 };
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,

@@ -4,6 +4,7 @@
 mod schema;
 
 use paywright_domain::anomaly::AnomalyKind;
+use paywright_domain::books::SignedMoney;
 use paywright_domain::dispute::DisputeStatus;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::{CaptureMethod, IntentStatus};
@@ -14,10 +15,21 @@ use paywright_domain::refund::{RefundOrigin, RefundReason, RefundStatus};
 use paywright_domain::{Currency, Money, Order, Timestamp};
 use serde::{Serialize, Serializer};
 
+use crate::BreakClass;
+
 /// Amount as a decimal in major units, like `112.00`, with the decimals of its currency.
 pub struct DecimalAmount(pub Money);
 
 impl Serialize for DecimalAmount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_decimal())
+    }
+}
+
+/// Amount as a decimal in major units with the decimals of its currency, negative or not, like `-149.12`.
+pub struct SignedDecimalAmount(pub SignedMoney);
+
+impl Serialize for SignedDecimalAmount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0.to_decimal())
     }
@@ -49,6 +61,16 @@ pub struct Time(pub Timestamp);
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// Day in UTC, like `2025-03-31`.
+pub struct UtcDate(pub Timestamp);
+
+impl Serialize for UtcDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = self.0.to_string();
+        serializer.serialize_str(time.split_once('T').map_or(time.as_str(), |(day, _)| day))
     }
 }
 
@@ -95,6 +117,8 @@ names! {
     DisputeStatusName: DisputeStatus = DisputeStatus::name;
     /// Treatment of what does not match an order; `tell` for a notice, on which nothing waits.
     PolicyName: AnomalyKind = AnomalyKind::policy_name;
+    /// Class of a break.
+    BreakClassName: BreakClass = BreakClass::name;
     /// Type of an event.
     EventTypeName: FeedEventType = FeedEventType::name;
 }

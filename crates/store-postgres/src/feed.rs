@@ -1,4 +1,4 @@
-//! Feed of public facts.
+//! Feed of public facts and account events.
 
 use std::borrow::Cow;
 
@@ -8,30 +8,26 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::stored::StoredFeedEvent;
 use paywright_app::{
-    DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
-    StoreError, SubjectId, Version,
+    AccountEvent, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
+    Position, StoreError, SubjectId, Version,
 };
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::PostgresStore;
+use crate::account_events::{AccountEvents, AddAccountEvents};
 use crate::failure::Failure;
 use crate::queue::Claim;
 use crate::rows::{Column, from_pg_micros, pg_position, pg_time};
 use crate::statement::statement;
 
-/// Query for facts without a position.
+/// Query for events without a position (`unpositioned_events.sql`).
 pub(crate) struct UnpositionedEvents(i64);
 
 statement!(UnpositionedEvents => (SqlUuid, BigInt, Integer),
-    concat!(
-        "SELECT order_id, version, position FROM unpositioned_facts ",
-        "ORDER BY order_id, version, position LIMIT :limit",
-    ),
-    self {
-        limit: BigInt = self.0,
-    }
-);
+    include_str!("sql/unpositioned_events.sql"), self {
+    limit: BigInt = self.0,
+});
 
 fn unpositioned((subject, version, position): (Uuid, i64, i32)) -> Result<EventRef, Failure> {
     let column = |name| Column("unpositioned_facts", name);
@@ -58,7 +54,7 @@ statement!(LeaseFeed => BigInt,
     }
 );
 
-/// Statement that gives facts their positions (`append_to_feed.sql`).
+/// Statement that gives events their positions (`append_to_feed.sql`).
 pub(crate) struct AppendToFeed {
     subjects: Vec<Uuid>,
     versions: Vec<i64>,
@@ -165,6 +161,7 @@ pub(crate) type EventColumns = (
     Nullable<BigInt>,
     Nullable<SqlText>,
     Nullable<SqlUuid>,
+    Nullable<SqlUuid>,
     Nullable<BigInt>,
     Nullable<BigInt>,
     Nullable<SqlText>,
@@ -179,6 +176,7 @@ pub(crate) type EventColumns = (
 pub(crate) struct EventRow {
     position: Option<i64>,
     kind: Option<String>,
+    event_id: Option<Uuid>,
     order: Option<Uuid>,
     version: Option<i64>,
     index: Option<i64>,
@@ -196,6 +194,7 @@ impl EventRow {
         let event = StoredFeedEvent {
             position: self.position,
             kind: self.kind.map(Cow::Owned),
+            event_id: self.event_id,
             order_id: self.order,
             version: self.version,
             fact_position: self.index,
@@ -227,6 +226,10 @@ statement!(DeleteFeedEvents => (BigInt, Bool, Bool), include_str!("sql/delete_fe
 
 #[async_trait]
 impl Feed for PostgresStore {
+    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
+        self.write(AddAccountEvents(AccountEvents::of(events))).await.map(drop).map_err(Failure::of_write)
+    }
+
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         let rows: Result<Vec<_>, Failure> = self.rows(UnpositionedEvents(i64::from(limit))).await;
         rows.and_then(|rows| rows.into_iter().map(unpositioned).collect()).map_err(Failure::of_read)

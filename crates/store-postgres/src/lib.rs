@@ -5,6 +5,7 @@
 //! each connection.
 
 mod abandoned;
+mod account_events;
 mod address;
 mod ask;
 mod attempt_search;

@@ -5,6 +5,7 @@ use paywright_testkit::postgres::Database;
 use tokio_postgres::Client;
 
 use crate::PostgresStore;
+use crate::account_events::AddAccountEvents;
 use crate::connect::SESSION;
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
@@ -29,12 +30,14 @@ const BACKLOG: &str = "
     SELECT id, gen_random_uuid(), n, n + 1, now() FROM webhook_endpoints, generate_series(1, 100) AS n;
     INSERT INTO unpositioned_facts (order_id, version, position, kind)
     SELECT gen_random_uuid(), 1, 0, 'order.paid' FROM generate_series(1, 10000) AS n;
+    INSERT INTO account_events (subject, number, id, kind, at, is_positioned)
+    SELECT gen_random_uuid(), 1, gen_random_uuid(), 'payout.paid', now(), true FROM generate_series(1, 10000) AS n;
     INSERT INTO order_snapshots (order_id, version, view, livemode) SELECT order_id, 1, '{}', false FROM feed;
 ";
 
-/// Tables of which a statement may go through a whole index: endpoints are few, and the first unpositioned facts are
-/// read in the order of their index.
-const WALKED: [&str; 2] = ["webhook_endpoints", "unpositioned_facts"];
+/// Tables of which a statement may go through a whole index: endpoints are few, and the first unpositioned facts and
+/// account events are read in the order of their indexes.
+const WALKED: [&str; 3] = ["webhook_endpoints", "unpositioned_facts", "account_events"];
 
 pub(crate) async fn prepare<S: PreparedStatement>(db: &Client, name: &str) {
     db.batch_execute(&format!("PREPARE {name} AS {}", S::text().whole())).await.unwrap();
@@ -67,6 +70,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         db.batch_execute(SESSION).await.unwrap();
         prepare::<UnpositionedEvents>(&db, "unpositioned").await;
         prepare::<AppendToFeed>(&db, "append").await;
+        prepare::<AddAccountEvents>(&db, "add_account_events").await;
         prepare::<Events>(&db, "events").await;
         prepare::<EventsOfOrder>(&db, "events_of_order").await;
         prepare::<DeleteFeedEvents>(&db, "delete_events").await;
@@ -83,6 +87,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<DeleteAttempts>(&db, "delete_attempts").await;
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
+            ("unpositioned", "500", "unpositioned_account_events"),
+            ("add_account_events", "'{}', '{}', '{}', '{}', '{}', '{}'", "account_events_id_key"),
             ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
             ("events", "0, 100, '{}', 100", "feed_pkey"),
             ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),

@@ -7,6 +7,7 @@ use crate::statement::statement;
 
 /// Tables of this version.
 const TABLES: &[&str] = &[
+    "account_events",
     "anomalies",
     "api_keys",
     "balance_transactions",

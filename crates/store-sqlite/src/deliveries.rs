@@ -17,7 +17,7 @@ use crate::SqliteStore;
 use crate::endpoints;
 use crate::failure::Failure;
 use crate::feed;
-use crate::feed_rows::{EVENT_COLUMNS, EventColumns, bound, position};
+use crate::feed_rows::{EVENT_COLUMNS, EVENT_JOINS, EventColumns, bound, position};
 use crate::queue::readable;
 use crate::rows::{Column, to_json};
 use crate::schema::{webhook_endpoints, webhook_queues};
@@ -282,9 +282,7 @@ fn lease_sql() -> String {
                  AND (endpoint.kinds = '[]' OR next.kind IN (SELECT value FROM json_each(endpoint.kinds)))
              ORDER BY next.position LIMIT 1
          ))
-         LEFT JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
-             AND facts.position = feed.fact_position
-         LEFT JOIN feed AS of_snapshot ON of_snapshot.position = feed.position + feed.snapshot_after"
+         {EVENT_JOINS}"
     )
 }
 

@@ -6,21 +6,63 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
-    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
-    Position, StoreError, SubjectId, Version,
+    AccountEvent, Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange,
+    Lease, Position, StoreError, SubjectId, Version,
 };
 use paywright_domain::Timestamp;
 
 use crate::SqliteStore;
 use crate::failure::Failure;
-use crate::feed_rows::{EVENT_COLUMNS, EventColumns, bound, kinds, position};
+use crate::feed_rows::{EVENT_COLUMNS, EVENT_JOINS, EventColumns, bound, kinds, position};
 use crate::rows::Column;
-use crate::schema::{feed, feed_head, webhook_endpoints, webhook_queues};
+use crate::schema::{account_events, feed, feed_head, webhook_endpoints, webhook_queues};
 
 define_sql_function! {
     /// First of two values that is not NULL.
     #[sql_name = "coalesce"]
     fn first_of(value: Nullable<BigInt>, otherwise: BigInt) -> BigInt;
+}
+
+/// Position after those of all earlier commits. If all rows were deleted, their positions had been given: the last one is
+/// that of the feed.
+macro_rules! next_position {
+    () => {
+        first_of(
+            feed::table.select(max(feed::position)).single_value(),
+            feed_head::table.select(feed_head::position).single_value().assume_not_null(),
+        ) + 1
+    };
+}
+
+/// Stores account events at the positions that the relay will give them, after those of all earlier commits, and each
+/// after the earlier ones of its subject. One whose id is stored already is left out.
+pub(crate) fn append_account_events(db: &mut SqliteConnection, events: &[AccountEvent]) -> Result<(), Failure> {
+    for event in events {
+        let (subject, id) = (event.subject.0.as_bytes().as_slice(), event.id.as_bytes().as_slice());
+        let stored = account_events::table.filter(account_events::id.eq(id)).select(account_events::number);
+        if stored.first::<i64>(db).optional()?.is_some() {
+            continue;
+        }
+        let of_subject = account_events::table.filter(account_events::subject.eq(subject));
+        let last: Option<i64> = of_subject.select(max(account_events::number)).first(db)?;
+        let number = last.unwrap_or_default() + 1;
+        let name = (account_events::subject.eq(subject), account_events::number.eq(number));
+        diesel::insert_into(account_events::table).values((name, account_events::id.eq(id))).execute(db)?;
+        diesel::insert_into(feed::table)
+            .values((
+                feed::position.eq(next_position!()),
+                feed::order_id.eq(subject),
+                feed::version.eq(number),
+                feed::fact_position.eq(0),
+                feed::kind.eq(event.kind.name()),
+                feed::at.eq(event.at.unix_micros()),
+                feed::snapshot_after.eq(0),
+                feed::livemode.eq(Some(event.livemode)),
+                feed::view.eq(Some(event.data.as_str())),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
 }
 
 /// Stores the public facts of a commit at the positions that the relay will give them, after those of all earlier commits,
@@ -31,14 +73,9 @@ pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) 
     for (after, (index, kind)) in (0..count).rev().zip(changes.public_facts()) {
         let snapshot = (after == 0).then_some(snapshot);
         let snapshot_after = i64::try_from(after).map_err(|_| Failure::StaleVersion)?;
-        // If all rows were deleted, their positions had been given: the last one is that of the feed.
-        let last = first_of(
-            feed::table.select(max(feed::position)).single_value(),
-            feed_head::table.select(feed_head::position).single_value().assume_not_null(),
-        );
         diesel::insert_into(feed::table)
             .values((
-                feed::position.eq(last + 1),
+                feed::position.eq(next_position!()),
                 feed::order_id.eq(changes.order.id.0.as_bytes().as_slice()),
                 feed::version.eq(i64::from(changes.expected.next().0)),
                 feed::fact_position.eq(i64::from(index)),
@@ -56,6 +93,11 @@ pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) 
 
 #[async_trait]
 impl Feed for SqliteStore {
+    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
+        let events = events.to_vec();
+        self.writer.run(move |db| append_account_events(db, &events)).await
+    }
+
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.read(move |db| read_unpositioned(db, limit)).await
     }
@@ -179,10 +221,7 @@ pub(crate) fn range(db: &mut SqliteConnection) -> Result<FeedRange, Failure> {
 pub(crate) fn events_sql(is_of_order: bool) -> String {
     let of_order = if is_of_order { "feed.order_id = ?5 AND" } else { "" };
     format!(
-        "SELECT {EVENT_COLUMNS} FROM feed
-         CROSS JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
-             AND facts.position = feed.fact_position
-         CROSS JOIN feed AS of_snapshot ON of_snapshot.position = feed.position + feed.snapshot_after
+        "SELECT {EVENT_COLUMNS} FROM feed {EVENT_JOINS}
          WHERE {of_order} feed.position > ?1 AND feed.position <= min(?2, (SELECT position FROM feed_head))
              AND (?3 = '[]' OR feed.kind IN (SELECT value FROM json_each(?3)))
          ORDER BY feed.position LIMIT ?4"
@@ -229,6 +268,12 @@ fn delete(db: &mut SqliteConnection, before: Timestamp, limit: u16) -> Result<De
         (last, done.count) = (position, done.count + 1);
     }
     if last > deleted {
+        diesel::sql_query(
+            "DELETE FROM account_events
+             WHERE (subject, number) IN (SELECT order_id, version FROM feed WHERE position <= ?1)",
+        )
+        .bind::<BigInt, _>(last)
+        .execute(db)?;
         diesel::delete(feed::table.filter(feed::position.le(last))).execute(db)?;
         diesel::update(feed_head::table).set(feed_head::deleted.eq(last)).execute(db)?;
     }

@@ -11,11 +11,18 @@ use paywright_domain::fact::FeedEventType;
 use crate::failure::Failure;
 use crate::rows::{Column, to_json};
 
-/// Columns of an event, of its fact, and of its snapshot in the row `of_snapshot`, as [`EventColumns`] reads them.
+/// Joins of an event in `feed` with its fact, or its account event, and with the row that has its snapshot.
+pub(crate) const EVENT_JOINS: &str = "
+    LEFT JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
+        AND facts.position = feed.fact_position
+    LEFT JOIN account_events AS account ON account.subject = feed.order_id AND account.number = feed.version
+    LEFT JOIN feed AS of_snapshot ON of_snapshot.position = feed.position + feed.snapshot_after";
+
+/// Columns of an event, as [`EventColumns`] reads them, after [`EVENT_JOINS`].
 pub(crate) const EVENT_COLUMNS: &str = "
     feed.position AS event_position, feed.order_id AS event_order, feed.version AS event_version,
-    feed.fact_position AS event_index, feed.kind AS event_kind, facts.payload AS fact, facts.at AS fact_at,
-    facts.cause AS fact_cause, of_snapshot.livemode AS livemode, of_snapshot.view AS view,
+    feed.fact_position AS event_index, feed.kind AS event_kind, feed.at AS event_at, account.id AS event_id,
+    facts.payload AS fact, facts.cause AS fact_cause, of_snapshot.livemode AS livemode, of_snapshot.view AS view,
     of_snapshot.personal AS personal";
 
 /// Event, or nothing where an outer join finds none.
@@ -31,10 +38,12 @@ pub(crate) struct EventColumns {
     event_index: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     event_kind: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    event_at: Option<i64>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    event_id: Option<Vec<u8>>,
     #[diesel(sql_type = Nullable<Text>)]
     fact: Option<String>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    fact_at: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     fact_cause: Option<String>,
     #[diesel(sql_type = Nullable<Bool>)]
@@ -50,11 +59,12 @@ impl EventColumns {
         let event = StoredFeedEvent {
             position: self.event_position,
             kind: self.event_kind.map(Cow::Owned),
+            event_id: self.event_id.map(|it| Column("account_events", "id").uuid(&it)).transpose()?,
             order_id: self.event_order.map(|it| Column("feed", "order_id").uuid(&it)).transpose()?,
             version: self.event_version,
             fact_position: self.event_index,
             payload: self.fact.map(Cow::Owned),
-            at: self.fact_at,
+            at: self.event_at,
             cause: self.fact_cause.map(Cow::Owned),
             view: self.view.map(Cow::Owned),
             personal: self.personal.map(Cow::Owned),

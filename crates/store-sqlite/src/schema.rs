@@ -199,4 +199,12 @@ table! {
     }
 }
 
+table! {
+    account_events (subject, number) {
+        subject -> Binary,
+        number -> BigInt,
+        id -> Binary,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(feed, feed_head);

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use paywright_app::{EventRef, Feed, FeedAppend, Lease, Orders, Position, StoreError, Version};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{at, changes, order_id, place, subject_of};
+use paywright_testkit::{at, changes, place, subject_of};
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -13,7 +13,10 @@ use tempfile::TempDir;
 
 /// Columns that PostgreSQL alone has: shares of work by the order's id, and facts and snapshots by version, because
 /// commits on several connections do not know their positions in the feed.
-const POSTGRES_ONLY: [&str; 11] = [
+const POSTGRES_ONLY: [&str; 14] = [
+    "account_events.at",
+    "account_events.is_positioned",
+    "account_events.kind",
     "facts.partition",
     "order_snapshots.livemode",
     "order_snapshots.order_id",

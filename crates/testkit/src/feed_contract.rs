@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    Cause, Changes, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
-    RecordedFact, Store, Version,
+    Cause, Changes, Endpoints, EventContent, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange,
+    Lease, OrderEvent, Position, RecordedFact, Store, Version,
 };
 use paywright_domain::anomaly::Policies;
 use paywright_domain::fact::FeedEventType;
@@ -247,7 +247,8 @@ pub async fn concurrent_commits_each_get_one_position(subject: &impl FeedSubject
     let events = read(&*store, &all()).await;
     assert_eq!(positions(&events), (1..=40).collect::<Vec<_>>());
     for n in 1..=4 {
-        let versions = events.iter().filter(|it| it.order == order_id(n)).map(|it| it.recorded.version.0);
+        let versions =
+            events.iter().map(FeedEvent::reference).filter(|it| it.subject == subject_of(n)).map(|it| it.version.0);
         assert_eq!(versions.collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     }
 }
@@ -408,11 +409,12 @@ pub async fn an_event_has_the_fact_and_the_snapshot_of_its_commit(subject: &impl
     append_all(store).await;
     let recorded = RecordedFact { version: Version(1), fact, at: at(NOW), cause: Some(cause) };
     let kind = FeedEventType::OrderPlaced;
-    let expected = FeedEvent { position: Position(1), kind, order: order_id(1), index: 0, recorded, snapshot };
+    let content = EventContent::Order(Box::new(OrderEvent { order: order_id(1), index: 0, recorded, snapshot }));
+    let expected = FeedEvent { position: Position(1), kind, content };
     for _ in 0..2 {
         let events = read(store, &all()).await;
         assert_eq!(events[0], expected);
-        assert_eq!((&events[1].snapshot, events[1].recorded.at), (&later, at(NOW + 1)));
+        assert_eq!((events[1].of_order().map(|it| &it.snapshot), events[1].at()), (Some(&later), at(NOW + 1)));
         let order = place(1).order.edit(edit_of_lines(101), at(NOW)).unwrap().order;
         if events.len() == 2 {
             edit(store, &order, 2, 1).await;

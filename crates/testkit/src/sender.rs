@@ -101,7 +101,7 @@ impl WebhookSender for ScriptedSender {
     }
 }
 
-/// Format in which `order.paid` becomes three webhooks, `order.canceled` none, and each other event one. The name of a part
+/// Format in which `order.paid` becomes three webhooks, `order.canceled` and events of the account none, and each other event one. The name of a part
 /// is that of the event with the index of the part, like `order.paid.0`.
 pub struct PartsFormat;
 
@@ -109,7 +109,10 @@ impl EventFormat for PartsFormat {
     fn part(&self, event: &FeedEvent, subscriptions: &[String], from: u32) -> Option<EventPart> {
         let count = match event.kind {
             FeedEventType::OrderPaid => 3,
-            FeedEventType::OrderCanceled => 0,
+            FeedEventType::OrderCanceled
+            | FeedEventType::BooksBreak
+            | FeedEventType::PayoutPaid
+            | FeedEventType::PayoutFailed => 0,
             FeedEventType::OrderPlaced
             | FeedEventType::OrderEdited
             | FeedEventType::OrderAnomaly

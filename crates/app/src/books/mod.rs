@@ -33,7 +33,6 @@ pub use self::ledger::{Ledger, LedgerLine};
 pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent};
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
 pub use self::statements::NoStatement;
-pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum};
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};
 pub use self::tax::{TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView};
 pub use self::views::{

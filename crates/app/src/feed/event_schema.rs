@@ -5,6 +5,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::account_event_view::{BreakFoundView, PayoutChangedView};
 use super::event_view::{
     AnomalyFoundView, CanceledView, DisputeChangedView, DisputeOpenedView, EditedView, EventFieldsView, IntentView,
     PaymentView, RefundChangedView, RefundRequestedView, StatusView,
@@ -23,8 +24,8 @@ fn object_of<T: ToSchema>(referred: &mut Schemas) -> Object {
     }
 }
 
-/// Fields of a change, as [`super::event_view`] shows the facts of this type.
-fn change(kind: FeedEventType, referred: &mut Schemas) -> Object {
+/// Fields of what an event shows, as [`super::event_view`] shows the facts and account events of this type.
+fn shown(kind: FeedEventType, referred: &mut Schemas) -> Object {
     match kind {
         FeedEventType::OrderPlaced => Object::new(),
         FeedEventType::OrderEdited => object_of::<EditedView>(referred),
@@ -39,21 +40,30 @@ fn change(kind: FeedEventType, referred: &mut Schemas) -> Object {
         FeedEventType::RefundChanged => object_of::<RefundChangedView<'_>>(referred),
         FeedEventType::DisputeOpened => object_of::<DisputeOpenedView<'_>>(referred),
         FeedEventType::DisputeChanged => object_of::<DisputeChangedView<'_>>(referred),
+        FeedEventType::BooksBreak => object_of::<BreakFoundView<'_>>(referred),
+        FeedEventType::PayoutPaid | FeedEventType::PayoutFailed => object_of::<PayoutChangedView<'_>>(referred),
     }
 }
 
-/// Schema of the events of a type: the fields that all events have, and in `data` those of the change with the order.
-/// Adds the schemas that it refers to.
+/// Schema of the events of a type: the fields that all events have, and in `data` those of the change with the order, or
+/// the object of the account. Adds the schemas that it refers to.
 pub fn event_schema(kind: FeedEventType, referred: &mut Schemas) -> Object {
     let mut event = object_of::<EventFieldsView>(referred);
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind.name()])).build();
     event.properties.insert("type".to_owned(), RefOr::T(Schema::Object(name)));
-    let mut data = change(kind, referred);
+    let mut data = shown(kind, referred);
     data.description = None;
-    data.properties.insert("order".to_owned(), RefOr::Ref(Ref::from_schema_name(OrderView::name())));
-    data.required.push("order".to_owned());
-    OrderView::schemas(referred);
-    referred.push((OrderView::name().into_owned(), OrderView::schema()));
+    if kind.is_of_account() {
+        for field in ["order", "version"] {
+            let null = ObjectBuilder::new().schema_type(Type::Null).description(Some("Null: it is about no order."));
+            event.properties.insert(field.to_owned(), RefOr::T(Schema::Object(null.build())));
+        }
+    } else {
+        data.properties.insert("order".to_owned(), RefOr::Ref(Ref::from_schema_name(OrderView::name())));
+        data.required.push("order".to_owned());
+        OrderView::schemas(referred);
+        referred.push((OrderView::name().into_owned(), OrderView::schema()));
+    }
     event.properties.insert("data".to_owned(), RefOr::T(Schema::Object(data)));
     event.required.push("data".to_owned());
     event.description = None;

@@ -7,18 +7,26 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::FeedEvent;
 use crate::order_view::{AnomalyView, LastErrorView};
 use crate::view_value::{
     CancelReasonName, CurrencyCode, DecimalAmount, DisputeStatusName, EventTypeName, IntentStatusName,
     RefundOriginName, RefundStatusName, Time,
 };
+use crate::{EventContent, FeedEvent};
 
 #[derive(Serialize)]
 struct EventView<'a> {
     #[serde(flatten)]
     fields: EventFieldsView,
-    data: DataView<'a>,
+    data: EventDataView<'a>,
+}
+
+/// What an event shows: of its order, or of an object of the account.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EventDataView<'a> {
+    Order(DataView<'a>),
+    Account(Option<Box<RawValue>>),
 }
 
 /// Fields that the events of all types have.
@@ -35,10 +43,12 @@ pub(crate) struct EventFieldsView {
     /// Time of the change.
     timestamp: Time,
     /// Id of the order.
-    order: Uuid,
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    order: Option<Uuid>,
     /// Version of the order after the change; one change may be several events.
-    version: u32,
-    /// Whether the order is paid with real money.
+    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    version: Option<u32>,
+    /// Whether it is about real money.
     livemode: bool,
 }
 
@@ -252,19 +262,25 @@ impl<'a> ChangeView<'a> {
 impl FeedEvent {
     /// The event as one JSON object: `position`, `id`, `type`, `timestamp`, `order`, `version`, `livemode`, `data`.
     pub fn to_json(&self) -> String {
+        let of_order = self.of_order();
         let view = EventView {
             fields: EventFieldsView {
                 position: self.position.0,
                 id: self.id(),
                 kind: self.kind.into(),
-                timestamp: Time(self.recorded.at),
-                order: self.order.0,
-                version: self.recorded.version.0,
-                livemode: self.snapshot.livemode,
+                timestamp: Time(self.at()),
+                order: of_order.map(|it| it.order.0),
+                version: of_order.map(|it| it.recorded.version.0),
+                livemode: self.livemode(),
             },
-            data: DataView {
-                change: ChangeView::of(&self.recorded.fact),
-                order: RawValue::from_string(self.snapshot.to_json()).ok(),
+            data: match &self.content {
+                EventContent::Order(it) => EventDataView::Order(DataView {
+                    change: ChangeView::of(&it.recorded.fact),
+                    order: RawValue::from_string(it.snapshot.to_json()).ok(),
+                }),
+                EventContent::Account { event, .. } => {
+                    EventDataView::Account(RawValue::from_string(event.data.clone()).ok())
+                }
             },
         };
         // A view is plain data, for which this cannot fail.

@@ -119,7 +119,7 @@ impl Publisher {
             let part = self.feed.feed_events(&query).await?;
             let is_last = part.len() < usize::from(query.limit);
             for event in part {
-                bytes += EVENT_BYTES + event.snapshot.bytes();
+                bytes += EVENT_BYTES + event.bytes();
                 if bytes > PAGE_BYTES_MAX && !events.is_empty() {
                     return Ok((events, true));
                 }

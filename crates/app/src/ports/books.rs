@@ -8,6 +8,7 @@ use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
 use paywright_domain::{Currency, IntentId, OrderId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::feed::AccountEvent;
 use super::provider_balance::BalanceSum;
 use super::store::{StoreError, Version, Versioned};
 use crate::books::{Break, DaySummary};
@@ -131,6 +132,8 @@ pub struct BooksChanges {
     pub days: Vec<ClosedDay>,
     /// Breaks to store or to update.
     pub breaks: Vec<Break>,
+    /// Events of the account to store for the feed, as [`Feed::add_account_events`](crate::Feed::add_account_events) does.
+    pub events: Vec<AccountEvent>,
 }
 
 impl BooksChanges {
@@ -145,6 +148,7 @@ impl BooksChanges {
             members: Vec::new(),
             days: Vec::new(),
             breaks: Vec::new(),
+            events: Vec::new(),
         }
     }
 }

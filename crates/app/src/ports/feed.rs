@@ -1,4 +1,4 @@
-//! Feed: the public facts of all orders, each at a position of its own.
+//! Feed: the public facts of all orders and the events of the account, each at a position of its own.
 
 use async_trait::async_trait;
 use paywright_domain::fact::FeedEventType;
@@ -12,15 +12,19 @@ use super::store::{StoreError, Version};
 use super::subject::SubjectId;
 use crate::order_view::{OrderView, PersonalView};
 
-/// Port to the feed. A commit stores its public facts without a position; the relay, one process at a time under a
+/// Port to the feed. A commit stores its public facts and account events without a position; the relay, one process at a time under a
 /// lease, gives them positions afterwards, in a transaction of its own. A position that was given in the commit could
 /// become visible after a higher one, and a reader would miss it.
 ///
 /// Each call is one transaction. `testkit::feed_contract!` checks each store against these docs.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Reads at most `limit` public facts that have no position, in the order in which they are to get one. Those of one
-    /// order come by version and index, and none is left out before one that is read. Their types are not read: the relay
+    /// Stores account events without a position, each after the earlier ones of its subject. One whose id is stored already
+    /// is left out. [`Books::commit_books`](crate::Books::commit_books) does the same in its own transaction.
+    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError>;
+
+    /// Reads at most `limit` events that have no position, in the order in which they are to get one. Those of one subject
+    /// come by version and index, and none is left out before one that is read. Their types are not read: the relay
     /// of an older version gives those of a newer one their positions too.
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError>;
 
@@ -28,11 +32,11 @@ pub trait Feed: Send + Sync {
     /// that ends later than [`Lease::until_max`] counts as none.
     async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError>;
 
-    /// Gives these facts the positions after the last one, in their order, and extends the lease. Returns the position
+    /// Gives these events the positions after the last one, in their order, and extends the lease. Returns the position
     /// of the last event; `None` if the lease is no longer `append.lease`, and then nothing is changed.
     ///
-    /// The facts are those of one read by [`Self::unpositioned_events`], from the first on, in its order, with none left
-    /// out. A store may refuse others with an error, and refuses a fact that has a position; then nothing is changed.
+    /// The events are those of one read by [`Self::unpositioned_events`], from the first on, in its order, with none left
+    /// out. A store may refuse others with an error, and refuses an event that has a position; then nothing is changed.
     async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError>;
 
     /// Ends the lease of the relay, if it still is this one.
@@ -70,9 +74,10 @@ impl Position {
 pub struct EventRef {
     /// Subject of the event.
     pub subject: SubjectId,
-    /// Version of the order after the commit that stored the fact.
+    /// Version of the order after the commit that stored the fact; of an account event, its number among those of its
+    /// subject.
     pub version: Version,
-    /// Index of the fact among those of its commit, from 0.
+    /// Index of the fact among those of its commit, from 0; 0 of an account event.
     pub index: u16,
 }
 
@@ -127,7 +132,28 @@ pub struct FeedEvent {
     pub position: Position,
     /// Type of the event.
     pub kind: FeedEventType,
-    /// Order of the event.
+    /// What happened.
+    pub content: EventContent,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventContent {
+    /// A fact of an order.
+    Order(Box<OrderEvent>),
+    /// An event of the account.
+    Account {
+        /// Number of the event among those of its subject, from 1.
+        number: Version,
+        /// The event.
+        event: AccountEvent,
+    },
+}
+
+/// Public fact of an order, as the feed shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderEvent {
+    /// Order of the fact.
     pub order: OrderId,
     /// Index of the fact within its version of the order.
     pub index: u16,
@@ -137,17 +163,78 @@ pub struct FeedEvent {
     pub snapshot: OrderSnapshot,
 }
 
+/// Event of the account, which is about no order: a break of the books, or a change of a payout. The books store it in the
+/// commit of what it tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountEvent {
+    /// Id of the event: a UUID of version 5 that follows from the subject, the type, and the occurrence where there may be
+    /// several.
+    pub id: Uuid,
+    /// Object that it is about.
+    pub subject: SubjectId,
+    /// Type of the event.
+    pub kind: FeedEventType,
+    /// Time of the commit.
+    pub at: Timestamp,
+    /// Whether the account is in live mode.
+    pub livemode: bool,
+    /// The object as it was then, as one JSON object: `data` of the event.
+    pub data: String,
+}
+
 impl FeedEvent {
     /// Name of the event among all.
     pub fn reference(&self) -> EventRef {
-        EventRef { subject: self.order.into(), version: self.recorded.version, index: self.index }
+        match &self.content {
+            EventContent::Order(it) => {
+                EventRef { subject: it.order.into(), version: it.recorded.version, index: it.index }
+            }
+            EventContent::Account { number, event } => EventRef { subject: event.subject, version: *number, index: 0 },
+        }
     }
 
-    /// Id of the event: a UUID of version 5 (RFC 9562, section 5.5) that follows from the fact alone. It includes the
-    /// time of the decision, so that a different fact with the same version after a restore has another id.
+    /// The fact of an order that it tells; `None` of an event of the account.
+    pub fn of_order(&self) -> Option<&OrderEvent> {
+        match &self.content {
+            EventContent::Order(it) => Some(it),
+            EventContent::Account { .. } => None,
+        }
+    }
+
+    /// Time of the commit.
+    pub fn at(&self) -> Timestamp {
+        match &self.content {
+            EventContent::Order(it) => it.recorded.at,
+            EventContent::Account { event, .. } => event.at,
+        }
+    }
+
+    /// Whether it is about real money.
+    pub fn livemode(&self) -> bool {
+        match &self.content {
+            EventContent::Order(it) => it.snapshot.livemode,
+            EventContent::Account { event, .. } => event.livemode,
+        }
+    }
+
+    /// Number of bytes of the documents that it shows.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.content {
+            EventContent::Order(it) => it.snapshot.bytes(),
+            EventContent::Account { event, .. } => event.data.len(),
+        }
+    }
+
+    /// Id of the event: a UUID of version 5 (RFC 9562, section 5.5). That of a fact follows from the fact alone. It
+    /// includes the time of the decision, so that a different fact with the same version after a restore has another id.
     pub fn id(&self) -> Uuid {
-        let name = format!("{}:{}:{}", self.recorded.version.0, self.index, self.recorded.at.unix_micros());
-        Uuid::new_v5(&self.order.0, name.as_bytes())
+        match &self.content {
+            EventContent::Order(it) => {
+                let name = format!("{}:{}:{}", it.recorded.version.0, it.index, it.recorded.at.unix_micros());
+                Uuid::new_v5(&it.order.0, name.as_bytes())
+            }
+            EventContent::Account { event, .. } => event.id,
+        }
     }
 
     /// Id of a part of the event, if it is sent in several: a UUID of version 5 that follows from the event's id, its

@@ -14,10 +14,11 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    AdjustmentKindName, CancelReasonName, CaptureMethodName, CurrencyCode, DecimalAmount, DisputeStatusName,
-    EventTypeName, IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus, Percentage,
-    PolicyName, RefundOriginName, RefundReasonName, RefundStatusName, Time,
+    AdjustmentKindName, BreakClassName, CancelReasonName, CaptureMethodName, CurrencyCode, DecimalAmount,
+    DisputeStatusName, EventTypeName, IntentStatusName, MinorAmount, OperationKindName, OrderStatus, PaymentStatus,
+    Percentage, PolicyName, RefundOriginName, RefundReasonName, RefundStatusName, SignedDecimalAmount, Time, UtcDate,
 };
+use crate::BreakClass;
 
 /// Gives a value its name among the schemas, its description and its schema.
 macro_rules! schemas {
@@ -48,6 +49,9 @@ fn one_of<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
 schemas! {
     DecimalAmount as "DecimalAmount", "Amount as a decimal in major units, with the decimals of its currency.":
         string().pattern(Some(r"^[0-9]+(\.[0-9]{1,3})?$")).examples(["112.00"]);
+    SignedDecimalAmount as "SignedDecimalAmount",
+        "Amount as a decimal in major units, with the decimals of its currency; negative or not.":
+        string().pattern(Some(r"^-?[0-9]+(\.[0-9]{1,3})?$")).examples(["-149.12"]);
     MinorAmount as "MinorAmount", "Amount in minor units of ISO 4217: 5600 for 56.00 USD, 500 for 500 JPY.":
         ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
             .minimum(Some(0)).maximum(Some(Money::MINOR_MAX)).examples([5600]);
@@ -55,6 +59,8 @@ schemas! {
         string().pattern(Some(r"^[0-9]{1,3}(\.[0-9]{1,4})?$")).examples(["8.875"]);
     Time as "Time", "Time in UTC (RFC 3339).":
         string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).examples(["2025-03-31T09:57:30Z"]);
+    UtcDate as "Date", "Day in UTC.":
+        string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).examples(["2025-03-31"]);
     CurrencyCode as "CurrencyCode", "Code of a currency (ISO 4217), in lower case.":
         string().pattern(Some("^[a-z]{3}$")).examples(["usd"]);
     OrderStatus as "OrderStatus", "Status of an order. Goods may be sent only when it is `paid`.":
@@ -80,5 +86,6 @@ schemas! {
         one_of(DisputeStatus::ALL.map(DisputeStatus::name));
     PolicyName as "AnomalyPolicy", "Treatment of an anomaly; `tell` for a notice, on which nothing waits.":
         one_of([Policy::Refund.name(), Policy::HoldForReview.name(), "tell"]);
+    BreakClassName as "BreakClass", "Class of a break.": one_of(BreakClass::ALL.map(BreakClass::name));
     EventTypeName as "EventType", "Type of an event.": one_of(FeedEventType::ALL.map(FeedEventType::name));
 }

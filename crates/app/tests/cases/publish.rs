@@ -135,8 +135,8 @@ async fn a_sale_is_told_in_the_order_in_which_it_happened() {
         "requests to Stripe are internal"
     );
     assert_eq!(positions(&events), [1, 2, 3, 4]);
-    assert!(events.iter().all(|event| event.order == order.id));
-    assert!(events.is_sorted_by_key(|event| event.recorded.version));
+    assert!(events.iter().all(|event| event.of_order().is_some_and(|it| it.order == order.id)));
+    assert!(events.is_sorted_by_key(|event| event.reference().version));
 }
 
 #[tokio::test]
@@ -750,5 +750,5 @@ async fn old_events_are_deleted_unless_an_endpoint_waits_for_them() {
     it.shop.placed().await;
     it.relay().await;
     assert_eq!(positions(&it.feed().await), [6], "positions go on");
-    assert!(it.shop.clock.now() > it.feed().await[0].recorded.at.minus_seconds(1));
+    assert!(it.shop.clock.now() > it.feed().await[0].at().minus_seconds(1));
 }

@@ -1,6 +1,7 @@
 use crate::Fact;
 
-/// Type of an event in the feed: a kind of fact that other programs receive. Facts of other kinds are internal.
+/// Type of an event in the feed: a kind of fact that other programs receive, or of an event about the account, which is a
+/// fact of no order. Facts of other kinds are internal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeedEventType {
     /// The order was placed.
@@ -29,10 +30,16 @@ pub enum FeedEventType {
     DisputeOpened,
     /// A dispute's status changed, or its money was moved.
     DisputeChanged,
+    /// The books and Stripe say different things.
+    BooksBreak,
+    /// A payout is expected to have arrived at the bank.
+    PayoutPaid,
+    /// The bank returned a payout.
+    PayoutFailed,
 }
 
 variant_names! {
-    /// Name of the type in the feed: [`Fact::kind`] of its facts.
+    /// Name of the type in the feed: [`Fact::kind`] of its facts, if it has any.
     FeedEventType {
         OrderPlaced => "order.placed",
         OrderEdited => "order.edited",
@@ -47,12 +54,35 @@ variant_names! {
         RefundChanged => "refund.changed",
         DisputeOpened => "dispute.opened",
         DisputeChanged => "dispute.changed",
+        BooksBreak => "books.break",
+        PayoutPaid => "payout.paid",
+        PayoutFailed => "payout.failed",
     }
 }
 
 parsed_by_name! { FeedEventType: "a type of feed event" }
 
 impl FeedEventType {
+    /// Whether events of this type are about the account, and not about an order.
+    pub const fn is_of_account(self) -> bool {
+        match self {
+            Self::BooksBreak | Self::PayoutPaid | Self::PayoutFailed => true,
+            Self::OrderPlaced
+            | Self::OrderEdited
+            | Self::OrderPaid
+            | Self::OrderCanceled
+            | Self::OrderAnomaly
+            | Self::IntentCreated
+            | Self::IntentChanged
+            | Self::IntentConfirmed
+            | Self::AuthorizationEnded
+            | Self::RefundRequested
+            | Self::RefundChanged
+            | Self::DisputeOpened
+            | Self::DisputeChanged => false,
+        }
+    }
+
     /// Type of the event that `fact` is in the feed; `None` if the fact is internal.
     pub fn of(fact: &Fact) -> Option<Self> {
         match fact {

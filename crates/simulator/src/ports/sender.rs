@@ -98,7 +98,10 @@ pub(crate) const fn parts_of(kind: FeedEventType) -> u32 {
         | FeedEventType::AuthorizationEnded
         | FeedEventType::RefundRequested
         | FeedEventType::DisputeOpened
-        | FeedEventType::DisputeChanged => 0,
+        | FeedEventType::DisputeChanged
+        | FeedEventType::BooksBreak
+        | FeedEventType::PayoutPaid
+        | FeedEventType::PayoutFailed => 0,
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
-    OrderSnapshot, Position, StoreError, SubjectId, Version,
+    AccountEvent, Changes, DeletedFeedEvents, EventContent, EventRef, Feed, FeedAppend, FeedEvent, FeedLease,
+    FeedQuery, FeedRange, Lease, OrderEvent, OrderSnapshot, Position, StoreError, SubjectId, Version,
 };
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
@@ -23,6 +23,8 @@ pub(crate) struct FeedTables {
     unpositioned: Vec<EventRow>,
     pub(super) events: BTreeMap<Position, EventRow>,
     snapshots: BTreeMap<(SubjectId, Version), OrderSnapshot>,
+    /// Events of the account, by their subjects and numbers.
+    account_events: BTreeMap<(SubjectId, Version), AccountEvent>,
     pub(super) range: FeedRange,
     taken: u32,
     held: Option<Held>,
@@ -36,6 +38,20 @@ impl FeedTables {
         self.unpositioned.extend(changes.public_facts().map(fact));
         if let Some(snapshot) = &changes.snapshot {
             self.snapshots.insert((subject, version), snapshot.clone());
+        }
+    }
+
+    /// Stores events of the account without positions, each after the earlier ones of its subject.
+    fn add_account_events(&mut self, events: &[AccountEvent]) {
+        for event in events {
+            if self.account_events.values().any(|it| it.id == event.id) {
+                continue;
+            }
+            let of_subject = self.account_events.keys().filter(|(subject, _)| *subject == event.subject);
+            let number = of_subject.map(|(_, number)| *number).max().unwrap_or(Version::NEW).next();
+            let name = EventRef { subject: event.subject, version: number, index: 0 };
+            self.unpositioned.push((name, event.kind));
+            self.account_events.insert((event.subject, number), event.clone());
         }
     }
 
@@ -96,6 +112,7 @@ impl FeedTables {
         let version = (deleted.subject, deleted.version);
         if !self.unpositioned.iter().chain(self.events.values()).any(|(it, _)| (it.subject, it.version) == version) {
             self.snapshots.remove(&version);
+            self.account_events.remove(&version);
         }
         Some(())
     }
@@ -120,11 +137,21 @@ impl Tables {
     /// Event at a position.
     pub(crate) fn feed_event(&self, position: Position) -> Option<FeedEvent> {
         let (event, kind) = *self.feed.events.get(&position)?;
-        let order = event.subject.order()?;
+        let Some(order) = event.subject.order() else {
+            let number = event.version;
+            let event = self.feed.account_events.get(&(event.subject, number))?.clone();
+            return Some(FeedEvent { position, kind, content: EventContent::Account { number, event } });
+        };
         let mut of_version = self.facts.get(&order)?.iter().filter(|it| it.version == event.version);
         let recorded = of_version.nth(usize::from(event.index))?.clone();
         let snapshot = self.feed.snapshots.get(&(event.subject, event.version)).cloned().unwrap_or_default();
-        Some(FeedEvent { position, kind, order, index: event.index, recorded, snapshot })
+        let content = EventContent::Order(Box::new(OrderEvent { order, index: event.index, recorded, snapshot }));
+        Some(FeedEvent { position, kind, content })
+    }
+
+    /// Account events that are stored.
+    pub(crate) fn account_events(&self) -> impl Iterator<Item = &AccountEvent> {
+        self.feed.account_events.values()
     }
 
     fn feed_events(&self, query: &FeedQuery) -> Vec<FeedEvent> {
@@ -139,7 +166,7 @@ impl Tables {
     fn delete_feed_events(&mut self, before: Timestamp, limit: u16) -> DeletedFeedEvents {
         let mut deleted = DeletedFeedEvents::default();
         while let Some((position, (event, _))) = self.feed.events.first_key_value().map(|(at, row)| (*at, *row)) {
-            if self.feed_event(position).is_none_or(|it| it.recorded.at >= before) {
+            if self.feed_event(position).is_none_or(|it| it.at() >= before) {
                 break;
             }
             deleted.is_held = self.endpoints.awaits(position, event.subject);
@@ -154,6 +181,12 @@ impl Tables {
 
 #[async_trait]
 impl Feed for MemoryStore {
+    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
+        let events = events.to_vec();
+        self.write(move |it| it.feed.add_account_events(&events));
+        Ok(())
+    }
+
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         Ok(self.read(|it| it.feed.unpositioned_events(limit)))
     }

@@ -59,6 +59,17 @@ WITH head AS MATERIALIZED (
         ) = '{}'
 ), forgotten AS (
     DELETE FROM order_snapshots WHERE ctid = ANY (ARRAY(SELECT row FROM hidden))
+), forgotten_of_account AS (
+    DELETE FROM account_events
+    WHERE ctid = ANY (ARRAY(
+        SELECT event.row
+        FROM old CROSS JOIN LATERAL (
+            SELECT it.ctid AS row
+            FROM account_events AS it
+            WHERE it.subject = old.order_id AND it.number = old.version
+            LIMIT 1
+        ) AS event
+    ))
 ), moved AS (
     UPDATE feed_head
     SET deleted = (SELECT max(position) FROM old)

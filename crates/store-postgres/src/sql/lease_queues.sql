@@ -35,8 +35,8 @@ SELECT
     END,
     leased.done,
     coalesce(leased.resend, feed.position, leased.last), leased.resend IS NOT NULL,
-    feed.position, feed.kind, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text, fact.at,
-    fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode
+    feed.position, feed.kind, account.id, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text,
+    feed.at, fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode
 FROM leased
 LEFT JOIN LATERAL (
     SELECT it.* FROM feed AS it WHERE it.position = leased.resend
@@ -56,11 +56,17 @@ LEFT JOIN LATERAL (
     )
 ) AS feed ON true
 LEFT JOIN LATERAL (
-    SELECT it.payload, it.at, it.cause
+    SELECT it.payload, it.cause
     FROM facts AS it
     WHERE it.order_id = feed.order_id AND it.version = feed.version AND it.position = feed.fact_position
     LIMIT 1
 ) AS fact ON true
+LEFT JOIN LATERAL (
+    SELECT it.id
+    FROM account_events AS it
+    WHERE fact.payload IS NULL AND it.subject = feed.order_id AND it.number = feed.version
+    LIMIT 1
+) AS account ON true
 LEFT JOIN LATERAL (
     SELECT it.view, it.personal, it.livemode
     FROM order_snapshots AS it

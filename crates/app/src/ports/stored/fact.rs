@@ -5,7 +5,10 @@ use paywright_domain::{Fact, OrderId, Timestamp};
 use uuid::Uuid;
 
 use super::{Column, ColumnError, text};
-use crate::{Cause, FeedEvent, OrderSnapshot, Position, RecordedFact, StoredTask, Version};
+use crate::{
+    AccountEvent, Cause, EventContent, FeedEvent, OrderEvent, OrderSnapshot, Position, RecordedFact, StoredTask,
+    SubjectId, Version,
+};
 
 /// Row of the table `facts`, without the order's id and the position.
 #[expect(missing_docs, reason = "each other field is the column of its name, and `RecordedFact` describes its value")]
@@ -49,13 +52,16 @@ impl<'a> StoredFact<'a> {
     }
 }
 
-/// Row of an event of the feed: its columns in `feed`, those of its fact in `facts`, and its snapshot, which each database
-/// has in another table. An outer join that finds no event has NULL in all of them.
+/// Row of an event of the feed: its columns in `feed`, those of its fact in `facts` or its id in `account_events`, and what
+/// it shows (`view`, `personal`, `livemode`), which each database has in another table. An outer join that finds no event
+/// has NULL in all of them.
 #[expect(missing_docs, reason = "each field is the column of its name, and `FeedEvent` describes its value")]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoredFeedEvent<'a> {
     pub position: Option<i64>,
     pub kind: Option<Cow<'a, str>>,
+    /// Id of an event of the account; `None` of a fact.
+    pub event_id: Option<Uuid>,
     pub order_id: Option<Uuid>,
     pub version: Option<i64>,
     pub fact_position: Option<i64>,
@@ -73,24 +79,34 @@ impl StoredFeedEvent<'_> {
         let Some(position) = self.position else { return Ok(None) };
         let (feed, facts) = (|name| Column("feed", name), |name| Column("facts", name));
         let snapshot = |name| Column("(snapshot)", name);
+        let position = feed("position").read(u64::try_from(position).map(Position))?;
         let kind = feed("kind").found(self.kind)?;
-        Ok(Some(FeedEvent {
-            position: feed("position").read(u64::try_from(position).map(Position))?,
-            kind: feed("kind").found(FeedEventType::named(&kind))?,
-            order: OrderId(feed("order_id").found(self.order_id)?),
-            index: feed("fact_position").read(u16::try_from(feed("fact_position").found(self.fact_position)?))?,
-            recorded: RecordedFact {
-                version: feed("version").version(feed("version").found(self.version)?)?,
-                fact: facts("payload").json(&facts("payload").found(self.payload)?)?,
-                at: facts("at").time(facts("at").found(self.at)?)?,
-                cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
-            },
-            snapshot: OrderSnapshot {
-                view: snapshot("view").found(self.view)?.into_owned(),
-                personal: self.personal.map(Cow::into_owned),
-                livemode: snapshot("livemode").found(self.livemode)?,
-            },
-        }))
+        let newer =
+            || format!("{kind} is no type of event that this version knows: use the newest version that ran here");
+        let kind = feed("kind").read(FeedEventType::named(&kind).ok_or_else(newer))?;
+        let subject = feed("order_id").found(self.order_id)?;
+        let version = feed("version").version(feed("version").found(self.version)?)?;
+        let at = feed("at").time(feed("at").found(self.at)?)?;
+        let view = snapshot("view").found(self.view)?.into_owned();
+        let livemode = snapshot("livemode").found(self.livemode)?;
+        let content = match self.event_id {
+            Some(id) => {
+                let event = AccountEvent { id, subject: SubjectId(subject), kind, at, livemode, data: view };
+                EventContent::Account { number: version, event }
+            }
+            None => EventContent::Order(Box::new(OrderEvent {
+                order: OrderId(subject),
+                index: feed("fact_position").read(u16::try_from(feed("fact_position").found(self.fact_position)?))?,
+                recorded: RecordedFact {
+                    version,
+                    fact: facts("payload").json(&facts("payload").found(self.payload)?)?,
+                    at,
+                    cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
+                },
+                snapshot: OrderSnapshot { view, personal: self.personal.map(Cow::into_owned), livemode },
+            })),
+        };
+        Ok(Some(FeedEvent { position, kind, content }))
     }
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::*;
 use crate::fixtures::{at, dispute, usd};
 use crate::{ApiKey, Cause, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, Scope, Version};
+use crate::{EventRef, SubjectId};
 
 /// Order with a value in every column, and a row in every table.
 fn order() -> Order {
@@ -230,6 +231,7 @@ fn an_event_of_the_feed_is_restored_from_its_row_if_there_is_one() {
     let row = StoredFeedEvent {
         position: Some(4),
         kind: Some("order.placed".into()),
+        event_id: None,
         order_id: Some(Uuid::from_u128(1)),
         version: Some(1),
         fact_position: Some(0),
@@ -241,7 +243,19 @@ fn an_event_of_the_feed_is_restored_from_its_row_if_there_is_one() {
         livemode: Some(false),
     };
     let found = row.clone().restore().unwrap().unwrap();
-    assert_eq!((found.position.0, found.recorded.fact, found.snapshot.view.as_str()), (4, fact, "{}"));
+    let told = found.of_order().unwrap();
+    assert_eq!((found.position.0, &told.recorded.fact, told.snapshot.view.as_str()), (4, &fact, "{}"));
+    let account = StoredFeedEvent {
+        kind: Some("payout.paid".into()),
+        event_id: Some(Uuid::from_u128(7)),
+        version: Some(2),
+        payload: None,
+        cause: None,
+        ..row.clone()
+    };
+    let found = account.restore().unwrap().unwrap();
+    let name = EventRef { subject: SubjectId(Uuid::from_u128(1)), version: Version(2), index: 0 };
+    assert_eq!((found.reference(), found.id(), found.of_order()), (name, Uuid::from_u128(7), None));
     assert_eq!(StoredFeedEvent::default().restore(), Ok(None));
     for (expected, row) in [
         ("feed position", StoredFeedEvent { position: Some(-1), ..row.clone() }),
@@ -250,7 +264,7 @@ fn an_event_of_the_feed_is_restored_from_its_row_if_there_is_one() {
         ("feed version", StoredFeedEvent { version: None, ..row.clone() }),
         ("feed fact_position", StoredFeedEvent { fact_position: Some(-1), ..row.clone() }),
         ("facts payload", StoredFeedEvent { payload: None, ..row.clone() }),
-        ("facts at", StoredFeedEvent { at: Some(i64::MAX), ..row.clone() }),
+        ("feed at", StoredFeedEvent { at: Some(i64::MAX), ..row.clone() }),
         ("facts cause", StoredFeedEvent { cause: Some("[".into()), ..row.clone() }),
         ("(snapshot) view", StoredFeedEvent { view: None, ..row.clone() }),
         ("(snapshot) livemode", StoredFeedEvent { livemode: None, ..row }),

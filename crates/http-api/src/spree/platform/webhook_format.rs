@@ -181,16 +181,18 @@ pub struct SpreeFormat;
 
 impl EventFormat for SpreeFormat {
     fn part(&self, event: &FeedEvent, subscriptions: &[String], from: u32) -> Option<EventPart> {
+        // Spree has no events about the account.
+        let told = event.of_order()?;
         let mut parts = (0..)
-            .zip(parts_of(&event.recorded.fact))
+            .zip(parts_of(&told.recorded.fact))
             .filter(|(index, (kind, _))| *index >= from && has(subscriptions, *kind));
         let (index, (kind, shown)) = parts.next()?;
         let next = parts.next().map(|(index, _)| index);
-        let document = PlatformOrder::of_snapshot(&event.snapshot.to_json())
+        let document = PlatformOrder::of_snapshot(&told.snapshot.to_json())
             .map_err(|error| error.to_string())
             .and_then(|order| shown.document(order).map_err(|error| error.to_string()));
         let document = document.unwrap_or_else(|error| {
-            let (position, order) = (event.position.0, event.order.to_string());
+            let (position, order) = (event.position.0, told.order.to_string());
             tracing::error!(position, order, error, "a webhook in Spree's format has no data");
             None
         });
@@ -198,7 +200,7 @@ impl EventFormat for SpreeFormat {
         Some(EventPart {
             index,
             name: kind.name().to_owned(),
-            body: body(document, id, kind.name(), event.recorded.at),
+            body: body(document, id, kind.name(), told.recorded.at),
             next,
         })
     }
