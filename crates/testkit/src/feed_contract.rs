@@ -1,5 +1,6 @@
 //! Contract tests of the port [`Feed`]. `feed_contract!(fresh())` makes a test of each function
-//! here and in [`retention_contract`](crate::retention_contract).
+//! here, in [`account_event_contract`](crate::account_event_contract) and in
+//! [`retention_contract`](crate::retention_contract).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::contract::{NOW, first, is_conflict, requested, then, update};
 use crate::{at, changes, edit_of_lines, order_id, place, subject_of};
 
+pub use crate::account_event_contract::*;
 pub use crate::retention_contract::*;
 
 /// A store with its feed and its endpoints.
@@ -54,6 +56,12 @@ macro_rules! feed_contract {
             an_event_of_a_partly_deleted_version_keeps_its_snapshot
             events_after_an_endpoints_position_are_not_deleted
             events_in_a_queue_are_not_deleted
+            account_events_get_positions_among_facts
+            account_events_are_read_by_type_and_not_by_order
+            an_account_event_is_stored_once
+            an_account_event_gets_one_position_after_a_relay_died
+            the_account_events_of_a_subject_are_delivered_in_order
+            old_account_events_are_deleted
         }
     };
     ($fresh:expr; $($case:ident)*) => {

@@ -9,6 +9,7 @@
     reason = "the crate is used in tests only, and a panic fails the test"
 )]
 
+pub mod account_event_contract;
 mod before_epochs;
 pub mod books_contract;
 mod cluster;

@@ -1,5 +1,6 @@
 //! The feed and outgoing webhooks, from the commit of an order to the answer of an endpoint.
 
+mod account;
 mod pages;
 mod parts;
 
