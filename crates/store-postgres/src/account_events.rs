@@ -1,5 +1,7 @@
 //! Account events that are stored: by the statement that the books commit with, or by one of their own.
 
+use std::collections::BTreeSet;
+
 use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{Array, Bool, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::AccountEvent;
@@ -27,7 +29,10 @@ pub(crate) struct AccountEvents {
 }
 
 impl AccountEvents {
+    /// Events of these, each id once: parts of one statement do not see each other's rows.
     pub(crate) fn of(events: &[AccountEvent]) -> Self {
+        let mut ids = BTreeSet::new();
+        let events: Vec<_> = events.iter().filter(|it| ids.insert(it.id)).collect();
         Self {
             subjects: events.iter().map(|it| it.subject.0).collect(),
             ids: events.iter().map(|it| it.id).collect(),

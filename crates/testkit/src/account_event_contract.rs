@@ -136,7 +136,7 @@ pub async fn an_account_event_is_stored_once(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     add(store, &[]).await;
     add(store, &[paid("po_1")]).await;
-    add(store, &[paid("po_1"), paid("po_2")]).await;
+    add(store, &[paid("po_2"), paid("po_1"), paid("po_2")]).await;
     append_all(store).await;
     add(store, &[paid("po_1")]).await;
     let later = account_at(NOW + 60).payout_changed(&payout("po_1", PayoutStatus::Paid)).unwrap();

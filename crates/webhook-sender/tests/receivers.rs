@@ -71,7 +71,9 @@ async fn a_receiver_stores_each_verified_event_once(program: impl Fn() -> Comman
         "data": { "name": "Ünal \"Ü\" \u{2028}", "minor": 99_999_999_999_i64, "none": null, "list": [true] } });
     // The spaces are part of what is signed.
     let pretty = serde_json::to_string_pretty(&first).unwrap();
-    let second = json!({ "type": "order.canceled", "timestamp": "2025-03-31T09:58:30Z", "data": {} });
+    // An event about no order.
+    let second = json!({ "type": "payout.paid", "timestamp": "2025-03-31T09:58:30Z", "order": null, "version": null,
+        "data": { "payout": { "id": "po_1" } } });
 
     assert_eq!(receiver.send(&sender, 1, &[1], 0, &pretty).await, 204);
     assert_eq!(receiver.send(&sender, 1, &[1], 60, &pretty).await, 204, "a repeat is accepted");

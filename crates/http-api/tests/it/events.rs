@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
-use paywright_app::{FeedRetention, Scope};
+use paywright_app::{Feed, FeedRetention, Scope};
+use paywright_domain::books::PayoutStatus;
 use paywright_domain::fact::FeedEventType;
 use paywright_testkit::MockGateway;
+use paywright_testkit::account_event_contract::{account_at, found_break, payout};
 use serde_json::{Value, json};
 
-use crate::{Answer, ORDERS, Service};
+use crate::{Answer, NOW, ORDERS, Service};
 
 const EVENTS: &str = "/api/v1/shop/events";
 
@@ -56,6 +58,28 @@ async fn events_are_read_page_by_page_from_a_position() {
     assert_eq!(listed(&placed).len(), 2, "{placed:?}");
     let both = read(&service, &format!("?types=order.canceled&order={}", second["id"].as_str().unwrap())).await;
     assert_eq!((listed(&both).len(), &both.body["data"]["next"]), (0, &json!(3)));
+}
+
+/// They have positions among the others, and no order has them.
+#[actix_web::test]
+async fn events_of_the_account_are_read_by_their_types() {
+    let (service, first, _) = with_events().await;
+    let account = account_at(NOW + 5);
+    let paid = account.payout_changed(&payout("po_1", PayoutStatus::Paid)).unwrap();
+    let subject = paid.subject.0;
+    service.store.add_account_events(&[account.break_found(&found_break()), paid]).await.unwrap();
+    service.relay().await;
+    let all = read(&service, "").await;
+    assert_eq!(listed(&all)[3..], [(4, "books.break"), (5, "payout.paid")]);
+    let payouts = read(&service, "?types=payout.paid,payout.failed").await;
+    assert_eq!(listed(&payouts), [(5, "payout.paid")]);
+    let event = &payouts.body["data"]["events"][0];
+    assert_eq!((&event["order"], &event["version"]), (&Value::Null, &Value::Null));
+    assert_eq!(event["data"]["payout"]["arrival_date"], "2025-04-02");
+    let of_first = read(&service, &format!("?order={}", first["id"].as_str().unwrap())).await;
+    assert_eq!(listed(&of_first).iter().map(|it| it.1).collect::<Vec<_>>(), ["order.placed", "order.canceled"]);
+    let of_subject = read(&service, &format!("?order={subject}")).await;
+    assert_eq!((of_subject.status, of_subject.code()), (404, "order_not_found"));
 }
 
 #[actix_web::test]

@@ -58,6 +58,7 @@ async fn a_resent_event_of_the_account_has_the_same_id_and_no_order() {
     let event = account_at(1_743_415_060).break_found(&found_break());
     it.store.add_account_events(std::slice::from_ref(&event)).await.unwrap();
     it.deliver().await;
+    it.shop.clock.advance_seconds(1);
     it.publisher.resend_event(endpoint.endpoint.value.id, Position(1)).await.unwrap();
     it.deliver().await;
     assert_eq!(it.sender.sent().iter().map(|it| it.id).collect::<Vec<_>>(), [event.id; 2]);

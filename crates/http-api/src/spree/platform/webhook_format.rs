@@ -209,3 +209,21 @@ impl EventFormat for SpreeFormat {
         body(None, 0, kind, at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use paywright_app::{EventContent, Position, Version};
+    use paywright_testkit::account_event_contract::{account_at, found_break};
+
+    use super::*;
+
+    #[test]
+    fn an_event_of_the_account_becomes_nothing() {
+        let event = account_at(1_743_415_050).break_found(&found_break());
+        let content = EventContent::Account { number: Version(1), event };
+        let event = FeedEvent { position: Position(1), kind: FeedEventType::BooksBreak, content };
+        assert_eq!(SpreeFormat.part(&event, &[EVERY_EVENT.to_owned()], 0), None);
+        let every: Vec<_> = SpreeEvent::ALL.iter().map(|it| it.name().to_owned()).collect();
+        assert!(types_of(&every).iter().all(|it| !it.is_of_account()));
+    }
+}
