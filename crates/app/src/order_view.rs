@@ -122,7 +122,7 @@ pub(crate) struct TaxRateView {
 }
 
 impl TaxRateView {
-    fn of(rate: &TaxRateDetails) -> Self {
+    fn of(rate: TaxRateDetails) -> Self {
         Self { percentage_decimal: Percentage(rate.percent), country: rate.country.map(|it| it.to_string()) }
     }
 }
@@ -398,7 +398,7 @@ impl<'a> OrderView<'a> {
                     label: it.label.as_str(),
                     amount: it.amount.into(),
                     currency: it.amount.into(),
-                    tax_rate_details: it.tax_rate_details.as_ref().map(TaxRateView::of),
+                    tax_rate_details: it.tax_rate_details.map(TaxRateView::of),
                 })
                 .collect(),
             payment_intent: order.leading_intent().map(IntentView::of),

@@ -4,7 +4,7 @@ mod books;
 
 use std::path::PathBuf;
 
-pub(crate) use self::books::{BooksCommand, BooksOptions, PeriodOptions, TableFormat};
+pub(crate) use self::books::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
 use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_app::AttemptOutcome;

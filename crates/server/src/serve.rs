@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    App, Bookkeeper, BookkeeperPorts, Books, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts,
-    Storefront,
+    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store,
+    StorePorts, Storefront,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
@@ -116,7 +116,8 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker);
-    let keeper = bookkeeper((books, orders), &gateway, &wiring.books, &app);
+    let books_settings = wiring.books.settings(installation, settings.livemode);
+    let keeper = bookkeeper((books, orders), &gateway, books_settings, &app);
     let publisher = publisher.warning_through(&app);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
@@ -168,7 +169,7 @@ pub(crate) fn use_cases(
 pub(crate) fn bookkeeper(
     (books, orders): (Arc<dyn Books>, Arc<dyn Store>),
     gateway: &StripeGateway,
-    settings: &BooksSection,
+    settings: BooksSettings,
     app: &App,
 ) -> Bookkeeper {
     let ports = BookkeeperPorts {
@@ -179,7 +180,7 @@ pub(crate) fn bookkeeper(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
     };
-    Bookkeeper::new(ports, settings.settings(), app)
+    Bookkeeper::new(ports, settings, app)
 }
 
 /// The use cases of the feed and of outgoing webhooks.

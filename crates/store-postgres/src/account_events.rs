@@ -14,9 +14,11 @@ use crate::statement::{filled, parameters, statement};
 /// (`add_account_events.sql`). They come after `WITH` or a comma; their parameters are [`AccountEvents`].
 macro_rules! store_account_events {
     ($gate:literal) => {
-        $crate::statement::filled!(include_str!("sql/add_account_events.sql"), "{gate}" => $gate)
+        $crate::statement::filled!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql/add_account_events.sql")), "{gate}" => $gate)
     };
 }
+
+pub(crate) use store_account_events;
 
 /// Account events, as one array for each column.
 pub(crate) struct AccountEvents {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use paywright_domain::books::{Day, EntryError};
+use paywright_domain::id::InstallationId;
 use paywright_domain::money::MoneyError;
 use paywright_domain::{OrderId, Timestamp};
 use thiserror::Error;
@@ -14,8 +15,8 @@ use super::reads::BooksAccess;
 use super::{BooksZone, StatementError, UnknownZone};
 use crate::warnings::Warnings;
 use crate::{
-    App, Books, BooksChanges, BooksState, Clock, Cursor, CursorDue, Cursors, GatewayError, Ids, Lease, Orders,
-    ProviderBalance, StoreError, Version, Versioned, WorkId,
+    AccountEventContext, App, Books, BooksChanges, BooksState, Clock, Cursor, CursorDue, Cursors, GatewayError, Ids,
+    Lease, Orders, ProviderBalance, StoreError, Version, Versioned, WorkId,
 };
 
 /// Name of the cursor of the books.
@@ -62,6 +63,10 @@ pub struct BooksSettings {
     pub grace_seconds: u32,
     /// Whether other programs take payments on the same Stripe account: their movements are booked, and are no breaks.
     pub shared_account: bool,
+    /// Installation that keeps the books.
+    pub installation: InstallationId,
+    /// Whether the account is in live mode.
+    pub livemode: bool,
 }
 
 /// Use cases of the books.
@@ -275,6 +280,12 @@ impl Bookkeeper {
     pub(super) async fn commit(&self, changes: BooksChanges) -> Result<Versioned<BooksState>, BooksError> {
         self.books.commit_books(&changes).await?;
         Ok(Versioned { version: changes.expected.next(), value: changes.state })
+    }
+
+    /// Context of the events that a commit now tells.
+    pub(super) fn event_context(&self) -> AccountEventContext {
+        let BooksSettings { installation, livemode, .. } = self.settings;
+        AccountEventContext { installation, livemode, at: self.clock.now() }
     }
 
     fn check_settings(&self, state: &BooksState) -> Result<(), BooksError> {

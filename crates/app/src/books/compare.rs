@@ -165,12 +165,16 @@ impl Bookkeeper {
         let is_gone = |it: &&Break| it.class.is_compared() && !names.contains(it.id.as_str());
         let gone = present.iter().filter(is_gone).map(|it| Break { gone_at: Some(now), ..it.clone() });
         let next = |it: &Break| stored.get(it.id.as_str()).map_or_else(|| it.clone(), |known| it.after(known));
-        let changed = found.iter().map(next).filter(|it| stored.get(it.id.as_str()) != Some(&it));
-        let breaks: Vec<Break> = changed.chain(gone).collect();
+        let context = self.event_context();
+        let is_new = |it: &&Break| stored.get(it.id.as_str()).is_none_or(|known| known.gone_at.is_some());
+        let events = found.iter().filter(is_new).map(|it| context.break_found(it)).collect();
+        let differing = found.iter().map(next).filter(|it| stored.get(it.id.as_str()) != Some(&it));
+        let breaks: Vec<Break> = differing.chain(gone).collect();
         if breaks.is_empty() {
             return Ok(());
         }
-        self.commit(BooksChanges { breaks, ..BooksChanges::new(books.version, books.value) }).await.map(drop)
+        let changes = BooksChanges { breaks, events, ..BooksChanges::new(books.version, books.value) };
+        self.commit(changes).await.map(drop)
     }
 }
 

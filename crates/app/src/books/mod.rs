@@ -14,6 +14,7 @@ mod orders;
 mod payouts;
 mod reading;
 mod reads;
+mod reports;
 #[cfg(test)]
 mod samples;
 mod statement;
@@ -31,6 +32,7 @@ pub use self::days::{BooksZone, UnknownZone};
 pub use self::export::{AccountNameError, AccountNames, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter};
 pub use self::ledger::{Ledger, LedgerLine};
 pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent};
+pub use self::reports::NoExport;
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
 pub use self::statements::NoStatement;
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};

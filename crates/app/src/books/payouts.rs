@@ -25,10 +25,12 @@ impl Bookkeeper {
         let since = books.value.start.minus_seconds(PAYOUT_CHANGES_SECONDS);
         let unsettled = self.books.payouts(&PayoutQuery::Unsettled { since, now }).await?;
         let mut books = books;
-        for each in unsettled {
-            let payout =
-                if each.payout.created < range.from { self.read_payout(each.payout).await? } else { each.payout };
-            if each.members.is_none() && payout.reconciliation == Reconciliation::Completed {
+        for BookedPayout { payout: stored, members } in unsettled {
+            let payout = if stored.created < range.from { self.read_payout(&stored).await? } else { stored.clone() };
+            if payout != stored {
+                books = self.store_payouts(books, vec![payout.clone()], now).await?;
+            }
+            if members.is_none() && payout.reconciliation == Reconciliation::Completed {
                 books = self.read_members(books, payout).await?;
             }
         }
@@ -44,11 +46,7 @@ impl Bookkeeper {
         let mut after = None;
         loop {
             let page = self.balance.payouts(range, after.as_deref()).await?;
-            let payouts = self.changed(page.items).await?;
-            if !payouts.is_empty() {
-                let changes = BooksChanges { payouts, ..BooksChanges::new(books.version, books.value) };
-                books = self.commit(changes).await?;
-            }
+            books = self.store_payouts(books, page.items, now).await?;
             after = page.next;
             if after.is_none() {
                 let state = BooksState { payouts_until: now, ..books.value };
@@ -57,21 +55,39 @@ impl Bookkeeper {
         }
     }
 
-    /// Keeps those of `payouts` that are not stored, or differ from what is stored.
-    async fn changed(&self, payouts: Vec<Payout>) -> Result<Vec<Payout>, BooksError> {
+    /// Stores those of `payouts` that are not stored, or differ from what is stored, with the events that tell what became
+    /// of them. A payout of long ago that is read for the first time is not told.
+    async fn store_payouts(
+        &self,
+        books: Versioned<BooksState>,
+        payouts: Vec<Payout>,
+        now: Timestamp,
+    ) -> Result<Versioned<BooksState>, BooksError> {
         let times = || payouts.iter().map(|it| it.created);
-        let (Some(from), Some(last)) = (times().min(), times().max()) else { return Ok(payouts) };
+        let (Some(from), Some(last)) = (times().min(), times().max()) else { return Ok(books) };
         let stored = self.books.payouts(&PayoutQuery::Created { from, until: last.plus_seconds(1) }).await?;
         let stored: BTreeMap<PayoutId, Payout> =
             stored.into_iter().map(|it: BookedPayout| (it.payout.id.clone(), it.payout)).collect();
-        Ok(payouts.into_iter().filter(|it| stored.get(&it.id) != Some(it)).collect())
+        let differing: Vec<Payout> = payouts.into_iter().filter(|it| stored.get(&it.id) != Some(it)).collect();
+        if differing.is_empty() {
+            return Ok(books);
+        }
+        let told_from = now.minus_seconds(PAYOUT_CHANGES_SECONDS).max(books.value.start);
+        let is_told = |it: &&Payout| match stored.get(&it.id) {
+            Some(before) => before.status != it.status,
+            None => it.created >= told_from,
+        };
+        let context = self.event_context();
+        let events = differing.iter().filter(is_told).filter_map(|it| context.payout_changed(it)).collect();
+        let changes = BooksChanges { payouts: differing, events, ..BooksChanges::new(books.version, books.value) };
+        self.commit(changes).await
     }
 
     /// Reads a payout again; as it is stored if Stripe no longer has it.
-    async fn read_payout(&self, stored: Payout) -> Result<Payout, BooksError> {
+    async fn read_payout(&self, stored: &Payout) -> Result<Payout, BooksError> {
         match self.balance.payout(&stored.id).await {
             Ok(payout) => Ok(payout),
-            Err(GatewayError::NotFound) => Ok(stored),
+            Err(GatewayError::NotFound) => Ok(stored.clone()),
             Err(error) => Err(error.into()),
         }
     }

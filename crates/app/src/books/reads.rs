@@ -1,6 +1,6 @@
 //! Reads of the books: breaks, payouts, and pages of rows in the order of the books.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paywright_domain::books::Day;
@@ -11,8 +11,8 @@ use super::Break;
 use super::bookkeeper::BooksError;
 use super::breaks::Resolution;
 use crate::{
-    BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakQuery, Clock, PayoutQuery, RowFilter,
-    RowQuery, StoreError, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakQuery, Clock, PayoutQuery,
+    RowFilter, RowQuery, StoreError, Versioned,
 };
 
 /// Number of rows that are read at once.
@@ -88,26 +88,13 @@ impl BooksAccess {
         while let Some(page) = self.next_transactions(&mut pages).await? {
             members.extend(page);
         }
-        let numbers = self.order_numbers(&members).await?;
+        let numbers = self.order_numbers(members.iter().filter_map(|it| it.order)).await?;
         Ok(Some(PayoutContent { payout, members, numbers }))
     }
 
     /// Reads the payouts that were created in a range of times, without what they contain.
     pub async fn payouts(&self, from: Timestamp, until: Timestamp) -> Result<Vec<BookedPayout>, BooksError> {
         Ok(self.books.payouts(&PayoutQuery::Created { from, until }).await?)
-    }
-
-    /// Numbers of the orders of balance transactions.
-    pub(super) async fn order_numbers(
-        &self,
-        rows: &[BookedTransaction],
-    ) -> Result<BTreeMap<OrderId, OrderNumber>, BooksError> {
-        let orders: BTreeSet<OrderId> = rows.iter().filter_map(|it| it.order).collect();
-        let mut numbers = BTreeMap::new();
-        for some in orders.into_iter().collect::<Vec<_>>().chunks(ROWS_AT_ONCE.into()) {
-            numbers.extend(self.books.order_numbers(some).await?);
-        }
-        Ok(numbers)
     }
 
     /// Reads the next page of balance transactions; `None` after the last.
@@ -118,6 +105,14 @@ impl BooksAccess {
         let Some(query) = pages.query() else { return Ok(None) };
         let rows = self.books.transactions(&query).await?;
         let last = rows.last().map(|it| (it.day, it.transaction.created, it.transaction.id.to_string()));
+        Ok(pages.read(rows, last))
+    }
+
+    /// Reads the next page of entries; `None` after the last.
+    pub(super) async fn next_entries(&self, pages: &mut Pages) -> Result<Option<Vec<BookedEntry>>, BooksError> {
+        let Some(query) = pages.query() else { return Ok(None) };
+        let rows = self.books.entries(&query).await?;
+        let last = rows.last().map(|it| (it.day, it.at, it.id.clone()));
         Ok(pages.read(rows, last))
     }
 }

@@ -37,17 +37,27 @@ impl BooksAccess {
     /// Makes the statement of a day or a month. It is open as long as one of its days is.
     pub async fn statement(&self, period: Period) -> Result<Statement, NoStatement> {
         let (state, zone) = self.begun().await?;
-        let first = period.first().max(state.first_day);
-        if period.last() < state.first_day {
+        let days = self.days_of(period.first(), period.last()).await?;
+        Ok(self.statement_of(&state, &zone, period, days).await?)
+    }
+
+    /// Days of a period that the books have: from their first day and to today.
+    pub(super) async fn days_of(&self, first: Day, last: Day) -> Result<(Day, Day), NoStatement> {
+        let (state, zone) = self.begun().await?;
+        let today = self.today(&state, &zone);
+        if last < state.first_day {
             return Err(NoStatement::BeforeStart { first: state.first_day });
         }
-        let read_until = state.reading.as_ref().map_or(state.start, |it| it.until);
-        let today = zone.day_of(self.clock.now().max(read_until)).max(state.first_open_day());
         if first > today {
             return Err(NoStatement::NotBegunYet { today });
         }
-        let last = period.last().min(today);
-        Ok(self.statement_of(&state, &zone, period, (first, last)).await?)
+        Ok((first.max(state.first_day), last.min(today)))
+    }
+
+    /// Today: the day of the latest reading, if Stripe's clock is ahead.
+    pub(super) fn today(&self, state: &BooksState, zone: &BooksZone) -> Day {
+        let read_until = state.reading.as_ref().map_or(state.start, |it| it.until);
+        zone.day_of(self.clock.now().max(read_until)).max(state.first_open_day())
     }
 
     /// State of the books and their time zone.
@@ -89,7 +99,7 @@ impl BooksAccess {
     }
 
     /// Balances at the start of an open day.
-    async fn opening_of_open(&self, state: &BooksState, day: Day) -> Result<Vec<BalanceAmount>, BooksError> {
+    pub(super) async fn opening_of_open(&self, state: &BooksState, day: Day) -> Result<Vec<BalanceAmount>, BooksError> {
         let mut balances = self.before_open_days(state).await?;
         let from = state.first_open_day();
         if let Some(to) = day.previous().filter(|it| *it >= from) {

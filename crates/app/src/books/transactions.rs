@@ -75,7 +75,10 @@ impl Bookkeeper {
         };
         let transactions: Vec<BookedTransaction> = new.into_iter().map(booked).collect();
         let breaks = self.breaks_of_rows(&transactions).await?;
-        let changes = BooksChanges { transactions, breaks, ..BooksChanges::new(books.version, books.value.clone()) };
+        let context = self.event_context();
+        let events = breaks.iter().map(|it| context.break_found(it)).collect();
+        let state = books.value.clone();
+        let changes = BooksChanges { transactions, breaks, events, ..BooksChanges::new(books.version, state) };
         self.commit(changes).await
     }
 

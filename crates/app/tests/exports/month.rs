@@ -5,7 +5,7 @@ use paywright_app::{
     Exporter, StatementBuilder,
 };
 use paywright_domain::books::{
-    Account, BalanceTransaction, BalanceType, Day, Entry, Fee, Posting, SalesPart, SignedMoney, Source,
+    Account, BalanceTransaction, BalanceType, Day, Entry, Fee, Posting, SalesPart, SignedMoney, Source, TaxName,
 };
 use paywright_domain::id::{OrderNumber, PayoutId};
 use paywright_domain::text::Text;
@@ -184,7 +184,10 @@ impl Maker {
         let entry = Entry::new(vec![
             Posting { account: Account::Clearing(source.clone()), amount: paid },
             Posting { account: Account::Sales(SalesPart::Goods), amount: part(19 - paid.minor()) },
-            Posting { account: Account::Sales(SalesPart::Tax(Text::new(label).unwrap())), amount: part(-19) },
+            Posting {
+                account: Account::Sales(SalesPart::Tax(TaxName { label: Text::new(label).unwrap(), rate: None })),
+                amount: part(-19),
+            },
         ]);
         let (id, at) = (source.to_string(), row.transaction.created);
         let entry = BookedEntry { id, order, at, day: Some(day), source, entry: entry.unwrap() };

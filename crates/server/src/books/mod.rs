@@ -2,15 +2,18 @@
 
 mod keep;
 
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use paywright_app::{
-    BooksAccess, BreakQuery, BreaksView, Clock, NOTE_LEN_MAX, OrderRef, OrderRefError, PayoutView, Period,
+    AccountNames, BooksAccess, BreakQuery, BreaksView, Clock, ExportFormat, NOTE_LEN_MAX, OrderRef, OrderRefError,
+    PayoutView, Period,
 };
+use paywright_domain::books::Day;
 use paywright_domain::id::PayoutId;
 
 pub(crate) use self::keep::keep;
-use crate::cli::{BooksCommand, BooksOptions, PeriodOptions, TableFormat};
+use crate::cli::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
 use crate::database::{Schema, Stores};
 use crate::operator::operator;
 use crate::serve::{bookkeeper, gateway, use_cases};
@@ -34,6 +37,11 @@ pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
         BooksCommand::Reconcile => {}
         BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,
         BooksCommand::Payout { payout, format } => print_payout(&access, &payout, format).await?,
+        BooksCommand::Tax { month, format } => print_tax(&access, month, format).await?,
+        BooksCommand::Export { format, from, to, month } => {
+            let days = month.map_or((from, to), |it| (Some(it.0), Some(it.0.last_of_month())));
+            export(&access, (format.into(), settings.books.account_names()), days).await?;
+        }
         BooksCommand::Ledger { order } => print_ledger(&stores, &access, &order).await?,
         BooksCommand::Breaks { all, format } => print_breaks(&access, all, format).await?,
         BooksCommand::Resolve { id, note } => resolve(&access, &id, &note).await?,
@@ -46,9 +54,10 @@ async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders, books, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.clone().into_settings(&stripe);
+    let books_settings = settings.books.settings(installation, limits.livemode);
     let gateway = gateway(stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
-    let bookkeeper = bookkeeper((books, orders), &gateway, &settings.books, &app);
+    let bookkeeper = bookkeeper((books, orders), &gateway, books_settings, &app);
     let compared = bookkeeper.reconcile().await?;
     let view = BreaksView::new(&compared.breaks, Some(compared.expected), SystemClock.now());
     say(view.to_text().trim_end());
@@ -68,6 +77,26 @@ async fn print_statement(access: &BooksAccess, period: PeriodOptions, format: Ta
         TableFormat::Json => statement.json()?.trim_end().to_owned(),
     });
     Ok(())
+}
+
+async fn print_tax(access: &BooksAccess, month: Month, format: TableFormat) -> Result<(), Failure> {
+    let report = access.tax(Period::month(month.0)).await?;
+    say(&match format {
+        TableFormat::Text => report.to_text()?.trim_end().to_owned(),
+        TableFormat::Csv => report.to_csv()?.trim_end().to_owned(),
+        TableFormat::Json => serde_json::to_string_pretty(&report.view()?)?,
+    });
+    Ok(())
+}
+
+/// Writes an export to standard output.
+async fn export(
+    access: &BooksAccess,
+    format: (ExportFormat, AccountNames),
+    days: (Option<Day>, Option<Day>),
+) -> Result<(), Failure> {
+    let mut output = access.export(format, days, BufWriter::new(std::io::stdout())).await?;
+    Ok(output.flush()?)
 }
 
 async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableFormat) -> Result<(), Failure> {

@@ -26,6 +26,15 @@ pub(crate) enum BooksCommand {
         #[arg(long, value_enum, default_value_t = TableFormat::Text)]
         format: TableFormat,
     },
+    /// Print sales and taxes by country and rate, for a VAT return.
+    Tax {
+        /// Month, such as 2026-11.
+        #[arg(long)]
+        month: Month,
+        /// Format of the report.
+        #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+        format: TableFormat,
+    },
     /// Print what a payout contains, order by order.
     Payout {
         /// Stripe's id of the payout (po_...).
@@ -58,6 +67,21 @@ pub(crate) enum BooksCommand {
         /// Explanation.
         #[arg(long)]
         note: String,
+    },
+    /// Print the entries of the books for an accounting program.
+    Export {
+        /// Format of the export.
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// First day, such as 2026-11-01; the first day of the books by default.
+        #[arg(long)]
+        from: Option<Day>,
+        /// Last day; today by default.
+        #[arg(long)]
+        to: Option<Day>,
+        /// Month, such as 2026-11, instead of the first and the last day.
+        #[arg(long, conflicts_with_all = ["from", "to"])]
+        month: Option<Month>,
     },
 }
 
@@ -93,4 +117,27 @@ pub(crate) enum TableFormat {
     Csv,
     /// JSON, in minor units.
     Json,
+}
+
+impl From<ExportFormat> for paywright_app::ExportFormat {
+    fn from(format: ExportFormat) -> Self {
+        match format {
+            ExportFormat::Csv => Self::Csv,
+            ExportFormat::Journal => Self::Journal,
+            ExportFormat::Hledger => Self::Hledger,
+            ExportFormat::Beancount => Self::Beancount,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A line for each balance transaction, with the columns of Stripe's reports.
+    Csv,
+    /// A line for each posting, with debit and credit.
+    Journal,
+    /// A journal of hledger or ledger, with balance assertions.
+    Hledger,
+    /// A file of beancount, with balance assertions.
+    Beancount,
 }

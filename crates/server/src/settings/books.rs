@@ -1,10 +1,13 @@
 //! Settings of the books.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use paywright_app::{BooksSettings, BooksZone};
+use paywright_app::{AccountNames, BooksSettings, BooksZone};
 use paywright_domain::books::Day;
-use serde::Deserialize;
+use paywright_domain::id::InstallationId;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::settings::values::{Within, flag, parsed};
 
@@ -34,6 +37,9 @@ pub(crate) struct BooksSection {
     /// Whether other programs take payments on the same Stripe account.
     #[serde(deserialize_with = "flag")]
     shared_account: bool,
+    /// Names of accounts in exports, by the beginnings of ours.
+    #[serde(deserialize_with = "account_names")]
+    accounts: AccountNames,
 }
 
 impl Default for BooksSection {
@@ -45,6 +51,7 @@ impl Default for BooksSection {
             walk_seconds: Within::nearest(300),
             grace_minutes: Within::nearest(60),
             shared_account: false,
+            accounts: AccountNames::default(),
         }
     }
 }
@@ -56,15 +63,28 @@ impl BooksSection {
     }
 
     /// Settings of the use cases.
-    pub(crate) fn settings(&self) -> BooksSettings {
+    pub(crate) fn settings(&self, installation: InstallationId, livemode: bool) -> BooksSettings {
         BooksSettings {
             zone: self.timezone.0.clone(),
             start: self.start.0,
             walk_seconds: self.walk_seconds.get(),
             grace_seconds: self.grace_minutes.get().saturating_mul(60),
             shared_account: self.shared_account,
+            installation,
+            livemode,
         }
     }
+
+    /// Names of accounts in exports.
+    pub(crate) fn account_names(&self) -> AccountNames {
+        self.accounts.clone()
+    }
+}
+
+/// Reads a table of names by accounts of the books.
+fn account_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountNames, D::Error> {
+    let names = BTreeMap::<String, String>::deserialize(deserializer)?;
+    AccountNames::new(names).map_err(|error| D::Error::custom(format!("must be names of accounts: {error}")))
 }
 
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use paywright_app::{
 use paywright_domain::books::{
     Day, Entry, Payout, PayoutStatus, Reconciliation, ReportingCategory, SignedMoney, Source,
 };
-use paywright_domain::id::{BalanceTransactionId, PayoutId};
+use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
 use paywright_domain::money::MoneyError;
 use paywright_domain::{IntentId, OrderId, Timestamp};
 
@@ -292,7 +292,11 @@ impl Books for MemoryStore {
 
     async fn commit_books(&self, changes: &BooksChanges) -> Result<(), StoreError> {
         let changes = changes.clone();
-        self.write(move |it| it.books.commit(&changes))
+        self.write(move |it| {
+            it.books.commit(&changes)?;
+            it.feed.add_account_events(&changes.events);
+            Ok(())
+        })
     }
 
     async fn known_transactions(&self, ids: &[BalanceTransactionId]) -> Result<Vec<BalanceTransactionId>, StoreError> {
@@ -307,6 +311,11 @@ impl Books for MemoryStore {
 
     async fn orders_of_intents(&self, intents: &[IntentId]) -> Result<Vec<(IntentId, OrderId)>, StoreError> {
         Ok(self.read(|it| it.orders_of_intents(intents)))
+    }
+
+    async fn order_numbers(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, OrderNumber)>, StoreError> {
+        let number = |tables: &Tables, id: &OrderId| Some((*id, tables.orders.get(id)?.value.number.clone()));
+        Ok(self.read(|it| orders.iter().filter_map(|id| number(it, id)).collect()))
     }
 
     async fn transactions(&self, query: &RowQuery) -> Result<Vec<BookedTransaction>, StoreError> {

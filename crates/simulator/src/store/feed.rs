@@ -42,7 +42,7 @@ impl FeedTables {
     }
 
     /// Stores events of the account without positions, each after the earlier ones of its subject.
-    fn add_account_events(&mut self, events: &[AccountEvent]) {
+    pub(super) fn add_account_events(&mut self, events: &[AccountEvent]) {
         for event in events {
             if self.account_events.values().any(|it| it.id == event.id) {
                 continue;

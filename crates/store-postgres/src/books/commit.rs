@@ -9,9 +9,10 @@ use paywright_app::stored::{
     StoredEntry, StoredPayout, WithClearing,
 };
 
+use crate::account_events::{AccountEvents, store_account_events};
 use crate::columns::tables;
 use crate::failure::Failure;
-use crate::statement::{parameters, statement};
+use crate::statement::{filled, parameters, statement};
 
 tables! {
     /// Balance transactions, as one array for each column.
@@ -140,9 +141,12 @@ pub(crate) struct CommitBooks<'a> {
     lists: Lists<'a>,
     days: Days<'a>,
     breaks: Breaks<'a>,
+    events: AccountEvents,
 }
 
-statement!(CommitBooks<'_> => (), include_str!("../sql/commit_books.sql"), self {
+statement!(CommitBooks<'_> => (),
+    filled!(include_str!("../sql/commit_books.sql"), "{events}" => store_account_events!("head")),
+    self {
     expected_version: BigInt = self.expected,
     state: SqlText = self.state,
     ..Transactions = self.transactions,
@@ -152,6 +156,7 @@ statement!(CommitBooks<'_> => (), include_str!("../sql/commit_books.sql"), self 
     ..Lists = self.lists,
     ..Days = self.days,
     ..Breaks = self.breaks,
+    ..AccountEvents = self.events,
 });
 
 impl<'a> CommitBooks<'a> {
@@ -189,6 +194,7 @@ impl<'a> CommitBooks<'a> {
             lists,
             days: Days::of(days.into_iter().map(Ok))?,
             breaks: Breaks::of(breaks.into_iter().map(Ok))?,
+            events: AccountEvents::of(&changes.events),
         })
     }
 }

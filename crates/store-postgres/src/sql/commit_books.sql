@@ -164,5 +164,6 @@ WITH begun AS (
         ours_currency = excluded.ours_currency, ours_amount = excluded.ours_amount,
         theirs_currency = excluded.theirs_currency, theirs_amount = excluded.theirs_amount, since = excluded.since,
         first_seen = excluded.first_seen, gone_at = excluded.gone_at, resolution = excluded.resolution
-)
+),
+{events}
 SELECT FROM head

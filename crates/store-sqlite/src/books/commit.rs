@@ -12,6 +12,7 @@ use super::tables::{
     book_entries, books, clearing_accounts, closed_days, payout_members, payout_sums, payouts,
 };
 use crate::failure::Failure;
+use crate::feed::append_account_events;
 use crate::rows::Column;
 
 /// Writes a commit to all its tables.
@@ -52,7 +53,7 @@ pub(super) fn changes(db: &mut SqliteConnection, changes: &BooksChanges) -> Resu
             .set(&row)
             .execute(db)?;
     }
-    Ok(())
+    append_account_events(db, &changes.events)
 }
 
 /// Replaces the state, unless the books have another version than `expected`.

@@ -1,8 +1,13 @@
 //! Cases of commits as a whole.
 
-use paywright_app::{BalanceAmount, BalanceReading, BalanceSum, BooksState, ClosedRef, Version, Versioned};
+use paywright_app::{
+    AccountEvent, BalanceAmount, BalanceReading, BalanceSum, BooksChanges, BooksState, ClosedRef, SubjectId, Version,
+    Versioned,
+};
 use paywright_domain::books::{BalanceType, SignedMoney};
+use paywright_domain::fact::FeedEventType;
 use tokio::join;
+use uuid::Uuid;
 
 use super::{
     BooksSubject, USD, all_days, changes, charge, day, expectation, on, open_items, payment, payout, po, state, txn,
@@ -112,4 +117,24 @@ pub async fn a_commit_that_fails_in_part_writes_nothing(subject: &impl BooksSubj
     assert_eq!(store.books().await.unwrap().unwrap().version, Version(1));
     assert_eq!(store.transactions(&all_days()).await.unwrap(), []);
     assert_eq!(open_items(store).await, []);
+}
+
+/// Account events of a commit are stored with it, and those of a commit that another one has overtaken are not.
+pub async fn account_events_are_stored_by_the_commit(subject: &impl BooksSubject) {
+    let store = &*subject.books_store();
+    let event = |n: u128| AccountEvent {
+        id: Uuid::from_u128(n),
+        subject: SubjectId(Uuid::from_u128(100 + n)),
+        kind: FeedEventType::PayoutPaid,
+        at: on(1, 0),
+        livemode: false,
+        data: "{}".to_owned(),
+    };
+    let with_event = |version, n| BooksChanges { events: vec![event(n)], ..changes(version) };
+    store.commit_books(&with_event(0, 1)).await.unwrap();
+    assert!(is_conflict(&store.commit_books(&with_event(0, 2)).await));
+    store.commit_books(&with_event(1, 3)).await.unwrap();
+    let stored = store.unpositioned_events(10).await.unwrap();
+    let subjects: Vec<SubjectId> = stored.iter().map(|it| it.subject).collect();
+    assert_eq!(subjects, [event(1).subject, event(3).subject]);
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use paywright_app::{
     BookedEntry, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum, ClearingItem,
-    ClosedDay, PayoutQuery, RowFilter, RowQuery, Store, Version,
+    ClosedDay, Feed, PayoutQuery, RowFilter, RowQuery, Store, Version,
 };
 use paywright_domain::books::{
     Account, BalanceTransaction, Day, Entry, Payout, PayoutStatus, Posting, Reconciliation, ReportingCategory,
@@ -31,9 +31,9 @@ pub use self::splits::*;
 use crate::{at, order_id};
 
 /// A store with its books.
-pub trait BooksStore: Store + Books {}
+pub trait BooksStore: Store + Books + Feed {}
 
-impl<S: Store + Books> BooksStore for S {}
+impl<S: Store + Books + Feed> BooksStore for S {}
 
 /// Store with books under test, empty at first.
 pub trait BooksSubject: Send + Sync {
@@ -51,6 +51,7 @@ macro_rules! books_contract {
             one_of_two_racing_commits_of_the_books_succeeds
             one_of_two_racing_first_commits_succeeds
             a_commit_that_fails_in_part_writes_nothing
+            account_events_are_stored_by_the_commit
             a_balance_transaction_is_read_unchanged
             an_entry_is_read_unchanged
             known_balance_transactions_are_those_that_are_stored

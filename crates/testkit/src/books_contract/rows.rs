@@ -4,9 +4,12 @@ use paywright_app::{BookedEntry, BookedTransaction, CategorySum, RowFilter, RowQ
 use paywright_domain::anomaly::Policies;
 use paywright_domain::books::{
     Account, BalanceTransaction, BalanceType, Day, Entry, Fee, FeeKind, Posting, SalesPart, SignedMoney, Source,
+    TaxName,
 };
 use paywright_domain::id::{DisputeId, RefundId};
 use paywright_domain::intent::IntentStatus;
+use paywright_domain::money::Percent;
+use paywright_domain::order::TaxRateDetails;
 use paywright_domain::text::Text;
 use paywright_domain::{Currency, IntentId};
 
@@ -64,7 +67,8 @@ pub async fn a_balance_transaction_is_read_unchanged(subject: &impl BooksSubject
 /// All fields of entries are written and read, each kind of account among them.
 pub async fn an_entry_is_read_unchanged(subject: &impl BooksSubject) {
     let store = &*subject.books_store();
-    let tax = SalesPart::Tax(Text::new("MwSt. 7 % é").unwrap());
+    let rate = TaxRateDetails { percent: Percent::parse("7").unwrap(), country: Some("DE".parse().unwrap()) };
+    let tax = SalesPart::Tax(TaxName { label: Text::new("MwSt. 7 % é").unwrap(), rate: Some(rate) });
     let accounts = [
         Account::Sales(SalesPart::Goods),
         Account::Sales(tax.clone()),
@@ -291,4 +295,7 @@ pub async fn orders_are_found_by_any_of_their_intents(subject: &impl BooksSubjec
     found.sort();
     assert_eq!(found, [("pi_1a", 1), ("pi_1b", 1), ("pi_2b", 2)].map(|(id, n)| (intent(id), order_id(n))));
     assert_eq!(store.orders_of_intents(&[]).await.unwrap(), []);
+    let mut numbers = store.order_numbers(&[9, 2, 1].map(order_id)).await.unwrap();
+    numbers.sort();
+    assert_eq!(numbers, [1, 2].map(|n| (order_id(n), place(n).order.number.clone())));
 }

@@ -234,7 +234,7 @@ fn component(label: &str, is_category: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::books::{FeeKind, SalesPart};
+    use paywright_domain::books::{FeeKind, SalesPart, TaxName};
     use proptest::prelude::*;
 
     use super::*;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn tax(label: &str) -> Account {
-        Account::Sales(SalesPart::Tax(paywright_domain::text::Text::new(label).unwrap()))
+        Account::Sales(SalesPart::Tax(TaxName { label: paywright_domain::text::Text::new(label).unwrap(), rate: None }))
     }
 
     fn clearing(source: Source) -> Account {

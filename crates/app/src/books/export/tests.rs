@@ -1,4 +1,5 @@
-use paywright_domain::books::{Account, BalanceType, Entry, Posting, SalesPart, SignedMoney};
+use paywright_domain::books::{Account, BalanceType, Entry, Posting, SalesPart, SignedMoney, TaxName};
+use paywright_domain::text::Text;
 use paywright_domain::uuid::Uuid;
 use paywright_domain::{Currency, OrderId};
 
@@ -47,7 +48,7 @@ fn export(format: ExportFormat) -> String {
 
 fn sale(amount: SignedMoney) -> Entry {
     let part = |minor| SignedMoney::new(minor, amount.currency());
-    let tax = SalesPart::Tax(paywright_domain::text::Text::new("VAT 19 %").unwrap());
+    let tax = SalesPart::Tax(TaxName { label: Text::new("VAT 19 %").unwrap(), rate: None });
     Entry::new(vec![
         Posting { account: Account::Clearing(payment("a")), amount },
         Posting { account: Account::Sales(SalesPart::Goods), amount: part(-8_403) },

@@ -194,17 +194,17 @@ impl TaxReport {
             rows.extend(lines().map(|it| row(it.name(), it.orders, &it.figures)));
             let name = ["total", "", ""].map(str::to_owned);
             rows.push(row(name, total.orders, &total.figures));
-            text.push_str(&format!("\n{}\n{}", total.currency.to_uppercase(), table(&rows)));
+            text.extend(["\n", &total.currency.to_uppercase(), "\n", &table(&rows)]);
             let is_allocated = |it: &TaxLine| it.currency == sums.currency && !it.allocated.is_zero();
             if self.lines().iter().any(is_allocated) {
                 text.push_str("Net amounts of orders with several taxes are allocated to their rates:\n");
                 for line in self.lines().iter().filter(|it| is_allocated(it)) {
                     let name = line.tax.as_ref().map(ToString::to_string).unwrap_or_default();
-                    text.push_str(&format!("  {name}: {}\n", line.allocated.to_decimal()));
+                    text.extend(["  ", &name, ": ", &line.allocated.to_decimal(), "\n"]);
                 }
             }
             if sums.unexpected != SignedMoney::zero(sums.currency) {
-                text.push_str(&format!("Not in the table: {} that paid for nothing on an order.\n", total.unexpected));
+                text.extend(["Not in the table: ", &total.unexpected, " that paid for nothing on an order.\n"]);
             }
         }
         Ok(text)
