@@ -23,8 +23,14 @@ impl AccessScope {
     /// Whether the token gives `scope`, where its key has it.
     pub(crate) const fn permits(self, scope: Scope) -> bool {
         match scope {
-            Scope::OrdersRead | Scope::PricesRead | Scope::EventsRead | Scope::WebhooksRead => self.read,
-            Scope::OrdersWrite | Scope::PaymentsWrite | Scope::PricesWrite | Scope::WebhooksWrite => self.write,
+            Scope::OrdersRead | Scope::PricesRead | Scope::EventsRead | Scope::WebhooksRead | Scope::BooksRead => {
+                self.read
+            }
+            Scope::OrdersWrite
+            | Scope::PaymentsWrite
+            | Scope::PricesWrite
+            | Scope::WebhooksWrite
+            | Scope::BooksWrite => self.write,
         }
     }
 }

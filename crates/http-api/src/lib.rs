@@ -26,7 +26,7 @@ mod webhook;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, Publisher, Storefront, Webhooks};
+use paywright_app::{App, BooksAccess, Publisher, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
@@ -52,6 +52,8 @@ pub struct Api {
     pub storefront: Storefront,
     /// Use cases of the feed of events and of outgoing webhooks.
     pub publisher: Publisher,
+    /// Books, without Stripe.
+    pub books: BooksAccess,
     /// Stripe's publishable key (`pk_…`) that storefronts are given, if any. Not a secret.
     pub publishable_key: Option<String>,
     /// Origins whose pages may call the Spree dialect, like `https://shop.example`; `*` for all.

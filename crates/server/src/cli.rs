@@ -222,7 +222,7 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         name: String,
         /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write, events:read,
-        /// webhooks:read, webhooks:write. May be given more than once.
+        /// webhooks:read, webhooks:write, books:read, books:write. May be given more than once.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
         /// Number of days after which the key expires; never by default.

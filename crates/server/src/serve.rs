@@ -125,6 +125,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
             .with_country(wiring.country),
         app,
         publisher,
+        books: keeper.access(),
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,

@@ -92,7 +92,12 @@ impl OpenApi {
         if content.get(media_type).is_none() {
             return Err(format!("{pointer} is not of the type {media_type:?}: {}", exchange.received));
         }
-        let body = serde_json::from_str(exchange.received).map_err(|error| format!("{pointer}: {error}"))?;
+        let is_text = media_type.starts_with("text/");
+        let body = if is_text {
+            Value::from(exchange.received)
+        } else {
+            serde_json::from_str(exchange.received).map_err(|error| format!("{pointer}: {error}"))?
+        };
         self.validate(&format!("{pointer}/content/{}/schema", escaped(media_type)), &body)
     }
 
@@ -167,6 +172,7 @@ mod tests {
             "properties": { "id": { "type": "integer" }, "born": { "type": "string", "format": "date-time" } } });
         let response =
             json!({ "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Cat" } } } });
+        let tale = json!({ "content": { "text/plain": { "schema": { "type": "string", "maxLength": 4 } } } });
         let body = json!({ "required": true, "content": { "application/json": { "schema": {
             "type": "object", "properties": { "name": { "type": "string" } }, "additionalProperties": false } } } });
         let limit = json!([{ "name": "limit", "in": "query" }]);
@@ -174,6 +180,7 @@ mod tests {
             &json!({
                 "paths": {
                     "/cats": { "post": { "requestBody": body, "responses": { "201": response } } },
+                    "/cats/{id}/tale": { "get": { "responses": { "200": tale } } },
                     "/cats/{id}": {
                         "get": { "parameters": limit, "responses": { "200": response } },
                         "delete": { "responses": { "204": {} } },
@@ -193,6 +200,8 @@ mod tests {
             ("GET", "/cats/1", "", 200, json, "{\"id\":1}", ""),
             ("GET", "/cats/1?limit=2", "", 200, json, "{\"id\":1,\"born\":\"2025-03-31T09:57:30Z\"}", ""),
             ("DELETE", "/cats/1", "", 204, None, "", ""),
+            ("GET", "/cats/1/tale", "", 200, Some("text/plain"), "once", ""),
+            ("GET", "/cats/1/tale", "", 200, Some("text/plain"), "twice", "longer than 4"),
             ("POST", "/cats", "{\"name\":\"x\"}", 201, json, "{\"id\":1}", ""),
             ("GET", "/dogs", "", 404, json, problem, ""),
             ("PUT", "/cats", "", 405, json, wrong_method, ""),

@@ -60,6 +60,11 @@ impl BooksAccess {
         zone.day_of(self.clock.now().max(read_until)).max(state.first_open_day())
     }
 
+    /// Time zone of the books; [`NoStatement::NotBegun`] before they are begun.
+    pub async fn zone(&self) -> Result<BooksZone, NoStatement> {
+        Ok(self.begun().await?.1)
+    }
+
     /// State of the books and their time zone.
     pub(super) async fn begun(&self) -> Result<(BooksState, BooksZone), NoStatement> {
         let state = self.state().await?.ok_or(NoStatement::NotBegun)?;

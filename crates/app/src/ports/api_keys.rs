@@ -73,6 +73,10 @@ pub enum Scope {
     WebhooksRead,
     /// Create and change endpoints of outgoing webhooks, and send events again.
     WebhooksWrite,
+    /// Read the books: statements, payouts, breaks and the ledgers of orders.
+    BooksRead,
+    /// Resolve breaks of the books.
+    BooksWrite,
 }
 
 variant_names! {
@@ -86,6 +90,8 @@ variant_names! {
         EventsRead => "events:read",
         WebhooksRead => "webhooks:read",
         WebhooksWrite => "webhooks:write",
+        BooksRead => "books:read",
+        BooksWrite => "books:write",
     }
 }
 
@@ -105,7 +111,7 @@ impl FromStr for Scope {
 /// Error of a text that is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "must be orders:read, orders:write, payments:write, prices:read, prices:write, events:read, webhooks:read or \
-     webhooks:write"
+    "must be orders:read, orders:write, payments:write, prices:read, prices:write, events:read, webhooks:read, \
+     webhooks:write, books:read or books:write"
 )]
 pub struct UnknownScope;

@@ -54,6 +54,7 @@ fields, names of anomalies and types of events. The documentation is in `docs/ap
     components(schemas(Refusal)),
     tags(
         (name = "Orders", description = "Orders and their payments."),
+        (name = "Books", description = "Books of the balance at Stripe: statements, payouts, and what does not agree."),
         (name = "Events", description = "Feed of what happened to all orders."),
         (name = "Webhook endpoints", description = "Endpoints of other programs, to which events are sent."),
         (name = "Stripe", description = "Events of Stripe."),

@@ -72,6 +72,8 @@ const ENDPOINT_URL: &[Code] = &[(422, "webhook_url_not_allowed")];
 const POSITION: &[Code] = &[(409, "cursor_beyond_end"), (410, "events_deleted")];
 /// Setting that outgoing webhooks need.
 const CONFIGURED: &[Code] = &[(503, "webhooks_not_configured")];
+/// Books.
+const BOOKS: &[Code] = &[(409, "books_not_begun"), (500, "books_unreadable")];
 
 /// Defines for each call the type with which its handler documents its refusals.
 macro_rules! refusals {
@@ -120,6 +122,13 @@ refusals! {
         &[(404, "event_not_found"), (409, "too_many_resends"), (409, "event_still_waits")];
     ReplayEvents: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, POSITION;
     ListAttempts: CALL, ALONE, ENDPOINT, QUERY;
+    ReadStatement: CALL, ALONE, QUERY, BOOKS,
+        &[(422, "invalid_period"), (422, "period_before_books"), (422, "period_not_begun")];
+    ListPayouts: CALL, ALONE, QUERY, BOOKS;
+    ReadPayout: CALL, ALONE, BOOKS, &[(400, "payout_id_malformed"), (404, "payout_not_found")];
+    ListBreaks: CALL, ALONE, QUERY, BOOKS;
+    ResolveBreak: CALL, ALONE, BODY, COMMIT, BOOKS, &[(404, "break_not_found"), (422, "invalid_resolution")];
+    ReadLedger: CALL, ALONE, ORDER, BOOKS;
     ReceiveStripeEvent: BODY_OF_STRIPE, COMMIT,
         &[(400, "webhook_signature_missing"), (400, "webhook_signature_invalid"), (400, "webhook_unreadable"),
           (400, "webhook_thin_event"), (429, "rate_limited"), (500, "internal"), (500, "order_corrupt"),

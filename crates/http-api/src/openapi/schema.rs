@@ -137,6 +137,13 @@ pub(crate) fn query(name: &str, description: &str, schema: impl Into<RefOr<Schem
     parameter(ParameterIn::Query, name, description, schema.into())
 }
 
+/// Required parameter of a query.
+pub(crate) fn required_query(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    let mut parameter = query(name, description, schema);
+    parameter.required = Required::True;
+    parameter
+}
+
 /// Optional header of a request.
 pub(crate) fn header(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     parameter(ParameterIn::Header, name, description, schema.into())

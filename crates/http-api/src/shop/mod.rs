@@ -1,6 +1,7 @@
 //! Shop dialect, version 1: `/api/v1/shop`.
 
 mod body;
+mod books;
 mod endpoints;
 mod event_pages;
 mod events;
@@ -60,8 +61,14 @@ routes! {
     "/orders/{order}/capture": post orders::capture;
     "/orders/{order}/refunds": post orders::refund, get orders::refunds;
     "/orders/{order}/explain": get orders::explain;
+    "/orders/{order}/ledger": get books::ledger;
     "/orders/{order}/payment-intent": post orders::payment_intent;
     "/orders/{order}/payment": post orders::confirm_payment;
+    "/books/statement": get books::statement;
+    "/books/payouts": get books::payouts;
+    "/books/payouts/{payout}": get books::payout;
+    "/books/breaks": get books::breaks;
+    "/books/breaks/resolve": post books::resolve;
     "/events": get events::list;
     "/webhook_endpoints": post endpoints::create, get endpoints::list;
     "/webhook_endpoints/{endpoint}": get endpoints::read, patch endpoints::update, delete endpoints::delete;

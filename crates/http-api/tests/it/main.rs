@@ -3,6 +3,7 @@
 
 mod actors;
 mod auth;
+mod books;
 mod captures_and_refunds;
 mod description;
 mod event_examples;
@@ -23,8 +24,8 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
 use paywright_app::{
-    ApiKey, ApiKeys, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher, PublisherPorts, Scope,
-    Settings, Store, StorePorts, Storefront, WebhookError, Webhooks,
+    ApiKey, ApiKeys, App, BooksAccess, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher,
+    PublisherPorts, Scope, Settings, Store, StorePorts, Storefront, WebhookError, Webhooks,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Currency, Timestamp};
@@ -134,13 +135,13 @@ impl Service {
     ) -> Self {
         let (store, sender) = (Arc::new(store), Arc::new(sender));
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
-        let hands = Arc::<HandClock>::clone(&clock);
+        let (books, hands) = (Arc::<SqliteStore>::clone(&store), Arc::<HandClock>::clone(&clock));
         let ports = Ports {
             store: StorePorts::of(shared),
             background: Arc::clone(&gateway),
             gateway,
             records,
-            clock: hands,
+            clock: Arc::<HandClock>::clone(&clock),
             ids: Arc::new(CountedIds::default()),
             waker: Arc::new(CountingWaker::default()),
         };
@@ -165,6 +166,7 @@ impl Service {
             demo: None,
             app,
             publisher,
+            books: BooksAccess::new(books, hands),
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
             bodies: Bodies::default(),

@@ -11,6 +11,7 @@ use crate::ports::books::CategorySum;
 /// JSON form of a statement. Amounts are in minor units of ISO 4217, negative or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookStatement))]
 pub struct StatementView {
     /// Day or month: `2026-11-24` or `2026-11`.
     pub period: String,
@@ -37,6 +38,7 @@ pub struct StatementView {
 /// JSON form of the figures of a balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookBalance))]
 pub struct BalanceView {
     /// Stripe's name of the balance.
     pub balance_type: &'static str,
@@ -59,6 +61,7 @@ pub struct BalanceView {
 /// JSON form of the sums of a category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookCategorySums))]
 pub struct CategoryView {
     /// Stripe's name of the category.
     pub reporting_category: String,
@@ -70,6 +73,7 @@ pub struct CategoryView {
 /// JSON form of sums of balance transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookSums))]
 pub struct SumsView {
     /// Number of balance transactions.
     pub count: u64,
@@ -84,6 +88,7 @@ pub struct SumsView {
 /// JSON form of a balance transaction of a payout, or of its return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookPayoutMovement))]
 pub struct PayoutMovementView {
     /// Day of whose statement it is part.
     pub day: String,
@@ -106,6 +111,7 @@ pub struct PayoutMovementView {
 /// JSON form of a correction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookCorrection))]
 pub struct CorrectionView {
     /// Day on which Stripe created the balance transaction.
     pub created_day: String,
@@ -126,6 +132,7 @@ pub struct CorrectionView {
 /// JSON form of the sum of the exchange account in a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = BookExchange))]
 pub struct ExchangeView {
     /// Code of the currency, in lower case.
     pub currency: &'static str,

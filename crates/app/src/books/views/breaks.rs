@@ -22,6 +22,7 @@ pub struct BreaksView {
     /// Number of objects that do not agree and are younger than the time of grace, when the books were last compared. Only
     /// in the answer to a comparison.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     expected: Option<u64>,
     #[serde(skip)]
     texts: Vec<String>,

@@ -39,6 +39,7 @@ pub struct PayoutView {
     difference: Option<SignedAmountView>,
     /// Balance transactions, by creation time. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     balance_transactions: Option<Vec<PayoutMemberView>>,
 }
 
