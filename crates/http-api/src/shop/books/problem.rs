@@ -73,3 +73,22 @@ pub(super) fn payout_not_found() -> Problem {
 pub(super) fn break_not_found() -> Problem {
     Problem::field(StatusCode::NOT_FOUND, "break_not_found", "id", "is not the name of a break")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_the_store_speaks_of_the_books() {
+        for (error, code, says) in [
+            (StoreError::Conflict, "busy", "writing the books"),
+            (StoreError::Unknown("reset by peer".into()), "store_outcome_unknown", "whether the break was resolved"),
+            (StoreError::Unavailable("reset by peer".into()), "store_unavailable", "nothing was changed"),
+        ] {
+            let problem = Problem::from(BooksError::from(error));
+            assert_eq!(problem.code(), code);
+            assert!(problem.detail().contains(says) && !problem.detail().contains("order"), "{}", problem.detail());
+            assert!(problem.retry_after().is_some(), "{code}");
+        }
+    }
+}

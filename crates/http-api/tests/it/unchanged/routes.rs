@@ -49,7 +49,7 @@ impl Route {
 
     /// Whether the call is for applications only, and refuses a bearer token.
     pub(super) fn refuses_bearers(&self) -> bool {
-        self.stage == Stage::Endpoint
+        matches!(self.stage, Stage::Endpoint | Stage::Books)
     }
 
     fn required(self, required: &[&'static str]) -> Self {
@@ -71,7 +71,10 @@ impl Route {
 
 /// All routes.
 pub(super) fn routes() -> Vec<Route> {
-    [shop(), feed(), cart(), checkout(), account(), stripe(), platform(), others()].into_iter().flatten().collect()
+    [shop(), books(), feed(), cart(), checkout(), account(), stripe(), platform(), others()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn line() -> Value {
@@ -102,6 +105,33 @@ fn shop() -> Vec<Route> {
         Route::new(&get, "/api/v1/shop/orders/{order}/explain", Stage::Paid, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment-intent", Stage::Placed, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment", Stage::Paying, Value::Null),
+    ]
+}
+
+fn books() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
+    let at = |method: &Method, path: &'static str, body: Value| Route::new(method, path, Stage::Books, body);
+    let of_statement = ["period=2025-03", "format=xml", "color=x"];
+    let of_payouts = [
+        "created_from=x",
+        "created_until=2025-02-30",
+        "created_from=2023-01-01",
+        "created_from=2026-01-01",
+        "cursor=x",
+        "limit=0",
+        "limit=101",
+        "color=x",
+        "limit=1&limit=1",
+    ];
+    let of_breaks = ["status=x", "limit=0", "limit=1001", "cursor=x", "status=all&status=all"];
+    let resolution = json!({ "id": crate::books::OPEN_BREAK, "note": "x" });
+    vec![
+        at(&get, "/api/v1/shop/books/statement?period=2025-03", Value::Null).queries(&of_statement),
+        at(&get, "/api/v1/shop/books/payouts", Value::Null).queries(&of_payouts),
+        at(&get, "/api/v1/shop/books/payouts/{payout}", Value::Null),
+        at(&get, "/api/v1/shop/books/breaks", Value::Null).queries(&of_breaks),
+        at(&post, "/api/v1/shop/books/breaks/resolve", resolution).required(&["/id", "/note"]),
+        at(&get, "/api/v1/shop/orders/{order}/ledger", Value::Null),
     ]
 }
 

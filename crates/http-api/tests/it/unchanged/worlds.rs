@@ -25,6 +25,8 @@ pub(super) enum Stage {
     Placed,
     /// Order whose events are in the feed, and an endpoint of outgoing webhooks.
     Endpoint,
+    /// Order, and books that have its movements.
+    Books,
     /// Order that was paid at Stripe, which Paywright does not know yet.
     Paying,
     /// Paid order.
@@ -76,7 +78,7 @@ impl World {
         let bearer = format!("Bearer {}", service.token("ada"));
         let mut world = Self { service, provider, folder, names: BTreeMap::new(), bearer };
         match stage {
-            Stage::Placed | Stage::Endpoint | Stage::Paying | Stage::Paid | Stage::Authorized => {
+            Stage::Placed | Stage::Endpoint | Stage::Books | Stage::Paying | Stage::Paid | Stage::Authorized => {
                 world.sell(stage).await;
             }
             Stage::Address
@@ -147,7 +149,11 @@ impl World {
             let made = self.service.call(Method::POST, "/api/v2/platform/webhooks/subscribers", &body).await;
             self.name("subscriber", &made.body["data"]["id"]);
         }
-        if matches!(stage, Stage::Placed | Stage::Endpoint) {
+        if stage == Stage::Books {
+            crate::books::keep_books(&self.service.store, &self.named("{order}")).await;
+            self.names.insert("payout", "po_1".to_owned());
+        }
+        if matches!(stage, Stage::Placed | Stage::Endpoint | Stage::Books) {
             return;
         }
         let path = self.named("/api/v1/shop/orders/{order}/payment");
