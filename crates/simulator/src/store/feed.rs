@@ -77,11 +77,16 @@ impl FeedTables {
         if !self.is_under(append.lease) {
             return Ok(None);
         }
-        let count = append.events.len();
-        if !self.unpositioned.iter().take(count).map(|(event, _)| event).eq(&append.events) {
+        if !self.unpositioned.iter().take(append.events.len()).map(|(event, _)| event).eq(&append.events) {
             return Err(StoreError::Corrupt("the events are not the first ones without a position".into()));
         }
-        for row in self.unpositioned.drain(..count) {
+        let row_of = |event: &EventRef| {
+            let mut rows = self.unpositioned.iter().chain(self.events.values());
+            rows.find(|(it, _)| it == event).copied()
+        };
+        let rows: Vec<EventRow> = append.events.iter().filter_map(row_of).collect();
+        self.unpositioned.retain(|(event, _)| !append.events.contains(event));
+        for row in rows {
             self.range.last = self.range.last.plus(1);
             self.events.insert(self.range.last, row);
         }
