@@ -213,8 +213,10 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         // The charge has the sum of its refunds but not the refunds, or says that an authorization has expired: Stripe
         // must be read.
         "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::ReadRequired),
-        // The fee is known once the charge has its balance transaction.
-        "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
+        // The fee is known once the charge has its balance transaction. A bank debit has it before it succeeds.
+        "charge.updated" | "charge.captured" | "charge.succeeded"
+            if object.get("balance_transaction").is_some_and(|it| !it.is_null()) =>
+        {
             of_intent(&ProviderUpdate::Proceeds)
         }
         "radar.early_fraud_warning.created" => notice(NoticeKind::EarlyFraudWarning),

@@ -125,8 +125,10 @@ fn each_event_type_becomes_its_update() {
     }
     let charge =
         |transaction: Value| json!({ "id": "ch_1", "payment_intent": "pi_1", "balance_transaction": transaction });
-    assert_eq!(update("charge.updated", &charge(json!("txn_1"))), ProviderUpdate::Proceeds(intent()));
-    assert_eq!(update("charge.updated", &charge(Value::Null)), ProviderUpdate::Nothing);
+    for kind in ["charge.updated", "charge.captured", "charge.succeeded"] {
+        assert_eq!(update(kind, &charge(json!("txn_1"))), ProviderUpdate::Proceeds(intent()), "{kind}");
+        assert_eq!(update(kind, &charge(Value::Null)), ProviderUpdate::Nothing, "{kind}");
+    }
     for kind in ["created", "updated", "paid", "failed", "canceled", "reconciliation_completed"] {
         let payout = json!({ "id": "po_1", "object": "payout", "amount": 10_162, "status": "of a new kind" });
         assert_eq!(update(&format!("payout.{kind}"), &payout), ProviderUpdate::Balance, "{kind}");

@@ -386,7 +386,9 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
         ObjectView::Dispute(it) => ProviderUpdate::Dispute(Box::new(shown_dispute(&it, &event.kind)?)),
         ObjectView::Charge { intent, has_fee } => match (event.kind.as_str(), IntentId::new(intent)) {
             ("charge.refunded" | "charge.expired", Ok(intent)) => ProviderUpdate::ReadRequired(intent),
-            ("charge.updated" | "charge.captured", Ok(intent)) if has_fee => ProviderUpdate::Proceeds(intent),
+            ("charge.updated" | "charge.captured" | "charge.succeeded", Ok(intent)) if has_fee => {
+                ProviderUpdate::Proceeds(intent)
+            }
             (_, _) => ProviderUpdate::Nothing,
         },
         ObjectView::Other => ProviderUpdate::Nothing,

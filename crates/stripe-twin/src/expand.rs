@@ -28,7 +28,7 @@ const FIELDS: &[Field] = &[
     ("charge", "application_fee", &[]),
     ("charge", "balance_transaction", &["balance_transaction"]),
     ("charge", "customer", &["customer"]),
-    ("charge", "failure_balance_transaction", &[]),
+    ("charge", "failure_balance_transaction", &["balance_transaction"]),
     ("charge", "on_behalf_of", &[]),
     ("charge", "outcome.rule", &[]),
     ("charge", "payment_intent", &["payment_intent"]),

@@ -92,3 +92,20 @@ test('balances of other types are apart from the ordinary one', async () => {
   assert.equal(after.refund_and_dispute_prefunding.available[0].amount, 5000)
   assert.equal(after.issuing.available[0].amount, 700)
 })
+test('a bank debit is on the balance while the bank decides, and is taken off if it fails', async () => {
+  const debit = { amount: 5000, payment_method: 'pm_usBankAccount_success', payment_method_types: ['us_bank_account'] }
+  const rows = async source => (await stripe.balanceTransactions.list({ source })).data
+  const { id, status, latest_charge: source } = await paid(debit)
+  assert.equal(status, 'processing')
+  const [charged] = await rows(source)
+  has(charged, { amount: 5000, reporting_category: 'charge', type: 'payment', status: 'pending' })
+  await act(`payment_intents/${id}/finish`, { outcome: 'failed' })
+  has(await stripe.paymentIntents.retrieve(id), { status: 'requires_payment_method', latest_charge: source })
+  const { failure_balance_transaction: back } = await stripe.charges.retrieve(source, { expand: ['failure_balance_transaction'] })
+  has(back, { amount: -5000, reporting_category: 'charge_failure', source, type: 'payment_failure_refund' })
+  assert.deepEqual((await rows(source)).map(it => it.id), [back.id, charged.id])
+  const other = await paid(debit)
+  await act(`payment_intents/${other.id}/finish`, { outcome: 'succeeded' })
+  has(await stripe.charges.retrieve(other.latest_charge), { status: 'succeeded', paid: true, amount_captured: 5000 })
+  assert.equal((await rows(other.latest_charge)).length, 1)
+})

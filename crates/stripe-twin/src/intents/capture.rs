@@ -39,7 +39,7 @@ impl Twin {
     }
 
     /// Saves the payment method of an intent with `setup_future_usage` for its customer.
-    fn save_method_of(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+    pub(super) fn save_method_of(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
         let intent = self.intent(id)?;
         if intent.setup_future_usage.is_some()
             && let Some((method, customer)) = intent.payment_method.clone().zip(intent.customer.clone())
@@ -50,7 +50,7 @@ impl Twin {
     }
 
     /// Marks the payment method of an intent as used up, unless it is saved for a customer.
-    fn use_up_method_of(&mut self, id: &str) -> Result<(), Refusal> {
+    pub(super) fn use_up_method_of(&mut self, id: &str) -> Result<(), Refusal> {
         let method = self.intent(id)?.payment_method.clone().unwrap_or_default();
         if let Some(method) = self.payment_methods.get_mut(&method) {
             method.is_used_up = method.customer.is_none();
@@ -122,7 +122,7 @@ impl Twin {
 
     /// Adds the balance transaction of a capture, and returns its id. `reversed` is added to the amount, and taken off by
     /// a balance transaction of its own.
-    fn add_proceeds(
+    pub(super) fn add_proceeds(
         &mut self,
         intent: &str,
         charge_id: &str,
@@ -143,7 +143,8 @@ impl Twin {
             available_on: now + if is_at_once { 0 } else { AVAILABLE_AFTER_SECONDS },
             ..movement
         };
-        let whole = self.movement(id.clone(), "charge", amount + reversed, &currency, now);
+        let kind = if charge_id.starts_with("py_") { "payment" } else { "charge" };
+        let whole = self.movement(id.clone(), kind, amount + reversed, &currency, now);
         let (settled, fee_of_whole) = (whole.amount, fee(whole.amount));
         self.book(row(whole, fee_of_whole));
         if reversed > 0 {

@@ -144,13 +144,7 @@ impl Twin {
                 Err(self.decline(id, decline, now)?)
             }
             Outcome::Succeeds | Outcome::Authenticates(_, None) => self.approve(id, now),
-            Outcome::Processing => {
-                let intent = self.intent_mut(id)?;
-                intent.status = "processing".into();
-                let intent = intent.clone();
-                self.emit("payment_intent.processing", intent, now);
-                Ok(())
-            }
+            Outcome::Processing => self.submit_to_bank(id, now),
         }
     }
 
@@ -180,16 +174,12 @@ impl Twin {
             (true, true) => {
                 self.fail_authentication(id, now)?;
             }
-            (true, false) => {
-                let message = "The payment failed.";
-                let decline = Decline { code: "payment_intent_payment_attempt_failed", decline_code: "", message };
-                self.decline(id, decline, now)?;
-            }
+            (true, false) => self.decline_by_bank(id, now)?,
             (false, true) => {
                 intent.is_authenticated = true;
                 self.pass_authentication(id, now)?;
             }
-            (false, false) => self.approve(id, now)?,
+            (false, false) => self.approve_by_bank(id, now)?,
         }
         self.show_intent(id)
     }
@@ -221,7 +211,7 @@ impl Twin {
     }
 
     /// Payment method of an intent.
-    fn method_of(&self, id: &str) -> Result<Option<&PaymentMethod>, Refusal> {
+    pub(super) fn method_of(&self, id: &str) -> Result<Option<&PaymentMethod>, Refusal> {
         Ok(self.intent(id)?.payment_method.as_ref().and_then(|it| self.payment_methods.get(it)))
     }
 
@@ -239,7 +229,7 @@ impl Twin {
     }
 
     /// Declines a confirmation with a failed charge.
-    fn decline(&mut self, id: &str, decline: Decline, now: i64) -> Result<Refusal, Refusal> {
+    pub(super) fn decline(&mut self, id: &str, decline: Decline, now: i64) -> Result<Refusal, Refusal> {
         let charge_id = self.draw("ch_");
         let method = self.method_of(id)?.cloned();
         let intent = self.intent_mut(id)?;
@@ -259,6 +249,15 @@ impl Twin {
         let intent = self.fail(id, &refusal, now)?;
         refusal.with.push(("payment_intent", intent.to_json()));
         Ok(refusal)
+    }
+
+    /// Records the decline of a charge that exists already.
+    pub(super) fn fail_declined(&mut self, id: &str, decline: Decline, now: i64) -> Result<(), Refusal> {
+        let charge = self.intent(id)?.latest_charge.clone();
+        let mut refusal = Refusal::declined(decline);
+        refusal.with.extend(charge.map(|it| ("charge", json!(it))));
+        refusal.with.extend(self.method_of(id)?.map(|it| ("payment_method", it.to_json())));
+        self.fail(id, &refusal, now).map(drop)
     }
 
     fn decline_without_charge(&mut self, id: &str, decline: Decline, now: i64) -> Result<Refusal, Refusal> {

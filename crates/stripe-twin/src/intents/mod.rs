@@ -1,5 +1,6 @@
 //! PaymentIntents: create, read, list and update.
 
+mod bank_debits;
 mod capture;
 mod confirm;
 mod limits;

@@ -90,6 +90,8 @@ impl BalanceTransaction {
         let by_kind = match self.kind.as_str() {
             "adjustment" if self.amount > 0 => "dispute_reversal",
             "adjustment" => "dispute",
+            "payment" => "charge",
+            "payment_failure_refund" => "charge_failure",
             "stripe_fee" => "fee",
             "payout_failure" | "payout_cancel" => "payout_reversal",
             kind => kind,

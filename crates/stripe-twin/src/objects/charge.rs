@@ -26,6 +26,9 @@ pub(crate) struct Charge {
     pub(crate) billing_details: Fields,
     pub(crate) customer: Option<String>,
     pub(crate) balance_transaction: Option<String>,
+    /// Row that took a failed bank debit off the balance.
+    #[serde(default)]
+    pub(crate) failure_balance_transaction: Option<String>,
     pub(crate) failure_code: Option<String>,
     pub(crate) failure_message: Option<String>,
     /// Code with which the bank declined, like `insufficient_funds`.
@@ -61,6 +64,7 @@ impl Charge {
             billing_details: method.map(|it| it.billing_details.clone()).unwrap_or_default(),
             customer: intent.customer.clone(),
             balance_transaction: None,
+            failure_balance_transaction: None,
             failure_code: None,
             failure_message: None,
             decline_code: None,
@@ -118,7 +122,7 @@ impl Charge {
             "customer": self.customer,
             "description": self.description,
             "disputed": self.disputed,
-            "failure_balance_transaction": null,
+            "failure_balance_transaction": self.failure_balance_transaction,
             "failure_code": self.failure_code,
             "failure_message": self.failure_message,
             "fraud_details": {},
