@@ -11,6 +11,7 @@ mod all_faults;
 mod attacks;
 mod background_work;
 mod balancer;
+mod books;
 mod command_line;
 mod crash;
 mod customer;
