@@ -1,5 +1,4 @@
 //! Rows of the books that the file itself protects.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

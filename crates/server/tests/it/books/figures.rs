@@ -177,7 +177,8 @@ fn has_a_chain_of_hashes(shop: &Shop, statements: &[Value]) {
     let mut before: Option<String> = None;
     for (number, statement) in statements.iter().enumerate() {
         let text = shop.text_of_day(number);
-        let lines: String = text.lines().filter(|it| !it.starts_with("Hash")).map(|it| format!("{it}\n")).collect();
+        let lines: Vec<&str> = text.lines().filter(|it| !it.starts_with("Hash")).collect();
+        let lines = lines.join("\n") + "\n";
         let hash = hex::encode(Sha256::digest(format!("{}\n{lines}", before.clone().unwrap_or_default())));
         let named = before.as_deref().unwrap_or("none");
         assert!(text.ends_with(&format!("Hash before  {named}\nHash         {hash}\n")), "{hash} is not of {text}");

@@ -109,6 +109,7 @@ async fn payments_of_which_no_webhook_tells_agree(stand: &Stand) {
         [("charge", [3, 15_450, 538, 14_912]), ("refund", [1, -400, 0, -400]), ("dispute", [1, -2_000, 1_500, -3_500])];
     let mut expected = expected.map(|(category, numbers)| (category.to_owned(), numbers));
     let mut shown = sums(&shop.statement(0)["balances"][0]["activity"]);
-    (expected.sort_unstable(), shown.sort_unstable());
+    expected.sort_unstable();
+    shown.sort_unstable();
     assert_eq!(shown, expected);
 }
