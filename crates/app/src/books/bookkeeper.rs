@@ -193,21 +193,23 @@ impl Bookkeeper {
     /// Performs all that is due of the books now, compares, and returns what does not agree; for an operator who waits
     /// for it.
     pub async fn reconcile(&self) -> Result<Comparison, BooksError> {
-        self.catch_up().await?;
-        self.compare(self.stripe_now()).await
-    }
-
-    async fn catch_up(&self) -> Result<(), BooksError> {
         let mut attempt = 0;
         loop {
-            match self.unit().await {
-                Ok(Progress::More) => attempt = 0,
-                Ok(Progress::Done) => return Ok(()),
+            let step = match self.unit().await {
+                Ok(Progress::More) => {
+                    attempt = 0;
+                    continue;
+                }
+                Ok(Progress::Done) => self.compare(self.stripe_now()).await,
+                Err(error) => Err(error),
+            };
+            match step {
+                // A serving process has gone on with the books meanwhile.
                 Err(error) if error.is_conflict() && attempt < crate::ATTEMPTS_MAX => {
                     attempt += 1;
                     self.clock.pause(attempt).await;
                 }
-                Err(error) => return Err(error),
+                compared => return compared,
             }
         }
     }

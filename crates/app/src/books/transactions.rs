@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use paywright_domain::books::RowError;
 use paywright_domain::id::BalanceTransactionId;
 use paywright_domain::{IntentId, OrderId, Timestamp};
 
@@ -104,10 +105,13 @@ fn breaks_of_row(row: &BookedTransaction) -> Vec<Break> {
     let transaction = &row.transaction;
     let new = |class, object: &str| Break::new(class, object, transaction.created, row.recorded_at);
     let mut breaks = Vec::new();
-    if transaction.check().is_err() {
-        let ours = transaction.amount.minus(transaction.fee).ok();
-        let of = new(BreakClass::FeeSum, transaction.id.as_str());
-        breaks.push(Break { order: row.order, ours, theirs: Some(transaction.net), ..of });
+    if let Err(error) = transaction.check() {
+        let (ours, theirs) = match error {
+            RowError::Net { amount, fee, net } => (amount.minus(fee).ok(), Some(net)),
+            RowError::Fees { parts, fee } => (Some(parts), Some(fee)),
+            RowError::Money(_) | _ => (None, None),
+        };
+        breaks.push(Break { order: row.order, ours, theirs, ..new(BreakClass::FeeSum, transaction.id.as_str()) });
     }
     if !transaction.category.is_documented() {
         let of = new(BreakClass::UnknownCategory, transaction.category.as_str());
