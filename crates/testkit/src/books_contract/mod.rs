@@ -1,4 +1,4 @@
-//! Contract tests of the port [`Books`](paywright_app::Books). `books_contract!(fresh())` makes a test of each function
+//! Contract tests of the port [`Books`]. `books_contract!(fresh())` makes a test of each function
 //! here.
 
 mod breaks_and_days;
