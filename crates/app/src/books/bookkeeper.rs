@@ -8,6 +8,7 @@ use paywright_domain::id::InstallationId;
 use paywright_domain::money::MoneyError;
 use paywright_domain::{OrderId, Timestamp};
 use thiserror::Error;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::compare::Comparison;
@@ -179,7 +180,9 @@ impl Bookkeeper {
         if self.cursors.lease_cursor(BOOKS, &lease, due).await?.is_none() {
             return Ok(false);
         }
-        let result = WorkId::Background(BOOKS).scope(self.units()).await;
+        // Each log line of the work names it.
+        let span = tracing::error_span!("books", task = BOOKS);
+        let result = WorkId::Background(BOOKS).scope(self.units()).instrument(span).await;
         let more = matches!(result, Ok(Progress::More));
         let again_at = self.clock.now().plus_seconds(if more { 0 } else { self.settings.walk_seconds });
         self.cursors.move_cursor(BOOKS, self.owner, &Cursor::default(), again_at).await?;
