@@ -1,7 +1,7 @@
 //! Schemas of events, one for each type, for the description of the HTTP API.
 
 use paywright_domain::fact::FeedEventType;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -54,8 +54,10 @@ pub fn event_schema(kind: FeedEventType, referred: &mut Schemas) -> Object {
     let mut data = shown(kind, referred);
     data.description = None;
     if kind.is_of_account() {
-        for field in ["order", "version"] {
-            let null = ObjectBuilder::new().schema_type(Type::Null).description(Some("Null: it is about no order."));
+        // The type that other events have is there too: generators of clients leave out fields that are only null.
+        for (field, kind) in [("order", Type::String), ("version", Type::Integer)] {
+            let nullable = SchemaType::Array(vec![kind, Type::Null]);
+            let null = ObjectBuilder::new().schema_type(nullable).description(Some("Null: it is about no order."));
             event.properties.insert(field.to_owned(), RefOr::T(Schema::Object(null.build())));
         }
     } else {
