@@ -193,7 +193,8 @@ impl Receiver {
         let (id, time) = (id(3), now());
         let signature = signature_header(&[secret], id, time, body);
         let (id, other) = (id.to_string(), Uuid::from_u128(4).to_string());
-        let tampered = body.replace("canceled", "paid");
+        let tampered = body.replacen("paid", "lost", 1);
+        assert_ne!(tampered, body);
         for (id, time, signature, body) in [
             (id.as_str(), time, signature.as_str(), tampered.as_str()),
             (&id, time, &signature, &format!("{body} ")),

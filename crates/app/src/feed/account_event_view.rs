@@ -21,7 +21,7 @@ impl<'a> BreakFoundView<'a> {
     }
 }
 
-/// What the books and Stripe say differently.
+/// Difference between the books and Stripe.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Break))]
@@ -37,7 +37,7 @@ struct BreakView<'a> {
     ours: Option<SignedDecimalAmount>,
     /// Amount that Stripe has.
     theirs: Option<SignedDecimalAmount>,
-    /// What Stripe has more; negative if less. Null if there is no amount, or if the currencies differ.
+    /// Amount that Stripe has more; negative if less. Null if there is no amount, or if the currencies differ.
     difference: Option<SignedDecimalAmount>,
     /// Currency of the amounts.
     currency: Option<CurrencyCode>,

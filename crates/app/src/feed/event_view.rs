@@ -21,7 +21,7 @@ struct EventView<'a> {
     data: EventDataView<'a>,
 }
 
-/// What an event shows: of its order, or of an object of the account.
+/// Content of an event: of its order, or of an object of the account.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum EventDataView<'a> {

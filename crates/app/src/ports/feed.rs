@@ -132,11 +132,11 @@ pub struct FeedEvent {
     pub position: Position,
     /// Type of the event.
     pub kind: FeedEventType,
-    /// What happened.
+    /// Fact or object of the account.
     pub content: EventContent,
 }
 
-/// What an event tells.
+/// Content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventContent {
     /// A fact of an order.

@@ -52,7 +52,7 @@ fn bean_check(file: &str) -> Judgment {
     judgment(command, "")
 }
 
-/// What the two programs say of the exports of a month.
+/// Judgement of the two programs of the exports of a month.
 fn judgments(month: &Month, names: &AccountNames) -> [Judgment; 2] {
     [
         hledger(&month.export(ExportFormat::Hledger, names), &["check", "--strict"]),

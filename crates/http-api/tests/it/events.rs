@@ -60,7 +60,7 @@ async fn events_are_read_page_by_page_from_a_position() {
     assert_eq!((listed(&both).len(), &both.body["data"]["next"]), (0, &json!(3)));
 }
 
-/// They have positions among the others, and no order has them.
+/// Positions among the others, of no order.
 #[actix_web::test]
 async fn events_of_the_account_are_read_by_their_types() {
     let (service, first, _) = with_events().await;

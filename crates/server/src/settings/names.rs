@@ -33,8 +33,8 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 10] {
         ("storefront", keys_of::<Storefront>()),
         ("limits", keys_of::<Limits>()),
         ("feed", keys_of::<Feed>()),
-        ("webhooks", keys_of::<Webhooks>()),
         ("books", keys_of::<BooksSection>()),
+        ("webhooks", keys_of::<Webhooks>()),
     ]
 }
 

@@ -150,7 +150,7 @@ impl Twin {
         if reversed > 0 {
             let reversal_id = self.draw("txn_");
             let reversal = self.movement(reversal_id, "refund", -reversed, &currency, now);
-            // The fee of what is not captured is given back.
+            // The fee of what is not captured is returned.
             let fee_back = fee(settled + reversal.amount) - fee_of_whole;
             let category = Some("partial_capture_reversal".to_owned());
             self.book(row(BalanceTransaction { category, ..reversal }, fee_back));

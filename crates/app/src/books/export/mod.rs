@@ -80,7 +80,7 @@ pub enum ExportError {
     /// The amounts of a balance transaction cannot be added.
     #[error("balance transaction {id} cannot be booked")]
     Row {
-        /// Its id.
+        /// Id of the balance transaction.
         id: String,
         /// Why.
         source: EntryError,
