@@ -239,8 +239,11 @@ fn require(schema: &mut RefOr<Schema>) {
     // Bodies of requests refuse unknown fields, and have their own requirements.
     if object.additional_properties.is_none() {
         let nullable = object.properties.iter().filter(|(_, it)| is_nullable(it)).map(|(name, _)| name.clone());
-        object.required.extend(nullable);
-        object.required.dedup();
+        for name in nullable {
+            if !object.required.contains(&name) {
+                object.required.push(name);
+            }
+        }
     }
 }
 

@@ -40,11 +40,11 @@ async fn a_row_that_is_missing_is_a_break_after_the_time_of_grace(stand: &Stand)
     let row = shop.only("/v1/balance_transactions").await["id"].as_str().unwrap().to_owned();
     let deleted = shop.served.at_stripe(&format!("/_twin/balance_transactions/{row}"), "deleted=true").await;
     assert_eq!(deleted["deleted"], true);
+    let read = shop.served.until(&order, |it| it["id"].is_string()).await;
     let early = "1 not compared yet: younger than the time of grace\n0 breaks\n".to_owned();
     assert_eq!(shop.books(&["reconcile"]), Printed { code: Some(0), text: early });
     shop.move_clock(AFTER_GRACE_SECONDS).await;
     let told = shop.has_one_break(&format!("missing_there:{intent}"));
-    let read = shop.served.until(&order, |it| it["id"].is_string()).await;
     assert_eq!((&told["order"], &told["theirs"]), (&read["id"], &Value::Null), "{told}");
     assert_eq!(told["ours"], usd(12_450), "{told}");
 }
