@@ -39,6 +39,13 @@ impl Balances {
         Ok(balances)
     }
 
+    /// These sums without those of balances that Stripe does not report ("The Balance object" has no sum of
+    /// `risk_reserved`).
+    pub(super) fn of_reported_balances(mut self) -> Self {
+        self.0.retain(|(balance, _), _| *balance != BalanceType::RiskReserved);
+        self
+    }
+
     /// These sums less others.
     pub(super) fn less(mut self, others: &Self) -> Result<Self, MoneyError> {
         for ((balance, _), amount) in &others.0 {
@@ -64,5 +71,24 @@ impl Balances {
     pub(super) fn amounts(&self) -> Vec<BalanceAmount> {
         let amounts = self.0.iter().filter(|(_, amount)| !amount.is_zero());
         amounts.map(|((balance, _), amount)| BalanceAmount { balance: *balance, amount: *amount }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::Currency;
+
+    use super::*;
+
+    fn amount(balance: BalanceType, minor: i64) -> BalanceAmount {
+        BalanceAmount { balance, amount: SignedMoney::new(minor, Currency::Usd) }
+    }
+
+    #[test]
+    fn a_reserve_is_not_compared_because_stripe_reports_no_sum_of_it() {
+        let (payments, reserved) = (BalanceType::Payments, BalanceType::RiskReserved);
+        let ours = Balances::of(&[amount(payments, 100), amount(reserved, 30), amount(payments, -30)]).unwrap();
+        assert_eq!(ours.amounts(), [amount(payments, 70), amount(reserved, 30)]);
+        assert_eq!(ours.of_reported_balances().amounts(), [amount(payments, 70)]);
     }
 }

@@ -34,10 +34,10 @@ impl Bookkeeper {
             let theirs = Balances::reported(&sums)?;
             let opening = match &books.value.opening {
                 Some(opening) => Balances::of(opening)?,
-                None => theirs.less(&moved)?,
+                None => theirs.less(&moved.clone().of_reported_balances())?,
             };
             let ours = if books.value.opening.is_some() { moved } else { moved.with(&opening)? };
-            let reading = Some(BalanceReading { until: now, sums, ours: ours.amounts() });
+            let reading = Some(BalanceReading { until: now, sums, ours: ours.of_reported_balances().amounts() });
             let state = BooksState { opening: Some(opening.amounts()), reading, ..books.value };
             return self.commit(BooksChanges::new(books.version, state)).await;
         }
@@ -64,7 +64,7 @@ impl Bookkeeper {
     /// Amounts of the last closed day's end, if one is closed, with all that is in the open days.
     async fn moved(&self, state: &BooksState, now: Timestamp) -> Result<Balances, BooksError> {
         let from = state.first_open_day();
-        let mut sums = self.before_open_days(state).await?;
+        let mut sums = self.access().before_open_days(state).await?;
         let to = self.settings.zone.day_of(now.plus_seconds(NEWEST_SECONDS)).max(from);
         for each in self.books.category_sums(from, to).await? {
             sums.add(each.balance, each.net)?;
