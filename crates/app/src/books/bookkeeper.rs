@@ -139,12 +139,11 @@ impl BooksError {
 }
 
 /// Outcome of one unit of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+enum Progress {
     /// Something was committed, and there is more to do at once.
     More,
-    /// All is done for now.
-    Done,
+    /// All is done for now, and compared.
+    Done(Comparison),
 }
 
 impl Bookkeeper {
@@ -183,13 +182,13 @@ impl Bookkeeper {
         // Each log line of the work names it.
         let span = tracing::error_span!("books", task = BOOKS);
         let result = WorkId::Background(BOOKS).scope(self.units()).instrument(span).await;
-        let more = matches!(result, Ok(Progress::More));
+        let more = matches!(result, Ok(true));
         let again_at = self.clock.now().plus_seconds(if more { 0 } else { self.settings.walk_seconds });
         self.cursors.move_cursor(BOOKS, self.owner, &Cursor::default(), again_at).await?;
         match result {
             // Another process has gone on with the books.
             Err(error) if error.is_conflict() => Ok(false),
-            result => Ok(result? == Progress::More),
+            result => result,
         }
     }
 
@@ -198,32 +197,27 @@ impl Bookkeeper {
     pub async fn reconcile(&self) -> Result<Comparison, BooksError> {
         let mut attempt = 0;
         loop {
-            let step = match self.unit().await {
-                Ok(Progress::More) => {
-                    attempt = 0;
-                    continue;
-                }
-                Ok(Progress::Done) => self.compare(self.stripe_now()).await,
-                Err(error) => Err(error),
-            };
-            match step {
+            match self.unit().await {
+                Ok(Progress::More) => attempt = 0,
+                Ok(Progress::Done(compared)) => return Ok(compared),
                 // A serving process has gone on with the books meanwhile.
                 Err(error) if error.is_conflict() && attempt < crate::ATTEMPTS_MAX => {
                     attempt += 1;
                     self.clock.pause(attempt).await;
                 }
-                compared => return compared,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn units(&self) -> Result<Progress, BooksError> {
+    /// Performs the units of one step. Returns whether there are more.
+    async fn units(&self) -> Result<bool, BooksError> {
         for _ in 0..UNITS_MAX {
-            if self.unit().await? == Progress::Done {
-                return Ok(Progress::Done);
+            if let Progress::Done(_) = self.unit().await? {
+                return Ok(false);
             }
         }
-        Ok(Progress::More)
+        Ok(true)
     }
 
     /// Performs the next unit of work that ends with a commit: a page of orders, a slice of balance transactions, a
@@ -240,17 +234,16 @@ impl Bookkeeper {
         };
         self.check_settings(&books.value)?;
         let books = self.book_orders(books).await?;
-        let (books, progress) = self.read_transactions(books, now).await?;
-        if progress == Progress::More {
-            return Ok(progress);
+        let (books, has_more) = self.read_transactions(books, now).await?;
+        if has_more {
+            return Ok(Progress::More);
         }
         let books = self.read_payouts(books, now).await?;
         let books = self.read_balance(books).await?;
         if self.close_a_day(books, now).await? {
             return Ok(Progress::More);
         }
-        self.compare(now).await?;
-        Ok(Progress::Done)
+        Ok(Progress::Done(self.compare(now).await?))
     }
 
     /// The time at Stripe: creation times are of Stripe's clock.
@@ -310,8 +303,6 @@ impl Bookkeeper {
         if at < state.start {
             return None;
         }
-        let day = self.settings.zone.day_of(at);
-        let first_open = state.closed.as_ref().and_then(|it| it.day.next());
-        Some(first_open.map_or(day, |open| day.max(open)))
+        Some(self.settings.zone.day_of(at).max(state.first_open_day()))
     }
 }

@@ -66,8 +66,6 @@ pub enum BreakClass {
     Balance,
     /// A category that this version does not know: its movements are booked under its own name.
     UnknownCategory,
-    /// A closed day has another hash than its rows give: the past was changed.
-    History,
 }
 
 variant_names! {
@@ -83,7 +81,6 @@ variant_names! {
         PayoutSum => "payout_sum",
         Balance => "balance",
         UnknownCategory => "unknown_category",
-        History => "history",
     }
 }
 
@@ -100,7 +97,7 @@ impl BreakClass {
             | Self::Duplicate
             | Self::PayoutSum
             | Self::Balance => true,
-            Self::FeeSum | Self::UnknownCategory | Self::History => false,
+            Self::FeeSum | Self::UnknownCategory => false,
         }
     }
 
@@ -110,7 +107,7 @@ impl BreakClass {
             Self::MissingThere => {
                 "run `paywright explain` for the order, and look at the payment in Stripe's Dashboard"
             }
-            Self::MissingHere => "run `paywright explain` for the order: it settles what Stripe has moved",
+            Self::MissingHere => "run `paywright explain` for the order, and look at the object in Stripe's Dashboard",
             Self::Amount => "compare the object in Stripe's Dashboard with `paywright explain` for the order",
             Self::FeeSum => "compare the balance transaction in Stripe's Dashboard, and ask Stripe's support",
             Self::Currency => "compare the currency of the object in Stripe's Dashboard with the order's",
@@ -127,7 +124,6 @@ impl BreakClass {
             Self::UnknownCategory => {
                 "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
             }
-            Self::History => "compare the database with its backups: a closed day was changed",
         }
     }
 }

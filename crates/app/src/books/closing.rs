@@ -3,7 +3,6 @@
 use paywright_domain::Timestamp;
 use paywright_domain::books::Day;
 
-use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
 use super::statement::{Period, Statement, StatementStatus};
 use crate::{BooksChanges, BooksState, ClosedDay, ClosedRef, CreatedRange, Versioned};
@@ -37,11 +36,6 @@ impl Bookkeeper {
         let state = BooksState { closed: Some(ClosedRef { day, hash }), ..books.value };
         self.commit(BooksChanges { days: vec![closed], ..BooksChanges::new(books.version, state) }).await?;
         Ok(true)
-    }
-
-    /// Balances at the start of the first open day. Before the opening balances are known, nothing.
-    pub(super) async fn before_open_days(&self, state: &BooksState) -> Result<Balances, BooksError> {
-        self.access().before_open_days(state).await
     }
 }
 

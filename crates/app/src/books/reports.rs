@@ -99,7 +99,7 @@ impl BooksAccess {
 
     /// Payouts of the balance transactions that they contain, of payouts that were created since `since`.
     async fn payouts_of_rows(&self, since: Timestamp) -> Result<BTreeMap<BalanceTransactionId, PayoutId>, BooksError> {
-        let until = Timestamp::from_unix_micros(i64::MAX).unwrap_or(self.clock.now().plus_seconds(u32::MAX));
+        let until = self.clock.now().plus_seconds(u32::MAX);
         let mut of_rows = BTreeMap::new();
         for booked in self.books.payouts(&PayoutQuery::Created { from: since, until }).await? {
             let payout = booked.payout.id;

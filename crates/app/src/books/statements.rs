@@ -146,31 +146,4 @@ impl BooksAccess {
         }
         Ok(builder.finish()?)
     }
-
-    /// Closed days whose rows no longer give their statement: somebody has changed the database. At most the last `days`
-    /// days are read.
-    pub async fn changed_days(&self, days: u16) -> Result<Vec<ClosedDay>, BooksError> {
-        let Some(state) = self.state().await? else { return Ok(vec![]) };
-        let Some(closed) = &state.closed else { return Ok(vec![]) };
-        let zone = BooksZone::parse(&state.timezone).map_err(BooksError::Zone)?;
-        let mut from = closed.day;
-        for _ in 1..days {
-            from = from.previous().filter(|it| *it >= state.first_day).unwrap_or(from);
-        }
-        let mut changed = Vec::new();
-        let mut previous: Option<ClosedDay> = None;
-        for day in self.books.closed_days(from, closed.day).await? {
-            let opening: Vec<_> = (day.summary.balances.iter())
-                .map(|it| BalanceAmount { balance: it.balance, amount: it.opening })
-                .collect();
-            let summary = self.summary_of_rows(&opening, &zone, day.day, day.day).await?;
-            let statement = Statement::of_closed_day(&ClosedDay { summary, ..day.clone() })?;
-            let follows = previous.as_ref().is_none_or(|it| day.previous.as_ref() == Some(&it.hash));
-            if statement.hash() != Some(day.hash.as_str()) || !follows {
-                changed.push(day.clone());
-            }
-            previous = Some(day);
-        }
-        Ok(changed)
-    }
 }

@@ -6,7 +6,7 @@ use paywright_domain::books::RowError;
 use paywright_domain::id::BalanceTransactionId;
 use paywright_domain::{IntentId, OrderId, Timestamp};
 
-use super::bookkeeper::{Bookkeeper, BooksError, Progress};
+use super::bookkeeper::{Bookkeeper, BooksError};
 use super::{Break, BreakClass};
 use crate::{BookedTransaction, BooksChanges, BooksState, BreakQuery, CreatedRange, ReportedTransaction, Versioned};
 
@@ -18,20 +18,20 @@ const SETTLED_SECONDS: u32 = 900;
 const SLICE_SECONDS: u32 = 86_400;
 
 impl Bookkeeper {
-    /// Reads the balance transactions that were created since the last walk, at most those of a day.
+    /// Reads the balance transactions that were created since the last walk, at most those of a day. Returns also whether
+    /// there are later ones.
     pub(super) async fn read_transactions(
         &self,
         books: Versioned<BooksState>,
         now: Timestamp,
-    ) -> Result<(Versioned<BooksState>, Progress), BooksError> {
+    ) -> Result<(Versioned<BooksState>, bool), BooksError> {
         let from = books.value.transactions_until;
         let until = from.plus_seconds(SLICE_SECONDS).min(now.plus_seconds(1));
         let books = self.read_range(books, CreatedRange { from, until }).await?;
         let read_until = until.min(now.minus_seconds(SETTLED_SECONDS)).max(from);
         let state = BooksState { transactions_until: read_until, ..books.value };
         let books = self.commit(BooksChanges::new(books.version, state)).await?;
-        let progress = if until <= now { Progress::More } else { Progress::Done };
-        Ok((books, progress))
+        Ok((books, until <= now))
     }
 
     /// Reads the balance transactions that were created in `range`, and stores those that are new.

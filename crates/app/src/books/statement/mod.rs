@@ -93,7 +93,7 @@ variant_names! {
 
 /// Statement of a day or a month. The same figures give the same text to the byte.
 ///
-/// Its hash is the SHA-256, in hexadecimal, of the hash before it (nothing on the first day), a line break, and the text
+/// The hash is the SHA-256, in hexadecimal, of the hash before it (nothing on the first day), a line break, and the text
 /// of the statement without the lines that start with `Hash`. Anybody can repeat it:
 /// `(echo "$hash_before"; grep -v '^Hash' statement.txt) | sha256sum`.
 #[derive(Debug, Clone, PartialEq, Eq)]
