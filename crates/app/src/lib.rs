@@ -60,10 +60,10 @@ pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError,
-    BooksSettings, BooksZone, Break, BreakClass, BreakView, BreaksView, Comparison, Correction, DaySummary,
-    ExchangeSum, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView,
-    LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView,
-    Period, PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
+    BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
+    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerView,
+    NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
+    PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
     StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView,
     TaxTotal, TaxTotalView, UnknownZone,
 };

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Books, Carts, Endpoints, Feed, PriceList, Store};
+use paywright_app::{Books, Carts, Endpoints, Feed, OrderRef, OrderRefError, PriceList, Store, Versioned};
+use paywright_domain::Order;
 use paywright_domain::id::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
@@ -94,6 +95,23 @@ impl Stores {
             installation,
         })
     }
+}
+
+/// Parses the name that an operator gives an order: its id, its number, or one of its PaymentIntents.
+pub(crate) fn order_ref(name: &str) -> Result<OrderRef, Failure> {
+    OrderRef::parse(name).map_err(|error| match error {
+        OrderRefError::NoSuchNumber => no_order(name),
+        OrderRefError::Malformed => error.to_string().into(),
+    })
+}
+
+/// Reads the order that an operator has named `name`.
+pub(crate) async fn order_named(store: &dyn Store, which: &OrderRef, name: &str) -> Result<Versioned<Order>, Failure> {
+    store.order(which).await?.ok_or_else(|| no_order(name))
+}
+
+fn no_order(name: &str) -> Failure {
+    format!("there is no order {name}").into()
 }
 
 impl Database {

@@ -1,21 +1,17 @@
 //! `paywright explain`: explains an order.
 
-use paywright_app::{OrderRef, OrderRefError, explain_order};
+use paywright_app::explain_order;
 
 use crate::cli::ExplainOptions;
-use crate::database::Schema;
+use crate::database::{Schema, order_named, order_ref};
 use crate::settings::Settings;
 use crate::{Failure, say};
 
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
-    let unknown = || format!("there is no order {}", options.order);
-    let which = OrderRef::parse(&options.order).map_err(|error| match error {
-        OrderRefError::NoSuchNumber => unknown(),
-        OrderRefError::Malformed => error.to_string(),
-    })?;
+    let which = order_ref(&options.order)?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
     let store = database.open(1, Schema::Check).await?.orders;
-    let found = store.order(&which).await?.ok_or_else(unknown)?;
+    let found = order_named(&*store, &which, &options.order).await?;
     let explained = explain_order(&*store, &*store, found.value).await?;
     let order = &explained.order;
     let (amount, currency) = (order.total.to_decimal(), order.total.currency().code());

@@ -6,15 +6,14 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use paywright_app::{
-    AccountNames, BooksAccess, BreakQuery, BreaksView, Clock, ExportFormat, NOTE_LEN_MAX, OrderRef, OrderRefError,
-    PayoutView, Period,
+    AccountNames, BooksAccess, BreakList, BreakQuery, Clock, ExportFormat, NOTE_LEN_MAX, PayoutView, Period,
 };
 use paywright_domain::books::Day;
 use paywright_domain::id::PayoutId;
 
 pub(crate) use self::keep::keep;
 use crate::cli::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
-use crate::database::{Schema, Stores};
+use crate::database::{Schema, Stores, order_named, order_ref};
 use crate::operator::operator;
 use crate::serve::{bookkeeper, gateway, use_cases};
 use crate::settings::Settings;
@@ -59,8 +58,8 @@ async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
     let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
     let bookkeeper = bookkeeper((books, orders), &gateway, books_settings, &app);
     let compared = bookkeeper.reconcile().await?;
-    let view = BreaksView::new(&compared.breaks, Some(compared.expected), SystemClock.now());
-    say(view.to_text().trim_end());
+    let list = BreakList { breaks: &compared.breaks, expected: Some(compared.expected), now: SystemClock.now() };
+    say(list.to_text().trim_end());
     Ok(compared.breaks.is_empty())
 }
 
@@ -112,12 +111,7 @@ async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableForm
 }
 
 async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Result<(), Failure> {
-    let unknown = || format!("there is no order {order}");
-    let which = OrderRef::parse(order).map_err(|error| match error {
-        OrderRefError::NoSuchNumber => unknown(),
-        OrderRefError::Malformed => error.to_string(),
-    })?;
-    let order = stores.orders.order(&which).await?.ok_or_else(unknown)?.value;
+    let order = order_named(&*stores.orders, &order_ref(order)?, order).await?.value;
     let ledger = access.ledger(order.id).await?;
     if ledger.lines.is_empty() {
         say("Nothing of this order is in the books yet.");
@@ -130,11 +124,11 @@ async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Res
 async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> Result<(), Failure> {
     let limit = BREAKS_MAX;
     let breaks = access.breaks(&if all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }).await?;
-    let view = BreaksView::new(&breaks, None, SystemClock.now());
+    let list = BreakList { breaks: &breaks, expected: None, now: SystemClock.now() };
     say(&match format {
-        TableFormat::Text => view.to_text().trim_end().to_owned(),
-        TableFormat::Csv => view.to_csv().trim_end().to_owned(),
-        TableFormat::Json => serde_json::to_string_pretty(&view)?,
+        TableFormat::Text => list.to_text().trim_end().to_owned(),
+        TableFormat::Csv => list.to_csv().trim_end().to_owned(),
+        TableFormat::Json => list.to_json()?,
     });
     Ok(())
 }

@@ -5,6 +5,7 @@ use paywright_domain::money::MoneyError;
 use serde::Serialize;
 
 use super::{TaxFigures, TaxLine, TaxReport};
+use crate::books::views::Table;
 
 /// Tax report, as JSON has it. Amounts are decimals in major units, with a sign where they are negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,8 +89,9 @@ impl TaxFiguresView {
         })
     }
 
-    const fn columns(&self) -> [&String; 6] {
-        [&self.net_sales, &self.tax, &self.net_refunds, &self.tax_refunded, &self.net_base, &self.tax_due]
+    fn columns(&self) -> [String; 6] {
+        let Self { net_sales, tax, net_refunds, tax_refunded, net_base, tax_due } = self;
+        [net_sales, tax, net_refunds, tax_refunded, net_base, tax_due].map(String::clone)
     }
 }
 
@@ -137,9 +139,19 @@ const COLUMNS: [&str; 14] = [
     "allocated",
 ];
 
-/// Columns of the text form.
-const HEADINGS: [&str; 10] =
-    ["country", "rate", "label", "orders", "net sales", "tax", "net refunds", "tax refunded", "net base", "tax due"];
+/// Columns of the text form; those of numbers begin with `>`.
+const HEADINGS: [&str; 10] = [
+    "country",
+    "rate",
+    "label",
+    ">orders",
+    ">net sales",
+    ">tax",
+    ">net refunds",
+    ">tax refunded",
+    ">net base",
+    ">tax due",
+];
 
 impl TaxReport {
     /// Form of the report for JSON.
@@ -164,18 +176,29 @@ impl TaxReport {
     /// The lines as CSV (RFC 4180), with a header.
     pub fn to_csv(&self) -> Result<String, MoneyError> {
         let report = self.view()?;
-        let mut csv = format!("{}\r\n", COLUMNS.join(","));
-        for line in &report.lines {
-            let orders = line.orders.to_string();
-            let text = |it: &Option<String>| it.as_deref().map(quoted).unwrap_or_default();
-            let (country, percentage, label) = (text(&line.country), text(&line.percentage), text(&line.label));
-            let first = [&report.from, &report.to, line.currency, &country, &percentage, &label, &orders];
-            let figures = line.figures.columns().map(String::as_str);
-            let row: Vec<&str> = first.into_iter().chain(figures).chain([line.allocated.as_str()]).collect();
-            csv.push_str(&row.join(","));
-            csv.push_str("\r\n");
+        let mut table = Table::new(COLUMNS);
+        for line in report.lines {
+            let [country, percentage, label] =
+                [line.country, line.percentage, line.label].map(Option::unwrap_or_default);
+            let [net_sales, tax, net_refunds, tax_refunded, net_base, tax_due] = line.figures.columns();
+            table.push([
+                report.from.clone(),
+                report.to.clone(),
+                line.currency.to_owned(),
+                country,
+                percentage,
+                label,
+                line.orders.to_string(),
+                net_sales,
+                tax,
+                net_refunds,
+                tax_refunded,
+                net_base,
+                tax_due,
+                line.allocated,
+            ]);
         }
-        Ok(csv)
+        Ok(table.to_csv())
     }
 
     /// The report as text for people, with a table for each currency.
@@ -186,15 +209,12 @@ impl TaxReport {
             text.push_str("\nNo sales and no refunds.\n");
         }
         for (total, sums) in report.totals.iter().zip(self.totals()) {
-            let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
-            let lines = || report.lines.iter().filter(|it| it.currency == total.currency);
-            let row = |name: [String; 3], orders: usize, figures: &TaxFiguresView| {
-                name.into_iter().chain([orders.to_string()]).chain(figures.columns().map(String::clone)).collect()
-            };
-            rows.extend(lines().map(|it| row(it.name(), it.orders, &it.figures)));
-            let name = ["total", "", ""].map(str::to_owned);
-            rows.push(row(name, total.orders, &total.figures));
-            text.extend(["\n", &total.currency.to_uppercase(), "\n", &table(&rows)]);
+            let mut table = Table::new(HEADINGS);
+            for line in report.lines.iter().filter(|it| it.currency == total.currency) {
+                table.push(line_of(line.name(), line.orders, &line.figures));
+            }
+            table.push(line_of(["total", "", ""].map(str::to_owned), total.orders, &total.figures));
+            text.extend(["\n", &total.currency.to_uppercase(), "\n", &table.to_text()]);
             let is_allocated = |it: &TaxLine| it.currency == sums.currency && !it.allocated.is_zero();
             if self.lines().iter().any(is_allocated) {
                 text.push_str("Net amounts of orders with several taxes are allocated to their rates:\n");
@@ -211,26 +231,10 @@ impl TaxReport {
     }
 }
 
-/// Field of CSV, in quotes if it needs them.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
-/// Number of columns with text, which are aligned to the left; the others have numbers.
-const TEXT_COLUMNS: usize = 3;
-
-/// Rows with columns of equal width.
-fn table(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|it| it.get(column)).map(|it| it.chars().count()).max();
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(|it| width(it).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cell = |(place, (cell, width)): (usize, (&String, &usize))| {
-            if place < TEXT_COLUMNS { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        };
-        let cells: Vec<_> = row.iter().zip(&widths).enumerate().map(cell).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+/// Line of the text form.
+fn line_of(name: [String; 3], orders: usize, figures: &TaxFiguresView) -> [String; HEADINGS.len()] {
+    let [country, rate, label] = name;
+    let [net_sales, tax, net_refunds, tax_refunded, net_base, tax_due] = figures.columns();
+    let orders = orders.to_string();
+    [country, rate, label, orders, net_sales, tax, net_refunds, tax_refunded, net_base, tax_due]
 }

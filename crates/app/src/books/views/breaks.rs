@@ -12,22 +12,16 @@ use crate::view_value::Time;
 const SECONDS_PER_DAY: i64 = 86_400;
 const SECONDS_PER_HOUR: i64 = 3600;
 
-/// Breaks of the books.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = BookBreaks))]
-pub struct BreaksView {
-    /// Breaks, by the time at which they were first seen.
-    breaks: Vec<BreakView>,
-    /// Number of objects that do not agree and are younger than the time of grace, when the books were last compared. Only
-    /// in the answer to a comparison.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false))]
-    expected: Option<u64>,
-    #[serde(skip)]
-    texts: Vec<String>,
-    #[serde(skip)]
-    rows: Vec<[String; COLUMNS.len()]>,
+/// List of breaks, for people and programs.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakList<'a> {
+    /// Breaks of the list.
+    pub breaks: &'a [Break],
+    /// Number of objects that do not agree and are younger than the time of grace, when the books were last compared;
+    /// `None` in a list that is no comparison.
+    pub expected: Option<u64>,
+    /// Time from which the ages of the breaks are counted.
+    pub now: Timestamp,
 }
 
 /// A break: two records of one amount that do not agree, or a movement that cannot be explained.
@@ -75,20 +69,10 @@ pub struct ResolutionView {
 const COLUMNS: [&str; 12] =
     ["id", "class", "object", "order", "status", ">ours", ">theirs", ">difference", "currency", "since", "age", "note"];
 
-impl BreaksView {
-    /// View of breaks at `now`, with the number of objects that are too young to be one.
-    pub fn new(breaks: &[Break], expected: Option<u64>, now: Timestamp) -> Self {
-        Self {
-            breaks: breaks.iter().map(BreakView::of).collect(),
-            expected,
-            texts: breaks.iter().map(|it| text_of(it, now)).collect(),
-            rows: breaks.iter().map(|it| row_of(it, now)).collect(),
-        }
-    }
-
+impl BreakList<'_> {
     /// The breaks as text: a paragraph each, and at the end their number.
     pub fn to_text(&self) -> String {
-        let mut lines = self.texts.clone();
+        let mut lines: Vec<String> = self.breaks.iter().map(|it| text_of(it, self.now)).collect();
         if let Some(expected) = self.expected.filter(|it| *it > 0) {
             lines.push(format!("{expected} not compared yet: younger than the time of grace"));
         }
@@ -100,10 +84,19 @@ impl BreaksView {
     /// The breaks as CSV, amounts in major units.
     pub fn to_csv(&self) -> String {
         let mut table = Table::new(COLUMNS);
-        for row in &self.rows {
-            table.push(row.clone());
+        for each in self.breaks {
+            table.push(row_of(each, self.now));
         }
         table.to_csv()
+    }
+
+    /// The breaks as JSON, amounts in minor units.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        #[derive(Serialize)]
+        struct ListView {
+            breaks: Vec<BreakView>,
+        }
+        serde_json::to_string_pretty(&ListView { breaks: self.breaks.iter().map(BreakView::of).collect() })
     }
 }
 

@@ -8,7 +8,7 @@ mod table;
 use paywright_domain::books::SignedMoney;
 use serde::Serialize;
 
-pub use self::breaks::{BreakView, BreaksView, ResolutionView};
+pub use self::breaks::{BreakList, BreakView, ResolutionView};
 pub use self::ledger::{LedgerLineView, LedgerView, PostingView};
 pub use self::payout::{PayoutMemberView, PayoutView};
 pub(crate) use self::table::Table;
