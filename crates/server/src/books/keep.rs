@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Bookkeeper, BooksError};
+use paywright_app::Bookkeeper;
 use tokio::sync::watch;
 
 use crate::worker::{PAUSE_AFTER_FAILURE, WorkerSignal};
@@ -25,7 +25,7 @@ pub(crate) async fn keep(bookkeeper: Bookkeeper, waker: Arc<WorkerSignal>, mut s
             Ok(Ok(true)) => continue,
             Ok(Ok(false)) => POLL_INTERVAL,
             Ok(Err(error)) => {
-                say(&error);
+                tracing::warn!(%error, "the books cannot be kept now");
                 PAUSE
             }
             // Each step is spawned, so that a panic in it does not end the loop.
@@ -40,8 +40,4 @@ pub(crate) async fn keep(bookkeeper: Bookkeeper, waker: Arc<WorkerSignal>, mut s
             _ = stopped.changed() => {}
         }
     }
-}
-
-fn say(error: &BooksError) {
-    tracing::warn!(%error, "the books cannot be kept now");
 }

@@ -23,6 +23,9 @@ const DAY_SECONDS: i64 = 86_400;
 /// Time in which a test places and pays its orders, in seconds, with a wide margin.
 const SALES_SECONDS: i64 = 60;
 
+/// Time after which what does not agree is a break, in seconds, with a margin.
+const AFTER_GRACE_SECONDS: i64 = 2 * 3600;
+
 /// A shop with its twin, whose books are begun and empty.
 struct Shop {
     served: Served,

@@ -40,6 +40,12 @@ parameters! {
     )];
 }
 
+/// Refuses a call before the books are begun: nothing in them would mean that nothing is wrong.
+async fn has_begun(api: &Api) -> Result<(), Problem> {
+    api.books.zone().await?;
+    Ok(())
+}
+
 fn payout_id(text: &str) -> Result<PayoutId, Problem> {
     PayoutId::new(text).map_err(|_| {
         let detail = "the payout in the path must be Stripe's id of it (po_...)";
@@ -118,7 +124,7 @@ pub(crate) async fn payout(
 ) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let id = payout_id(&payout)?;
-    api.books.zone().await?;
+    has_begun(&api).await?;
     let content = api.books.payout(&id).await?.ok_or_else(payout_not_found)?;
     Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content)))
 }
@@ -138,7 +144,7 @@ pub(crate) async fn payout(
 pub(crate) async fn breaks(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let query = BreaksQuery::read(&parse_query(&request)?)?;
-    api.books.zone().await?;
+    has_begun(&api).await?;
     let found = api.books.breaks(&query.with_one_more()).await?;
     Ok(success(StatusCode::OK, "Breaks", BreaksPage::of(&found, query.limit)))
 }
@@ -159,7 +165,7 @@ pub(crate) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Paylo
     let key = application_alone(&api, &request, Scope::BooksWrite).await?;
     let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_RESOLUTION)?;
     let NewResolution { id, note } = NewResolution::read(&body)?;
-    api.books.zone().await?;
+    has_begun(&api).await?;
     let found = api.books.resolve(&id, &key.name, &note).await?.ok_or_else(break_not_found)?;
     Ok(success(StatusCode::OK, "Break", BreakView::of(&found)))
 }
@@ -177,7 +183,7 @@ pub(crate) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Paylo
 pub(crate) async fn ledger(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let order = api.app.get_order(&order_ref(&order)?, &Access::All).await?.id;
-    api.books.zone().await?;
+    has_begun(&api).await?;
     let ledger = api.books.ledger(order).await?;
     Ok(success(StatusCode::OK, "Ledger", LedgerView::of(&ledger)))
 }

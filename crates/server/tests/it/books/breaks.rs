@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DAY_SECONDS, Printed, Shop};
+use super::{AFTER_GRACE_SECONDS, DAY_SECONDS, Printed, Shop};
 use crate::served::{Stand, on_both_stores};
 
 on_both_stores! {
@@ -11,9 +11,6 @@ on_both_stores! {
     a_stray_row_in_a_payout_is_one_break
     an_unknown_category_is_one_break
 }
-
-/// Time after which what does not agree is a break, in seconds, with a margin.
-const AFTER_GRACE_SECONDS: i64 = 2 * 3600;
 
 /// Keeps the serving process from reading rows before they are falsified.
 const BY_COMMAND_ALONE: &str = "books.enabled = false";

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{DAY_SECONDS, Shop, sums};
+use super::{AFTER_GRACE_SECONDS, DAY_SECONDS, Shop, sums};
 use crate::program::two_lines;
 use crate::served::{Stand, on_both_stores};
 
@@ -13,9 +13,6 @@ on_both_stores! {
     a_payout_that_fails_after_it_was_paid_is_reversed
     payments_of_which_no_webhook_tells_agree
 }
-
-/// Time after which what does not agree is a break, in seconds, with a margin.
-const AFTER_GRACE_SECONDS: i64 = 2 * 3600;
 
 async fn an_order_in_euros_that_settles_in_dollars_agrees(stand: &Stand) {
     let shop = Shop::start(stand, true, "").await;
