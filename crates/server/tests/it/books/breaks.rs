@@ -66,7 +66,7 @@ async fn a_stray_row_in_a_payout_is_one_break(stand: &Stand) {
 async fn an_unknown_category_is_one_break(stand: &Stand) {
     let shop = Shop::start(stand, true, BY_COMMAND_ALONE).await;
     shop.sell(12_450, "usd", "pm_card_visa").await;
-    let form = "amount=-100&currency=usd&type=quantum_levy&reporting_category=quantum_levy";
+    let form = "amount=-100&currency=usd&type=adjustment&reporting_category=quantum_levy";
     assert_eq!(shop.served.at_stripe("/_twin/balance_transactions", form).await["net"], -100);
     shop.move_clock(AFTER_GRACE_SECONDS).await;
     let told = shop.has_one_break("unknown_category:quantum_levy");
