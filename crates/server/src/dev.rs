@@ -1,5 +1,7 @@
 //! `paywright dev`: the service and a stand-in for Stripe on this machine, without configuration.
 
+mod folder;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -14,68 +16,22 @@ use paywright_stripe_twin::program::{KEEP, first_endpoint};
 use paywright_stripe_twin::{Options, Server, StartError};
 use paywright_webhook_sender::SenderSettings;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
 use crate::cli::DevOptions;
 use crate::database::{Database, Schema};
+use crate::dev::folder::{DATABASE_FILE, RECEIVERS, Secrets, TWIN_FILE, TWIN_KEY, start_over, write_settings};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::books::BooksSection;
+use crate::settings::values::Networks;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
 use crate::worker::Keep;
-use crate::world::{now, random_bytes, unix_seconds};
+use crate::world::{now, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
 
-const DATABASE_FILE: &str = "orders.db";
-const TWIN_FILE: &str = "twin.json";
-const SECRETS_FILE: &str = "secrets.json";
-/// A secret key for the twin, which accepts any that begins with `sk_test_`.
-const TWIN_KEY: &str = "sk_test_twin";
 const CUSTOMER: &str = "cus-ada";
 const CUSTOMER_TOKEN_DAYS: u32 = 30;
-
-/// Secrets that were generated at the first start. They give access to this folder's demo shop only.
-#[derive(Serialize, Deserialize)]
-struct Secrets {
-    /// 32 bytes in hexadecimal, from which the API key is made.
-    api_key: String,
-    webhook: String,
-    token: String,
-}
-
-impl Secrets {
-    fn of(folder: &Path) -> Result<Self, Failure> {
-        let path = folder.join(SECRETS_FILE);
-        if path.exists() {
-            let read = std::fs::read_to_string(&path)?;
-            let parsed = serde_json::from_str(&read);
-            return Ok(parsed.map_err(|error| {
-                format!("{} cannot be read ({error}): start over with `paywright dev --fresh`", path.display())
-            })?);
-        }
-        let secrets = Self {
-            api_key: hex::encode(random_bytes()?),
-            webhook: format!("whsec_{}", hex::encode(random_bytes()?)),
-            token: hex::encode(random_bytes()?),
-        };
-        write_private(&path, &serde_json::to_string_pretty(&secrets)?)?;
-        Ok(secrets)
-    }
-
-    fn api_key(&self) -> Result<ApiKeyText, Failure> {
-        let bytes = hex::decode(&self.api_key).ok().and_then(|it| it.try_into().ok());
-        Ok(ApiKeyText::from_random(bytes.ok_or("the API key of this folder is damaged: start over with --fresh")?))
-    }
-}
-
-/// Writes a file that only its owner can read (mode 600).
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
-}
 
 pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let folder = options.dir.as_path();
@@ -118,7 +74,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         webhooks: SenderSettings {
             key: Some(SecretString::from(secrets.token.as_str())),
             allow_http: true,
-            allowed_networks: vec!["127.0.0.0/8".parse()?, "::1/128".parse()?],
+            allowed_networks: RECEIVERS.parse::<Networks>()?.0,
             ..SenderSettings::default()
         },
         books: BooksSection::default(),
@@ -134,6 +90,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         descriptors::connections_max(Http::default().connections(), open_files_max, database.connections(), workers)?;
     let signals = StopSignals::new()?;
     say(&calls(folder, address, twin_address, key.expose(), &token));
+    say(&command_with(&write_settings(folder, address, twin_address, &secrets)?)?);
     answer(service, listener, workers, connections, signals).await?;
     twin.await?;
     Ok(())
@@ -169,20 +126,6 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
         | StartError::Record { .. }
         | StartError::Http(_) => Failure::from(error),
     })
-}
-
-fn start_over(folder: &Path) -> Result<(), Failure> {
-    let wal = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
-    let names = [DATABASE_FILE, TWIN_FILE, SECRETS_FILE].into_iter().chain(wal.iter().map(String::as_str));
-    for name in names {
-        match std::fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(format!("{} cannot be removed: {error}", folder.join(name).display()).into());
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
 }
 
 /// Stores the folder's API key, unless an earlier start has stored it.
@@ -244,4 +187,15 @@ curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what"
 curl -sSw '\n' "$API/events?order=$ORDER" -H "X-API-Key: $KEY" | grep -o '"position":[0-9]*,"id":"[^"]*","type":"[^"]*"'
 "#
     )
+}
+
+/// Last step of the text that `dev` prints: a command on the same data.
+fn command_with(settings: &Path) -> Result<String, Failure> {
+    let program = std::env::current_exe()?;
+    let (program, settings) = (program.display(), settings.display());
+    Ok(format!(
+        r#"# 9. Compare the books with the balance at Stripe (docs/books.md). Every command takes these settings:
+
+"{program}" books reconcile --config "{settings}""#
+    ))
 }

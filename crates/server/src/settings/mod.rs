@@ -13,7 +13,7 @@ mod source;
 mod storefront;
 mod stripe;
 mod stripe_keys;
-mod values;
+pub(crate) mod values;
 mod webhooks;
 
 use std::path::Path;

@@ -1,5 +1,8 @@
 //! Output of the commands, and the settings that they require.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::sqlite::SqliteConnection;
 use paywright_app::KEY_CACHED_SECONDS;
@@ -7,7 +10,7 @@ use paywright_testkit::postgres::Database;
 use reqwest::{Client, Method};
 use tempfile::TempDir;
 
-use crate::program::{Answer, Process, address_of, answer, client, command, run, two_lines};
+use crate::program::{Answer, Dev, Process, address_of, answer, client, command, run, two_lines};
 use crate::served::free_ports;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -316,5 +319,33 @@ fn help_lists_the_commands() {
     assert!(done);
     for word in ["dev", "serve", "twin", "migrate", "keys", "token"] {
         assert!(printed.contains(word), "{word}: {printed}");
+    }
+}
+
+/// The shell is in another folder than `dev`.
+#[tokio::test]
+async fn another_command_works_on_the_data_of_dev() {
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let dev = Dev::start(&folder, &[]);
+    let order = dev.place().await;
+    let intent = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
+    dev.confirm(&intent, "pm_card_visa").await;
+    dev.read_until(&order, |it| it["payment_status"] == "paid").await;
+    let printed = dev.process.printed(|it| it.contains("books reconcile"));
+    let done = Command::new("sh").args(["-c", printed.last().unwrap()]).current_dir(elsewhere.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "0 breaks\n", "{}", String::from_utf8_lossy(&done.stderr));
+    let settings = folder.path().join(".paywright/paywright.toml");
+    assert_eq!(settings.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let settings = settings.to_str().unwrap();
+    for command in [
+        &["explain", order["number"].as_str().unwrap()][..],
+        &["audit"],
+        &["health"],
+        &["webhooks", "list"],
+        &["keys", "list"],
+        &["events", "tail", "--no-follow"],
+    ] {
+        let (done, _, said) = run(&[command, &["--config", settings]].concat(), &[], elsewhere.path());
+        assert!(done, "{command:?}: {said}");
     }
 }
