@@ -91,8 +91,8 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
-    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum, PAYOUT_CHANGES_SECONDS,
-    PayoutQuery, RowFilter, RowQuery,
+    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum, OpenItemQuery,
+    PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
 };
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{

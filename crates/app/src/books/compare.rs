@@ -11,8 +11,8 @@ use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
 use super::{Break, BreakClass};
 use crate::{
-    BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey, OrderRef,
-    PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
+    BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey, OpenItemQuery,
+    OrderRef, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 
 /// Number of clearing accounts that are read at once.
@@ -61,11 +61,14 @@ impl Bookkeeper {
 
     /// Adds the breaks of clearing accounts to `found`, and returns the number of those that are too young to be one.
     async fn compare_clearing(&self, now: Timestamp, found: &mut Vec<Break>) -> Result<u64, BooksError> {
-        let (mut expected, mut after) = (0_u64, None);
+        // On a shared account, an item of no order is of another program. They are never closed, and become ever more.
+        let of_orders = self.settings.shared_account;
+        let mut query = OpenItemQuery { after: None, of_orders, limit: ITEMS_AT_ONCE };
+        let mut expected = 0_u64;
         loop {
-            let items = self.books.open_items(after.as_ref(), ITEMS_AT_ONCE).await?;
+            let items = self.books.open_items(&query).await?;
             let is_last = items.len() < usize::from(ITEMS_AT_ONCE);
-            after = items.last().map(ClearingKey::of);
+            query.after = items.last().map(ClearingKey::of);
             for item in items.iter().filter(|it| it.has_day) {
                 match self.finding(item, now).await? {
                     Finding::Expected => expected = expected.saturating_add(1),
@@ -87,11 +90,7 @@ impl Bookkeeper {
         };
         let (ours, theirs) = (Some(item.expected), Some(item.moved));
         if item.order.is_none() {
-            return Ok(match (self.settings.shared_account, is_young) {
-                (true, _) => Finding::Told,
-                (false, true) => Finding::Expected,
-                (false, false) => new(BreakClass::Link, None, theirs),
-            });
+            return Ok(if is_young { Finding::Expected } else { new(BreakClass::Link, None, theirs) });
         }
         if let Some(other) = self.in_another_currency(item).await? {
             // One break for both accounts, told by the one that the order expects.

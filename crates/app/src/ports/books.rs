@@ -55,7 +55,7 @@ pub trait Books: Send + Sync {
     async fn payouts(&self, query: &PayoutQuery) -> Result<Vec<BookedPayout>, StoreError>;
 
     /// Reads a page of the clearing accounts whose two sides differ, by object and currency.
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError>;
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError>;
 
     /// Reads breaks, by the time at which they were first seen and id.
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError>;
@@ -340,6 +340,17 @@ pub struct ClearingItem {
     pub latest: Timestamp,
     /// Whether an entry or a balance transaction has a day: otherwise, all of it was before the first day.
     pub has_day: bool,
+}
+
+/// Query for a page of the clearing accounts whose two sides differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenItemQuery {
+    /// Last account of the page before.
+    pub after: Option<ClearingKey>,
+    /// Whether accounts of no order are left out. Their number has no effect on the reading then.
+    pub of_orders: bool,
+    /// Largest number of accounts to read.
+    pub limit: u16,
 }
 
 impl ClearingKey {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use paywright_app::stored::clearing_sums;
 use paywright_app::{
     BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, MemberSum, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
-    StoreError, Versioned,
+    ClearingItem, ClearingKey, ClosedDay, MemberSum, OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter,
+    RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::{
     Day, Entry, Payout, PayoutStatus, Reconciliation, ReportingCategory, SignedMoney, Source,
@@ -237,10 +237,11 @@ impl BooksTables {
         payouts
     }
 
-    fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Vec<ClearingItem> {
+    fn open_items(&self, query: &OpenItemQuery) -> Vec<ClearingItem> {
         let open = self.clearing.iter().filter(|(_, it)| it.expected != it.moved);
-        let page = open.filter(|(key, _)| after.is_none_or(|after| *key > after));
-        page.take(usize::from(limit)).map(|(_, it)| it.clone()).collect()
+        let wanted = open.filter(|(_, it)| !query.of_orders || it.order.is_some());
+        let page = wanted.filter(|(key, _)| query.after.as_ref().is_none_or(|after| *key > after));
+        page.take(usize::from(query.limit)).map(|(_, it)| it.clone()).collect()
     }
 
     fn breaks(&self, query: &BreakQuery) -> Vec<Break> {
@@ -339,8 +340,8 @@ impl Books for MemoryStore {
         Ok(self.read(|it| it.books.payouts(query)))
     }
 
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError> {
-        Ok(self.read(|it| it.books.open_items(after, limit)))
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError> {
+        Ok(self.read(|it| it.books.open_items(query)))
     }
 
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError> {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use paywright_app::{BookedEntry, BooksChanges, BreakQuery, ClearingKey, PayoutQuery, RowFilter, RowQuery, Version};
+use paywright_app::{
+    BookedEntry, BooksChanges, BreakQuery, ClearingKey, OpenItemQuery, PayoutQuery, RowFilter, RowQuery, Version,
+};
 use paywright_domain::Currency;
 use paywright_domain::books::{Day, Entry, Source};
 use paywright_testkit::books_contract::{a_charge, a_payout, a_state};
@@ -106,8 +108,11 @@ fn run_all(db: &mut SqliteConnection) {
     ] {
         drop(read::breaks(db, &query));
     }
-    let key = ClearingKey { object: "o".into(), currency: Currency::Usd };
-    drop((read::open_items(db, Some(&key), 10), read::category_sums(db, day, day), read::closed_days(db, day, day)));
+    for of_orders in [false, true] {
+        let after = Some(ClearingKey { object: "o".into(), currency: Currency::Usd });
+        drop(read::open_items(db, &OpenItemQuery { after, of_orders, limit: 10 }));
+    }
+    drop((read::category_sums(db, day, day), read::closed_days(db, day, day)));
     read::known_transactions(db, &[a_charge(1).transaction.id]).unwrap();
     read::orders_of_intents(db, &["pi_1".parse().unwrap()]).unwrap();
     read::books(db).unwrap();

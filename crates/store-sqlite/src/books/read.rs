@@ -9,8 +9,8 @@ use paywright_app::stored::{
     StoredBookedPayout, StoredCategorySum, StoredPayoutSum, StoredRowKey, restore_books, source_columns,
 };
 use paywright_app::{
-    BookedEntry, BookedPayout, BookedTransaction, BooksState, Break, BreakQuery, CategorySum, ClearingItem,
-    ClearingKey, ClosedDay, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, BooksState, Break, BreakQuery, CategorySum, ClearingItem, ClosedDay,
+    OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 use paywright_domain::books::{Day, PayoutStatus, Reconciliation};
 use paywright_domain::id::{BalanceTransactionId, OrderNumber};
@@ -232,20 +232,17 @@ pub(super) fn payouts(db: &mut SqliteConnection, query: &PayoutQuery) -> Result<
     restored.collect()
 }
 
-pub(super) fn open_items(
-    db: &mut SqliteConnection,
-    after: Option<&ClearingKey>,
-    limit: u16,
-) -> Result<Vec<ClearingItem>, Failure> {
-    let (object, currency) = after.map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
+pub(super) fn open_items(db: &mut SqliteConnection, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, Failure> {
+    let (object, currency) = query.after.as_ref().map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
     let after =
         sql::<Bool>("(object, currency) > (").bind::<Text, _>(object).sql(", ").bind::<Text, _>(currency).sql(")");
     let open = clearing_accounts::table
         .filter(clearing_accounts::expected.ne(clearing_accounts::moved))
         .filter(after)
         .order((clearing_accounts::object, clearing_accounts::currency))
-        .limit(i64::from(limit));
-    let rows: Vec<ClearingRow<'_>> = open.load(db)?;
+        .limit(i64::from(query.limit));
+    let rows: Vec<ClearingRow<'_>> =
+        if query.of_orders { open.filter(clearing_accounts::order_id.is_not_null()).load(db)? } else { open.load(db)? };
     rows.into_iter().map(|row| Ok(row.stored()?.restore()?)).collect()
 }
 
