@@ -1,6 +1,6 @@
 //! Comparison of the books with themselves and with Stripe: which breaks there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use paywright_domain::Timestamp;
 use paywright_domain::books::{ReportingCategory, SignedMoney, Source};
@@ -11,8 +11,8 @@ use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
 use super::{Break, BreakClass};
 use crate::{
-    BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey, OpenItemQuery,
-    OrderRef, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
+    AccountEvent, BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey,
+    OpenItemQuery, OrderRef, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 
 /// Number of clearing accounts that are read at once.
@@ -20,6 +20,10 @@ const ITEMS_AT_ONCE: u16 = 200;
 
 /// Largest number of breaks that are compared: beyond it, breaks are stored but not ended.
 const BREAKS_MAX: u16 = 10_000;
+
+/// Number of breaks that are stored in one commit: of a Stripe account that another program uses too, and that is not set as
+/// shared, each payment of the other program is one.
+const BREAKS_AT_ONCE: usize = 500;
 
 /// Largest number of balance transactions of one object that are read to explain a break.
 const ROWS_MAX: u16 = 100;
@@ -31,6 +35,16 @@ pub struct Comparison {
     pub breaks: Vec<Break>,
     /// Objects whose two sides differ, and are younger than the time of grace.
     pub expected: u64,
+}
+
+/// Breaks of one comparison, which are stored as they are found: their number has no bound.
+struct Findings {
+    /// Books after the last commit.
+    books: Versioned<BooksState>,
+    /// Stored breaks that are not gone, and have not been found again yet.
+    not_found: BTreeMap<String, Break>,
+    /// Breaks that have been found, and are not stored yet.
+    found: Vec<Break>,
 }
 
 /// Meaning of a clearing account whose sides differ.
@@ -48,19 +62,27 @@ impl Bookkeeper {
     /// breaks that are new, and ends those that are gone.
     pub(super) async fn compare(&self, now: Timestamp) -> Result<Comparison, BooksError> {
         let Some(books) = self.books.books().await? else { return Ok(Comparison::default()) };
-        let mut found = Vec::new();
-        let expected = self.compare_clearing(now, &mut found).await?;
+        let present = self.books.breaks(&BreakQuery::Present { limit: BREAKS_MAX }).await?;
+        let compared = present.into_iter().filter(|it| it.class.is_compared());
+        let not_found = compared.map(|it| (it.id.clone(), it)).collect();
+        let mut findings = Findings { books, not_found, found: Vec::new() };
+        let expected = self.compare_clearing(now, &mut findings).await?;
         for payout in self.books.payouts(&PayoutQuery::Unequal).await? {
-            found.extend(break_of_payout(&payout, &books.value, now));
+            if let Some(found) = break_of_payout(&payout, &findings.books.value, now) {
+                self.add(&mut findings, found).await?;
+            }
         }
-        found.extend(breaks_of_balances(&books.value, now)?);
-        self.store_breaks(books, found, now).await?;
+        for found in breaks_of_balances(&findings.books.value, now)? {
+            self.add(&mut findings, found).await?;
+        }
+        self.store_found(&mut findings).await?;
+        self.end_others(&mut findings, now).await?;
         let breaks = self.books.breaks(&BreakQuery::Open { limit: BREAKS_MAX }).await?;
         Ok(Comparison { breaks, expected })
     }
 
-    /// Adds the breaks of clearing accounts to `found`, and returns the number of those that are too young to be one.
-    async fn compare_clearing(&self, now: Timestamp, found: &mut Vec<Break>) -> Result<u64, BooksError> {
+    /// Adds the breaks of clearing accounts, and returns the number of those that are too young to be one.
+    async fn compare_clearing(&self, now: Timestamp, findings: &mut Findings) -> Result<u64, BooksError> {
         // On a shared account, an item of no order is of another program. They are never closed, and become ever more.
         let of_orders = self.settings.shared_account;
         let mut query = OpenItemQuery { after: None, of_orders, limit: ITEMS_AT_ONCE };
@@ -72,7 +94,7 @@ impl Bookkeeper {
             for item in items.iter().filter(|it| it.has_day) {
                 match self.finding(item, now).await? {
                     Finding::Expected => expected = expected.saturating_add(1),
-                    Finding::Break(each) => found.push(each),
+                    Finding::Break(found) => self.add(findings, found).await?,
                     Finding::Told => {}
                 }
             }
@@ -148,32 +170,57 @@ impl Bookkeeper {
         Ok(status == Some(IntentStatus::Processing))
     }
 
-    /// Stores the breaks that are new or have changed, and ends those that are gone. A resolved break whose amounts have
-    /// changed is open again.
-    async fn store_breaks(
-        &self,
-        books: Versioned<BooksState>,
-        found: Vec<Break>,
-        now: Timestamp,
-    ) -> Result<(), BooksError> {
-        let present = self.books.breaks(&BreakQuery::Present { limit: BREAKS_MAX }).await?;
-        let names: BTreeSet<&str> = found.iter().map(|it| it.id.as_str()).collect();
-        let absent: Vec<String> = found.iter().map(|it| it.id.clone()).collect();
-        let stored = if absent.is_empty() { vec![] } else { self.books.breaks(&BreakQuery::Named(absent)).await? };
+    /// Adds a break, and stores those that were added when they are many. A name that was added is not added again: a
+    /// commit has each break once.
+    async fn add(&self, findings: &mut Findings, found: Break) -> Result<(), BooksError> {
+        findings.not_found.remove(&found.id);
+        if findings.found.iter().all(|it| it.id != found.id) {
+            findings.found.push(found);
+        }
+        if findings.found.len() < BREAKS_AT_ONCE { Ok(()) } else { self.store_found(findings).await }
+    }
+
+    /// Stores the breaks that were added and are new or have changed. A resolved break whose amounts have changed is open
+    /// again.
+    async fn store_found(&self, findings: &mut Findings) -> Result<(), BooksError> {
+        let found = std::mem::take(&mut findings.found);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let names = found.iter().map(|it| it.id.clone()).collect();
+        let stored = self.books.breaks(&BreakQuery::Named(names)).await?;
         let stored: BTreeMap<&str, &Break> = stored.iter().map(|it| (it.id.as_str(), it)).collect();
-        let is_gone = |it: &&Break| it.class.is_compared() && !names.contains(it.id.as_str());
-        let gone = present.iter().filter(is_gone).map(|it| Break { gone_at: Some(now), ..it.clone() });
         let next = |it: &Break| stored.get(it.id.as_str()).map_or_else(|| it.clone(), |known| it.after(known));
         let context = self.event_context();
         let is_new = |it: &&Break| stored.get(it.id.as_str()).is_none_or(|known| known.gone_at.is_some());
-        let events = found.iter().filter(is_new).map(|it| context.break_found(it)).collect();
+        let events: Vec<_> = found.iter().filter(is_new).map(|it| context.break_found(it)).collect();
         let differing = found.iter().map(next).filter(|it| stored.get(it.id.as_str()) != Some(&it));
-        let breaks: Vec<Break> = differing.chain(gone).collect();
+        let breaks: Vec<Break> = differing.collect();
+        self.commit_breaks(findings, breaks, events).await
+    }
+
+    /// Ends the breaks that were not found.
+    async fn end_others(&self, findings: &mut Findings, now: Timestamp) -> Result<(), BooksError> {
+        let gone = std::mem::take(&mut findings.not_found).into_values();
+        let gone: Vec<Break> = gone.map(|it| Break { gone_at: Some(now), ..it }).collect();
+        for some in gone.chunks(BREAKS_AT_ONCE) {
+            self.commit_breaks(findings, some.to_vec(), vec![]).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_breaks(
+        &self,
+        findings: &mut Findings,
+        breaks: Vec<Break>,
+        events: Vec<AccountEvent>,
+    ) -> Result<(), BooksError> {
         if breaks.is_empty() {
             return Ok(());
         }
-        let changes = BooksChanges { breaks, events, ..BooksChanges::new(books.version, books.value) };
-        self.commit(changes).await.map(drop)
+        let Versioned { version, value } = findings.books.clone();
+        findings.books = self.commit(BooksChanges { breaks, events, ..BooksChanges::new(version, value) }).await?;
+        Ok(())
     }
 }
 

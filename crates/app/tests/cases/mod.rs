@@ -2,6 +2,7 @@
 //! them.
 
 mod actors;
+mod books;
 mod capture;
 mod catch_up;
 mod check_payment;
