@@ -21,6 +21,7 @@ mod routes;
 mod shop;
 mod shutdown;
 mod spree;
+mod tokens;
 mod webhook;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use paywright_app::{App, BooksAccess, Publisher, Storefront, Webhooks};
 
-pub use auth::{ApiKeyText, Tokens, TokensError};
+pub use auth::ApiKeyText;
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
@@ -42,6 +43,7 @@ use routes::{get, post, resource, resource_for};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
+pub use tokens::{TokenRules, Tokens, TokensError};
 
 /// Dependencies of the handlers. Cheap to clone: clones share everything.
 #[derive(Clone)]

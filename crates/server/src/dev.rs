@@ -58,8 +58,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         },
         payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
-        token_secret: SecretString::from(secrets.token.as_str()),
-        token_leeway_seconds: Tokens::LEEWAY_SECONDS,
+        tokens: Tokens::new(&SecretString::from(secrets.token.as_str()))?,
+        token_days: None,
         currency: Currency::Usd,
         country: CountryCode::US,
         publishable_key: None,
@@ -82,7 +82,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let (api, key) = (&service.api, secrets.api_key()?);
     store_key(api, &key).await?;
     let customer = CustomerId::new(CUSTOMER)?;
-    let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
+    let now = now();
+    let token = api.tokens.customer_token(&customer, now, in_days(now, CUSTOMER_TOKEN_DAYS)?)?;
     let twin = tokio::spawn(twin.run(stop_requested()));
     let workers = workers(0);
     let open_files_max = descriptors::raise_limit();

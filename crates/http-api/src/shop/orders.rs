@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
-    Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
+    Access, Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Order, OrderId};
@@ -52,7 +52,8 @@ parameters! {
 
 /// Places an order.
 ///
-/// A repeat with the same `Idempotency-Key` gets the first answer.
+/// A repeat with the same `Idempotency-Key` gets the first answer. With a customer's bearer token, the order must be that
+/// customer's.
 #[utoipa::path(
     post, path = "/orders", tag = "Orders", operation_id = "placeOrder",
     params(IdempotencyKeyHeader),
@@ -61,12 +62,14 @@ parameters! {
         (status = 201, description = "The order is placed.", body = Envelope<PlacedOrderView>),
         refusals::PlaceOrder,
     ),
-    security(("api_key" = ["orders:write"])),
+    security(("api_key" = ["orders:write"]), ("api_key" = ["orders:write"], "bearer" = [])),
 )]
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
+    let access = bearer_access_or_all(&api, &request)?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
+    check_customer(&access, new.customer.as_ref())?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
         key: IdempotencyKey { scope: key.id, key: text },
         fingerprint: Sha256::digest(&body).into(),
@@ -89,6 +92,17 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Refuses to place an order of `customer` for a caller whose bearer token gives no access to it.
+fn check_customer(access: &Access, customer: Option<&CustomerId>) -> Result<(), Problem> {
+    let detail = match access {
+        Access::All => return Ok(()),
+        Access::Customer(bearer) if customer == Some(bearer) => return Ok(()),
+        Access::Customer(_) => "the customer of the order must be that of the bearer token",
+        Access::Order(_) => "the token of one order cannot place another one",
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, "customer_mismatch", detail))
 }
 
 /// Answer of a placed order, as it is stored for repeats.

@@ -18,6 +18,7 @@ use super::MEDIA_TYPE;
 use super::amount::code;
 use crate::problem::Problem;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
+use crate::tokens::TokenRefusal;
 
 /// Refusal of a request: a status, a sentence and the problems of its fields.
 #[derive(Debug)]
@@ -178,6 +179,13 @@ impl Refusal {
         };
         let code = Some(problem.code());
         Self { code, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+    }
+}
+
+/// Refusal of a bearer token: one sentence of Spree for all reasons. The log has the code.
+impl From<TokenRefusal> for Refusal {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self { code: Some(refusal.code()), ..Self::token_invalid() }
     }
 }
 

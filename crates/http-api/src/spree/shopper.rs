@@ -14,7 +14,7 @@ use super::document::Show;
 use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
-use crate::auth::bearer;
+use crate::auth::access_by;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::rate_limits::{self, CallKind};
@@ -140,8 +140,7 @@ fn needs_customer(request: &HttpRequest) -> bool {
 /// Access that the bearer token of a request gives, if it has one.
 fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    let access = bearer(header).and_then(|it| api.tokens.access(it, api.app.now()));
-    access.map(Some).ok_or_else(Refusal::token_invalid)
+    Ok(Some(access_by(api, header)?))
 }
 
 /// Actor of a request, by the kind of its token; `None` without a token. The customer's id is kept with the order alone.
@@ -160,7 +159,7 @@ fn shopper(api: &Api, request: &HttpRequest, bearer: Option<Access>, params: &Pa
         Some(token) => Some(token),
         None => params.text("order_token")?,
     };
-    let mut shopper = Shopper { subject: token.and_then(|it| api.tokens.subject(&it)), ..Shopper::default() };
+    let mut shopper = token.and_then(|it| api.tokens.holder(&it, api.app.now())).unwrap_or_default();
     match bearer {
         Some(Access::Customer(customer)) => shopper.customer = Some(customer),
         Some(Access::Order(order)) => shopper.subject = shopper.subject.or(Some(TokenSubject::Order(order))),

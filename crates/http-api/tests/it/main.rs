@@ -13,6 +13,7 @@ mod payment;
 mod refusals;
 mod shop;
 mod spree;
+mod tokens;
 mod unchanged;
 mod webhook_endpoints;
 mod webhooks;
@@ -196,7 +197,7 @@ impl Service {
     }
 
     pub(crate) fn token(&self, customer: &str) -> String {
-        self.api.tokens.customer_token(&CustomerId::new(customer).unwrap(), at(NOW + 600)).unwrap()
+        self.api.tokens.customer_token(&CustomerId::new(customer).unwrap(), at(NOW), at(NOW + 600)).unwrap()
     }
 
     /// Sends a request with exactly these headers and this body.
