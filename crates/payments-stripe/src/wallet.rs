@@ -7,10 +7,10 @@ use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
 use crate::gateway::gateway_error;
-use crate::objects::PaymentMethod;
+use crate::objects::{Expandable, PaymentMethod};
 use crate::requests::{
     AutomaticPaymentMethods, CreateCustomer, CreateEphemeralKey, CreateSetupIntent, DetachPaymentMethod,
-    ListPaymentMethods, RetrieveMethodOfIntent,
+    ListPaymentMethods, RetrieveMethodOfIntent, RetrievePaymentMethod,
 };
 use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 
@@ -74,6 +74,17 @@ impl Wallet for StripeGateway {
         let request = ListPaymentMethods { customer: customer_id(customer)?, kind: "card", limit: CARDS_MAX };
         let list = self.client().get(&request).await.map_err(gateway_error)?.value;
         Ok(list.data.into_iter().filter_map(card_of).collect())
+    }
+
+    async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError> {
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(|_| GatewayError::NotFound)?;
+        let read = self.client().get(&RetrievePaymentMethod { payment_method }).await.map_err(gateway_error)?.value;
+        let owner = read.customer.map(|it| match it {
+            Expandable::Id(id) => id,
+            Expandable::Object(customer) => customer.id,
+        });
+        let owner = owner.map(|it| ProviderCustomerId::new(it.as_str())).transpose();
+        owner.map_err(|problem| GatewayError::Unknown(Box::new(problem)))
     }
 
     async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {

@@ -635,6 +635,29 @@ async fn customers_and_saved_cards_name_their_installation() {
     assert!(forms[1].ends_with(&format!("&metadata[installation_id]={id}")), "{}", forms[1]);
 }
 
+#[tokio::test]
+async fn the_owner_of_a_payment_method_is_read_in_each_form() {
+    for (status, body, expected) in [
+        (200, json!({ "id": "pm_1", "customer": null }), "nobody"),
+        (200, json!({ "id": "pm_1", "customer": "cus_1" }), "cus_1"),
+        (200, json!({ "id": "pm_1", "customer": { "id": "cus_2", "object": "customer" } }), "cus_2"),
+        (404, json!({ "error": { "type": "invalid_request_error", "code": "resource_missing" } }), "none"),
+        (403, json!({ "error": { "type": "invalid_request_error" } }), "not allowed"),
+    ] {
+        let (server, client) = stripe().await;
+        let answer = ResponseTemplate::new(status).set_body_json(&body);
+        Mock::given(path("/v1/payment_methods/pm_1")).respond_with(answer).mount(&server).await;
+        let read = gateway(client).owner_of_method(&PaymentMethodId::new("pm_1").unwrap()).await;
+        let read = match read {
+            Ok(owner) => owner.map_or_else(|| "nobody".to_owned(), |it| it.to_string()),
+            Err(GatewayError::NotFound) => "none".to_owned(),
+            Err(GatewayError::Misconfigured(_)) => "not allowed".to_owned(),
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(read, expected, "{body}");
+    }
+}
+
 /// Another program on the account may create payments with any values that Stripe allows.
 #[tokio::test]
 async fn an_intent_that_no_order_can_have_is_foreign() {

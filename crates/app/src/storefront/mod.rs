@@ -18,7 +18,7 @@ mod saved_cards;
 use std::sync::Arc;
 
 use paywright_domain::country::CountryCode;
-use paywright_domain::id::CustomerId;
+use paywright_domain::id::{CustomerId, PaymentMethodId};
 use paywright_domain::order::{CancelReason, ContentError, OrderState};
 use paywright_domain::storefront::{Cart, CartError, CartId, CheckoutError, Terms, TermsProblem, Variant, VariantId};
 use paywright_domain::{Currency, Money, Order, OrderId};
@@ -216,6 +216,9 @@ pub enum StorefrontError {
     /// The customer has no such saved card.
     #[error("there is no such saved card")]
     NoCard,
+    /// Stripe has no such payment method, or it is another customer's. In Stripe's words.
+    #[error("No such PaymentMethod: '{0}'")]
+    NoPaymentMethod(PaymentMethodId),
     /// The terms of sale are invalid.
     #[error(transparent)]
     Terms(#[from] TermsProblem),

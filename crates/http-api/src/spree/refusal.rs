@@ -299,9 +299,10 @@ impl From<StorefrontError> for Refusal {
             StorefrontError::Checkout(error) => error.into(),
             StorefrontError::NotReady(lacks) => Self::all_invalid(lacks.into_iter().map(missing).collect()),
             StorefrontError::NoShipment => Self::failed("shipment_not_found"),
-            error @ (StorefrontError::Unsold(_) | StorefrontError::Processing | StorefrontError::Canceled) => {
-                Self::failed(error.to_string())
-            }
+            error @ (StorefrontError::Unsold(_)
+            | StorefrontError::Processing
+            | StorefrontError::Canceled
+            | StorefrontError::NoPaymentMethod(_)) => Self::failed(error.to_string()),
             StorefrontError::NotTheAmountDue { due } => {
                 Self::invalid("amount", format!("must be {}, the amount due", due.to_decimal()))
             }

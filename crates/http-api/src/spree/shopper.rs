@@ -54,7 +54,11 @@ impl FromRequest for Call {
             if let Some(actor) = actor(&shopper) {
                 record_actor(actor);
             }
-            let kind = if tries_coupon(&params)? { CallKind::Coupon } else { kind };
+            let kind = match kind {
+                _ if tries_coupon(&params)? => CallKind::Coupon,
+                CallKind::Other if chooses_method(&params)? => CallKind::Payment,
+                kind @ (CallKind::NewCart | CallKind::Coupon | CallKind::Payment | CallKind::Other) => kind,
+            };
             if let Some(counted) = counted_shopper(&shopper) {
                 api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
@@ -123,6 +127,13 @@ fn call_kind(request: &HttpRequest) -> CallKind {
 /// Whether a call names a coupon code, on any path.
 fn tries_coupon(params: &Params) -> Result<bool, Refusal> {
     Ok(params.names("coupon_code") || params.under("order")?.is_some_and(|it| it.names("coupon_code")))
+}
+
+/// Whether a call chooses a payment method, which is read from Stripe, on any path.
+fn chooses_method(params: &Params) -> Result<bool, Refusal> {
+    let names = ["payments_attributes", "existing_card"];
+    let in_order = params.under("order")?.is_some_and(|it| names.iter().any(|name| it.names(name)));
+    Ok(in_order || params.names("payment_source"))
 }
 
 /// Shopper whose calls the rate limit counts: that of the token, else the customer.

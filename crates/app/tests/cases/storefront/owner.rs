@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use paywright_domain::storefront::PaymentMethodChoice;
-
 use super::*;
 
 fn customer(name: &str) -> Shopper {

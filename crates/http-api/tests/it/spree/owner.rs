@@ -7,7 +7,7 @@ use super::*;
 
 impl Service {
     /// Calls as a storefront does, with these headers.
-    async fn shop(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(super) async fn shop(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.send(method.clone(), &format!("{STORE}{path}"), headers, text.as_bytes()).await
     }
