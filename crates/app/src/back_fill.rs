@@ -63,7 +63,7 @@ impl App {
         let mut position = cursor.value.clone();
         for _ in 0..PAGES_MAX {
             let page = match self.records.events(position.as_deref(), since).await {
-                Err(GatewayError::NotFound) if position.is_some() => {
+                Err(GatewayError::NotFound(_)) if position.is_some() => {
                     tracing::warn!(
                         "Stripe no longer lists the event at which the last back-fill ended; this one starts at the oldest event"
                     );

@@ -390,10 +390,11 @@ impl From<GatewayError> for Problem {
             GatewayError::Refused(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "payment_provider_refused", error.to_string())
             }
-            GatewayError::NotFound => {
-                tracing::error!("Stripe does not know a PaymentIntent that it created");
-                let detail = "Stripe does not know this order's PaymentIntent: check that the Stripe API key is of the \
-                              account and of the mode (test or live) in which the order was placed";
+            GatewayError::NotFound(cause) => {
+                tracing::error!(cause, "Stripe does not know an object that it created");
+                let detail = "Stripe does not know this order's PaymentIntent, or the customer's account there: check \
+                              that the Stripe API key is of the account and of the mode (test or live) in which it was \
+                              made";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
             }
             GatewayError::KeyExhausted(cause) => {
@@ -404,9 +405,15 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Busy(cause) => {
                 tracing::warn!(cause, "Stripe did not accept a request");
-                let detail = "Stripe did not accept the request (rate limit, or no connection); nothing was done at \
-                              Stripe: try again later";
+                let detail =
+                    "Stripe did not accept the request (rate limit); nothing was done at Stripe: try again later";
                 unavailable("payment_provider_busy", detail)
+            }
+            GatewayError::Unreachable(cause) => {
+                tracing::error!(%cause, "Stripe cannot be reached");
+                let detail = "Stripe cannot be reached, so nothing was done there: try again later. The service's log \
+                              has the reason";
+                unavailable("payment_provider_unreachable", detail)
             }
             GatewayError::InFlight => {
                 let detail = "Stripe is still processing an earlier request for this order: try again later";
@@ -429,7 +436,8 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Unknown(cause) => {
                 tracing::warn!(%cause, "the outcome of a request to Stripe is unknown");
-                let detail = "Stripe did not answer, so the outcome is unknown: try again, which is safe and never \
+                let detail = "Stripe did not answer in time, so the outcome is unknown, and the service goes on with the \
+                              request: repeat it, with its Idempotency-Key if it had one, which is safe and never \
                               creates a second payment";
                 unavailable("payment_provider_unreachable", detail)
             }
@@ -520,6 +528,7 @@ mod tests {
             (StoreError::Unavailable(cause()).into(), 503, "store_unavailable"),
             (StoreError::Unknown(cause()).into(), 503, "store_outcome_unknown"),
             (GatewayError::Busy("connection reset by peer".into()).into(), 503, "payment_provider_busy"),
+            (GatewayError::Unreachable(cause()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(cause()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::KeyExhausted(cause()).into(), 503, "payment_provider_failed"),

@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
-use paywright_app::{Actor, WorkId};
+use paywright_app::{Actor, Work};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
@@ -60,7 +60,7 @@ pub async fn identify(
     // Held until the request is answered.
     let memory = bodies.reservation(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
-    let work = WorkId::Request(id.clone());
+    let work = Work::requested(id.clone(), started);
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let is_probe = PROBES.contains(&request.path());
     let answer = async move {

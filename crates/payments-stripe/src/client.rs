@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use paywright_app::WorkId;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::API_VERSION;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
@@ -26,6 +27,9 @@ pub struct ClientSettings {
     pub attempt_timeout: Duration,
     /// Time after the first attempt after which no other attempt begins.
     pub deadline: Duration,
+    /// Longest time for which a customer waits for Stripe, over all requests that are sent for the customer's. The
+    /// last attempt is ended then, and the worker repeats the request under its key.
+    pub customer_deadline: Duration,
     /// Most attempts for one request.
     pub attempts_max: u32,
     /// Wait before the second attempt. It doubles for each further one, up to 5 seconds; half to all of it is waited.
@@ -42,6 +46,7 @@ impl ClientSettings {
             secret_key,
             attempt_timeout: Duration::from_secs(25),
             deadline: Duration::from_secs(60),
+            customer_deadline: Duration::from_secs(20),
             attempts_max: 3,
             backoff: Duration::from_millis(500),
             pace: Pace::default(),
@@ -78,6 +83,8 @@ pub enum BuildError {
 pub struct Client {
     http: reqwest::Client,
     settings: ClientSettings,
+    /// Host of the base URL, for errors.
+    host: String,
     limiter: Arc<Limiter>,
     caller: Caller,
     pub(crate) stripe_time: Arc<StripeTime>,
@@ -136,7 +143,8 @@ impl Client {
         }
         let http = http.build()?;
         let limiter = Arc::new(Limiter::new(settings.pace));
-        Ok(Self { http, settings, limiter, caller: Caller::Application, stripe_time: Arc::default() })
+        let host = host_of(&settings.base_url);
+        Ok(Self { http, settings, host, limiter, caller: Caller::Application, stripe_time: Arc::default() })
     }
 
     /// The same client for the worker, whose requests may wait longer for the rate limiter.
@@ -203,10 +211,10 @@ impl Client {
         call: &Call,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let agent = agent_for(WorkId::current().as_ref());
         let sent = self.send_until_answered(call, || request().header(USER_AGENT, agent.clone())).await;
-        call.log(begun.elapsed(), &sent);
+        call.log(&self.host, begun.elapsed(), &sent);
         sent
     }
 
@@ -215,7 +223,8 @@ impl Client {
         call: &Call,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
+        let customer = self.customer_deadline(begun);
         let mut attempts = 1;
         // Once an attempt may have reached Stripe, a later failure leaves the outcome unknown.
         let mut unknown: Option<NoAnswer> = None;
@@ -229,7 +238,14 @@ impl Client {
                     });
                 }
             };
-            let attempted = self.attempt(call, request()).await;
+            let timeout = self.attempt_timeout(customer);
+            if timeout.is_zero() {
+                return Err(match unknown {
+                    Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
+                    None => StripeError::NotSent(NotSent::OutOfTime { call: call.name() }),
+                });
+            }
+            let attempted = self.attempt(call, request().timeout(timeout)).await;
             drop(permit);
             let reason = match attempted {
                 Attempt::Answer(answer) => return Ok(answer),
@@ -243,16 +259,20 @@ impl Client {
                 Attempt::Retry(reason) => reason,
             };
             let wait = self.wait_before(attempts);
-            let may_retry = attempts < self.settings.attempts_max && begun.elapsed() + wait < self.settings.deadline;
+            let is_in_time = begun.elapsed() + wait < self.settings.deadline
+                && customer.is_none_or(|deadline| Instant::now() + wait < deadline);
+            let may_retry = attempts < self.settings.attempts_max && is_in_time;
             if !may_retry {
                 return Err(match (reason, unknown) {
                     (RetryReason::Unknown(cause), _)
                     | (RetryReason::NoConnection(_) | RetryReason::Busy(_), Some(cause)) => {
                         StripeError::Unknown { call: call.name(), attempts, cause }
                     }
-                    (RetryReason::NoConnection(error), None) => {
-                        StripeError::NotSent(NotSent::NoConnection { call: call.name(), error })
-                    }
+                    (RetryReason::NoConnection(error), None) => StripeError::NotSent(NotSent::NoConnection {
+                        call: call.name(),
+                        host: self.host.clone(),
+                        error,
+                    }),
                     (RetryReason::Busy(error), None) => StripeError::Api(error),
                 });
             }
@@ -263,6 +283,23 @@ impl Client {
             tokio::time::sleep(wait).await;
             attempts += 1;
         }
+    }
+
+    /// Time by which a customer's request must be answered; `None` for other work, for which nobody waits. A request to
+    /// Stripe that belongs to no HTTP request counts from its own beginning, `begun`.
+    fn customer_deadline(&self, begun: Instant) -> Option<Instant> {
+        let since = match (WorkId::requested_at(), self.caller) {
+            (Some(requested_at), _) => Instant::from_std(requested_at),
+            (None, Caller::Application | Caller::Shopper) => begun,
+            (None, Caller::Worker | Caller::Books) => return None,
+        };
+        Some(since + self.settings.customer_deadline)
+    }
+
+    /// Timeout of an attempt that begins now; zero where the customer's time is over.
+    fn attempt_timeout(&self, customer: Option<Instant>) -> Duration {
+        let left = customer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(self.settings.attempt_timeout, |left| left.min(self.settings.attempt_timeout))
     }
 
     /// Random wait between half and all of the doubled backoff, so that a retry is never immediate.
@@ -341,7 +378,7 @@ impl Call {
 
     /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is
     /// still answering an earlier request with the same key, is not a failure.
-    fn log<T>(&self, took: Duration, sent: &Result<Answer<T>, StripeError>) {
+    fn log<T>(&self, host: &str, took: Duration, sent: &Result<Answer<T>, StripeError>) {
         let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match sent {
             Ok(Answer { request_id, .. }) if took >= SLOW => {
@@ -365,10 +402,17 @@ impl Call {
                 tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a request");
             }
             Err(error @ (StripeError::Unknown { .. } | StripeError::NotSent(_))) => {
-                tracing::warn!(call, ms, %error, "no answer from Stripe");
+                tracing::warn!(call, host, ms, %error, "no answer from Stripe");
             }
         }
     }
+}
+
+/// Host of a base URL, and its port unless that is the usual one of the scheme.
+fn host_of(base_url: &str) -> String {
+    let url = Url::parse(base_url).ok();
+    let host = url.as_ref().and_then(|it| Some((it.host_str()?, it.port())));
+    host.map_or_else(|| base_url.to_owned(), |(host, port)| port.map_or(host.to_owned(), |it| format!("{host}:{it}")))
 }
 
 /// `User-Agent` that names the work for which a request is sent. Stripe shows it in its request log. Under an

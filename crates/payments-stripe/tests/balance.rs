@@ -404,7 +404,7 @@ async fn the_members_of_a_payout_are_read_without_its_own_row() {
     let query = "/v1/balance_transactions?payout=po_1&limit=100&starting_after=txn_6";
     assert_eq!(urls(&server).await, [query]);
     let not_a_payout = gateway.members(&PayoutId::new("x").unwrap(), None).await;
-    assert!(matches!(not_a_payout, Err(GatewayError::NotFound)));
+    assert!(matches!(not_a_payout, Err(GatewayError::NotFound(_))));
 }
 
 #[tokio::test]
@@ -470,5 +470,5 @@ async fn an_error_says_what_can_be_done_about_it() {
     }
     let (server, gateway) = stripe().await;
     answers(&server, error(404, "invalid_request_error", "resource_missing")).await;
-    assert!(matches!(gateway.payout(&po).await, Err(GatewayError::NotFound)));
+    assert!(matches!(gateway.payout(&po).await, Err(GatewayError::NotFound(_))));
 }

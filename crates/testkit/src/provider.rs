@@ -379,7 +379,7 @@ impl PaymentGateway for Provider {
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
         let now = self.clock.now();
         self.state().reads += 1;
-        let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        let found = self.state().intents.get(id.as_str()).cloned().ok_or_else(not_found)?;
         Ok(self.issued(IntentSnapshot { as_of: now, as_of_max: now, ..found }))
     }
 
@@ -446,7 +446,7 @@ impl PaymentGateway for Provider {
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let found = self.state().refunds.iter().find(|it| it.id == *id).cloned();
-        found.map(|snapshot| IssuedRefund { snapshot, request: None }).ok_or(GatewayError::NotFound)
+        found.map(|snapshot| IssuedRefund { snapshot, request: None }).ok_or_else(not_found)
     }
 }
 
@@ -458,7 +458,7 @@ impl ProviderRecords for Provider {
         let events = self.state().events.clone();
         let from = match after {
             None => 0,
-            Some(id) => events.iter().position(|it| it.id == id).ok_or(GatewayError::NotFound)? + 1,
+            Some(id) => events.iter().position(|it| it.id == id).ok_or_else(not_found)? + 1,
         };
         let rest: Vec<_> = events.into_iter().skip(from).filter(|it| it.created_at >= since).collect();
         let more = rest.len() > 2;
@@ -474,7 +474,7 @@ impl ProviderRecords for Provider {
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
-        let found = self.state().intents.get(intent.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        let found = self.state().intents.get(intent.as_str()).cloned().ok_or_else(not_found)?;
         Ok(found.order.map(|id| RecordedOrder {
             order: LostOrder {
                 id,
@@ -503,4 +503,8 @@ impl ProviderRecords for Provider {
     async fn disputes_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
         Ok(Page::last(self.state().disputes.iter().filter(|it| it.intent == *intent).cloned().collect()))
     }
+}
+
+fn not_found() -> GatewayError {
+    GatewayError::NotFound("the provider of this test has no such object".to_owned())
 }

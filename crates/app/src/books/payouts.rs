@@ -87,7 +87,7 @@ impl Bookkeeper {
     async fn read_payout(&self, stored: &Payout) -> Result<Payout, BooksError> {
         match self.balance.payout(&stored.id).await {
             Ok(payout) => Ok(payout),
-            Err(GatewayError::NotFound) => Ok(stored.clone()),
+            Err(GatewayError::NotFound(_)) => Ok(stored.clone()),
             Err(error) => Err(error.into()),
         }
     }

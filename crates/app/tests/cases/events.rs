@@ -201,7 +201,7 @@ async fn the_proceeds_of_a_payment_are_read_when_stripe_has_booked_them() {
 async fn a_failed_read_of_a_parked_event_is_repeated_soon() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
-    gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
+    gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound("pi_1".into())));
     let shop = Shop::with(gateway).await;
     let look = ProviderUpdate::ReadRequired(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);

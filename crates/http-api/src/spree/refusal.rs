@@ -206,9 +206,10 @@ impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Refused(error) => Self::failed(error.message.or(error.code).unwrap_or_default()),
-            error @ (GatewayError::NotFound
+            error @ (GatewayError::NotFound(_)
             | GatewayError::KeyExhausted(_)
             | GatewayError::Busy(_)
+            | GatewayError::Unreachable(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)

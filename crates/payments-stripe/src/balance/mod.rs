@@ -17,7 +17,7 @@ use paywright_domain::id::{BalanceTransactionId, PayoutId};
 use serde_json::Value;
 
 pub use self::requests::{CreatedBetween, ListBalanceTransactions, ListPayouts, RetrieveBalance, RetrievePayout};
-use crate::gateway::gateway_error;
+use crate::gateway::{malformed_id, read_failure};
 use crate::objects::List;
 use crate::records::{PAGE, after, id_of};
 use crate::{StripeGateway, StripeId};
@@ -46,7 +46,7 @@ impl ProviderBalance for StripeGateway {
 
     async fn payout(&self, id: &PayoutId) -> Result<Payout, GatewayError> {
         let request = RetrievePayout { payout: stripe_id(id)? };
-        rows::payout_of(&self.client().get(&request).await.map_err(gateway_error)?.value)
+        rows::payout_of(&self.client().get(&request).await.map_err(read_failure)?.value)
     }
 
     async fn members(
@@ -65,7 +65,7 @@ impl ProviderBalance for StripeGateway {
     }
 
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError> {
-        sums::sums_of(&self.client().get(&RetrieveBalance {}).await.map_err(gateway_error)?.value)
+        sums::sums_of(&self.client().get(&RetrieveBalance {}).await.map_err(read_failure)?.value)
     }
 
     fn clock_difference_seconds(&self) -> Option<i64> {
@@ -74,7 +74,7 @@ impl ProviderBalance for StripeGateway {
 }
 
 fn stripe_id(id: &PayoutId) -> Result<StripeId, GatewayError> {
-    StripeId::new("po_", id.as_str()).map_err(|_| GatewayError::NotFound)
+    StripeId::new("po_", id.as_str()).map_err(malformed_id)
 }
 
 /// Converts a page of Stripe's list. One object that cannot be converted is an error: the books must not leave out any.

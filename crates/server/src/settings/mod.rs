@@ -137,6 +137,7 @@ mod tests {
             ("stripe.queue_wait_ms", 10, 60_000),
             ("stripe.attempt_timeout_ms", 100, 300_000),
             ("stripe.deadline_ms", 100, 600_000),
+            ("stripe.customer_deadline_ms", 100, 600_000),
             ("payments.expire_after_hours", 0, 876_000),
             ("payments.back_fill_seconds", 1, 86_400),
             ("auth.leeway_seconds", 0, 300),
