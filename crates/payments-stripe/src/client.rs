@@ -8,11 +8,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::API_VERSION;
+use crate::call::Call;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
-use crate::limiter::{Caller, Limiter, Pace};
+use crate::limiter::{Caller, Limiter, Pace, SendPermit};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
 
@@ -60,8 +61,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer that is read, in bytes.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Time, all attempts included, from which an answer is logged as slow.
-const SLOW: Duration = Duration::from_secs(5);
 /// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 /// Stripe's limit of an idempotency key, in characters.
@@ -229,22 +228,15 @@ impl Client {
         // Once an attempt may have reached Stripe, a later failure leaves the outcome unknown.
         let mut unknown: Option<NoAnswer> = None;
         loop {
-            let permit = match self.limiter.wait(&call.endpoint, self.caller).await {
-                Ok(permit) => permit,
-                Err(queue) => {
+            let (permit, timeout) = match self.turn(call, customer).await {
+                Ok(turn) => turn,
+                Err(not_sent) => {
                     return Err(match unknown {
                         Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
-                        None => StripeError::NotSent(NotSent::Queue { call: call.name(), queue }),
+                        None => StripeError::NotSent(not_sent),
                     });
                 }
             };
-            let timeout = self.attempt_timeout(customer);
-            if timeout.is_zero() {
-                return Err(match unknown {
-                    Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
-                    None => StripeError::NotSent(NotSent::OutOfTime { call: call.name() }),
-                });
-            }
             let attempted = self.attempt(call, request().timeout(timeout)).await;
             drop(permit);
             let reason = match attempted {
@@ -296,10 +288,19 @@ impl Client {
         Some(since + self.settings.customer_deadline)
     }
 
-    /// Timeout of an attempt that begins now; zero where the customer's time is over.
-    fn attempt_timeout(&self, customer: Option<Instant>) -> Duration {
+    /// Waits until the rate limiter lets an attempt begin, and returns the attempt's timeout too: at most the time that
+    /// is left to the customer.
+    async fn turn(&self, call: &Call, customer: Option<Instant>) -> Result<(SendPermit, Duration), NotSent> {
+        let out_of_time = || NotSent::OutOfTime { call: call.name() };
+        let turn = self.limiter.wait(&call.endpoint, self.caller);
+        let permit = match customer {
+            Some(deadline) => timeout_at(deadline, turn).await.map_err(|_| out_of_time())?,
+            None => turn.await,
+        };
+        let permit = permit.map_err(|queue| NotSent::Queue { call: call.name(), queue })?;
         let left = customer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        left.map_or(self.settings.attempt_timeout, |left| left.min(self.settings.attempt_timeout))
+        let timeout = left.map_or(self.settings.attempt_timeout, |it| it.min(self.settings.attempt_timeout));
+        if timeout.is_zero() { Err(out_of_time()) } else { Ok((permit, timeout)) }
     }
 
     /// Random wait between half and all of the doubled backoff, so that a retry is never immediate.
@@ -359,60 +360,15 @@ impl<T> Attempt<T> {
     }
 }
 
-/// Method and path of a request, for logs and for the rate limiter.
-struct Call {
-    /// Method and path.
-    name: String,
-    /// Method and path without the ids: the endpoint that Stripe's rate limit counts.
-    endpoint: String,
-}
-
-impl Call {
-    fn new(method: &str, path: &str) -> Self {
-        Self { name: format!("{method} {path}"), endpoint: endpoint(method, path) }
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is
-    /// still answering an earlier request with the same key, is not a failure.
-    fn log<T>(&self, host: &str, took: Duration, sent: &Result<Answer<T>, StripeError>) {
-        let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        match sent {
-            Ok(Answer { request_id, .. }) if took >= SLOW => {
-                tracing::warn!(call, ms, stripe_request = request_id, "Stripe was slow");
-            }
-            Ok(Answer { request_id, replayed, .. }) => {
-                tracing::debug!(call, ms, replayed, stripe_request = request_id, "Stripe answered");
-            }
-            Err(StripeError::Api(error)) if error.status == StatusCode::CONFLICT => {
-                tracing::debug!(
-                    call,
-                    ms,
-                    stripe_request = error.request_id,
-                    "Stripe is still answering an earlier request with this key"
-                );
-            }
-            Err(StripeError::Api(error) | StripeError::KeyExhausted(error)) => {
-                let ApiError { status, body, request_id, .. } = error;
-                let (code, param, reason) = (&body.code, &body.param, &body.message);
-                let (status, stripe_request) = (status.as_u16(), request_id);
-                tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a request");
-            }
-            Err(error @ (StripeError::Unknown { .. } | StripeError::NotSent(_))) => {
-                tracing::warn!(call, host, ms, %error, "no answer from Stripe");
-            }
-        }
-    }
-}
-
 /// Host of a base URL, and its port unless that is the usual one of the scheme.
 fn host_of(base_url: &str) -> String {
     let url = Url::parse(base_url).ok();
     let host = url.as_ref().and_then(|it| Some((it.host_str()?, it.port())));
-    host.map_or_else(|| base_url.to_owned(), |(host, port)| port.map_or(host.to_owned(), |it| format!("{host}:{it}")))
+    match host {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => base_url.to_owned(),
+    }
 }
 
 /// `User-Agent` that names the work for which a request is sent. Stripe shows it in its request log. Under an
@@ -420,13 +376,6 @@ fn host_of(base_url: &str) -> String {
 fn agent_for(work: Option<&WorkId>) -> HeaderValue {
     let named = work.and_then(|it| HeaderValue::from_str(&format!("{AGENT} ({it})")).ok());
     named.unwrap_or(HeaderValue::from_static(AGENT))
-}
-
-/// Endpoint that Stripe's rate limit counts: method and path without the ids.
-fn endpoint(method: &str, path: &str) -> String {
-    let mut parts = path.split('/').skip(2);
-    let (object, verb) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
-    format!("{method} {object} {verb}")
 }
 
 /// Classifies an error answer ("Error handling", "Idempotent requests"). `Stripe-Should-Retry` outranks the status on

@@ -124,7 +124,7 @@ impl StripeGateway {
 }
 
 fn stripe_id(id: &IntentId) -> Result<StripeId, GatewayError> {
-    StripeId::new("pi_", id.as_str()).map_err(malformed_id)
+    StripeId::new("pi_", id.as_str()).map_err(GatewayError::from)
 }
 
 #[async_trait]
@@ -235,7 +235,7 @@ impl PaymentGateway for StripeGateway {
     }
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
-        let refund = StripeId::new("", id.as_str()).map_err(malformed_id)?;
+        let refund = StripeId::new("", id.as_str()).map_err(GatewayError::from)?;
         let answer = self.client.get(&RetrieveRefund { refund }).await.map_err(read_failure)?;
         self.issued_refund(&answer).map_err(read_error)
     }
@@ -319,9 +319,10 @@ pub(crate) fn read_failure(error: StripeError) -> GatewayError {
 }
 
 /// Error of an id that no object at Stripe can have.
-#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
-pub(crate) fn malformed_id(problem: BadId) -> GatewayError {
-    GatewayError::NotFound(problem.to_string())
+impl From<BadId> for GatewayError {
+    fn from(problem: BadId) -> Self {
+        Self::NotFound(problem.to_string())
+    }
 }
 
 fn refusal(error: &ApiError) -> GatewayError {

@@ -7,6 +7,7 @@
 
 mod amount_details;
 mod balance;
+mod call;
 mod client;
 mod error;
 mod events;

@@ -11,7 +11,7 @@ use paywright_domain::{IntentId, IntentSnapshot, OrderId, Timestamp};
 use serde_json::Value;
 
 use crate::events::read_event;
-use crate::gateway::{malformed_id, read_failure};
+use crate::gateway::read_failure;
 use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, List, PaymentIntent};
 use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, RetrievePaymentIntent, Since};
@@ -35,7 +35,7 @@ fn since(time: Timestamp) -> Since {
 }
 
 pub(crate) fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
-    id.map(|it| StripeId::new("", it)).transpose().map_err(malformed_id)
+    id.map(|it| StripeId::new("", it)).transpose().map_err(GatewayError::from)
 }
 
 /// An object of a list, after its conversion.
@@ -153,7 +153,7 @@ impl ProviderRecords for StripeGateway {
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
-        let id = StripeId::new("pi_", intent.as_str()).map_err(malformed_id)?;
+        let id = StripeId::new("pi_", intent.as_str()).map_err(GatewayError::from)?;
         let request = RetrievePaymentIntent { intent: id, expand: Vec::new() };
         let intent = self.client().get(&request).await.map_err(read_failure)?.value;
         Ok(recorded_order(&intent, self.owner()))

@@ -6,7 +6,7 @@ use paywright_domain::IntentId;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
-use crate::gateway::{gateway_error, malformed_id, read_failure};
+use crate::gateway::{gateway_error, read_failure};
 use crate::objects::{Expandable, PaymentMethod};
 use crate::requests::{
     AutomaticPaymentMethods, CreateCustomer, CreateEphemeralKey, CreateSetupIntent, DetachPaymentMethod,
@@ -18,7 +18,7 @@ use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 const CARDS_MAX: u8 = 100;
 
 fn customer_id(id: &ProviderCustomerId) -> Result<StripeId, GatewayError> {
-    StripeId::new("cus_", id.as_str()).map_err(malformed_id)
+    StripeId::new("cus_", id.as_str()).map_err(GatewayError::from)
 }
 
 /// Secret that an app needs. Stripe may answer null, and would repeat that answer under the same idempotency key.
@@ -77,7 +77,7 @@ impl Wallet for StripeGateway {
     }
 
     async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError> {
-        let payment_method = StripeId::new("pm_", method.as_str()).map_err(malformed_id)?;
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(GatewayError::from)?;
         let read = self.client().get(&RetrievePaymentMethod { payment_method }).await.map_err(read_failure)?.value;
         let owner = read.customer.map(|it| match it {
             Expandable::Id(id) => id,
@@ -88,13 +88,13 @@ impl Wallet for StripeGateway {
     }
 
     async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {
-        let intent = StripeId::new("pi_", intent.as_str()).map_err(malformed_id)?;
+        let intent = StripeId::new("pi_", intent.as_str()).map_err(GatewayError::from)?;
         let answer = self.client().get(&RetrieveMethodOfIntent::new(intent)).await.map_err(read_failure)?;
         Ok(answer.value.payment_method.and_then(card_of))
     }
 
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {
-        let payment_method = StripeId::new("pm_", method.as_str()).map_err(malformed_id)?;
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(GatewayError::from)?;
         self.client().post(&DetachPaymentMethod { payment_method }, key).await.map(drop).map_err(gateway_error)
     }
 }

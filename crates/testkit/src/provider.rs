@@ -30,13 +30,16 @@ pub enum Trouble {
     FailsAfter,
     /// Stripe is busy: the caller must try again later.
     Busy,
+    /// No connection to Stripe is made.
+    Unreachable,
     /// The request is refused with this error code.
     Refuses(&'static str),
 }
 
 impl Trouble {
     /// Faults after which a later call can still succeed.
-    pub const PASSING: [Self; 5] = [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy];
+    pub const PASSING: [Self; 6] =
+        [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy, Self::Unreachable];
 
     /// Iterates over no fault, and then each of [`Self::PASSING`].
     pub fn none_and_each_passing() -> impl Iterator<Item = Option<Self>> {
@@ -241,6 +244,7 @@ impl Provider {
         match trouble {
             Some(Trouble::LostBefore) => return Err(GatewayError::Unknown("the request was lost".into())),
             Some(Trouble::Busy) => return Err(GatewayError::Busy("the provider of this test is busy".to_owned())),
+            Some(Trouble::Unreachable) => return Err(GatewayError::Unreachable("connection refused by hush".into())),
             _ => {}
         }
         let saved = if let Some(saved) = state.answers.get(key).cloned() {
@@ -253,7 +257,7 @@ impl Provider {
                     drop(work(&mut state, now));
                     SavedAnswer::Failure
                 }
-                Some(Trouble::LostBefore | Trouble::LostAfter | Trouble::Busy) | None => {
+                Some(Trouble::LostBefore | Trouble::LostAfter | Trouble::Busy | Trouble::Unreachable) | None => {
                     work(&mut state, now).unwrap_or_else(SavedAnswer::Refusal)
                 }
             };
@@ -452,7 +456,7 @@ impl PaymentGateway for Provider {
 
 #[async_trait]
 impl ProviderRecords for Provider {
-    /// Returns two events at a time.
+    /// Returns two events at a time: after a cursor, however old they are.
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
         self.state().event_pages_read += 1;
         let events = self.state().events.clone();
@@ -460,7 +464,8 @@ impl ProviderRecords for Provider {
             None => 0,
             Some(id) => events.iter().position(|it| it.id == id).ok_or_else(not_found)? + 1,
         };
-        let rest: Vec<_> = events.into_iter().skip(from).filter(|it| it.created_at >= since).collect();
+        let rest: Vec<_> =
+            events.into_iter().skip(from).filter(|it| after.is_some() || it.created_at >= since).collect();
         let more = rest.len() > 2;
         let events: Vec<_> = rest.into_iter().take(2).collect();
         Ok(EventPage { last: events.last().map(|it| (it.id.clone(), it.created_at)), more, events })

@@ -17,7 +17,7 @@ use paywright_domain::id::{BalanceTransactionId, PayoutId};
 use serde_json::Value;
 
 pub use self::requests::{CreatedBetween, ListBalanceTransactions, ListPayouts, RetrieveBalance, RetrievePayout};
-use crate::gateway::{malformed_id, read_failure};
+use crate::gateway::read_failure;
 use crate::objects::List;
 use crate::records::{PAGE, after, id_of};
 use crate::{StripeGateway, StripeId};
@@ -74,7 +74,7 @@ impl ProviderBalance for StripeGateway {
 }
 
 fn stripe_id(id: &PayoutId) -> Result<StripeId, GatewayError> {
-    StripeId::new("po_", id.as_str()).map_err(malformed_id)
+    StripeId::new("po_", id.as_str()).map_err(GatewayError::from)
 }
 
 /// Converts a page of Stripe's list. One object that cannot be converted is an error: the books must not leave out any.

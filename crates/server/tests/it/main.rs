@@ -39,3 +39,4 @@ mod stripe_boundary;
 mod stripe_clients;
 mod subscriber;
 mod two_installations;
+mod unreachable_stripe;
