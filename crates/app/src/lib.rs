@@ -39,6 +39,7 @@ mod readiness;
 mod recover;
 mod refund_payment;
 mod reschedule;
+mod retention;
 mod run_due_tasks;
 mod schedule;
 mod search_orders;
@@ -132,6 +133,7 @@ pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpd
 pub use publisher::{Publisher, PublisherPorts};
 pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
+pub use retention::{EVENTS_KEPT_SECONDS_MIN, RecordRetention};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use search_orders::FoundOrders;
 pub use settle_from_provider::SettleFromProviderError;

@@ -21,12 +21,12 @@ use crate::cli::DevOptions;
 use crate::database::{Database, Schema};
 use crate::dev::folder::{DATABASE_FILE, RECEIVERS, Secrets, TWIN_FILE, TWIN_KEY, start_over, write_settings};
 use crate::keys::{in_days, new_key};
+use crate::retention::Keep;
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::books::BooksSection;
 use crate::settings::values::Networks;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
-use crate::worker::Keep;
 use crate::world::{now, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
 

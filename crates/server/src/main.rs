@@ -18,6 +18,7 @@ mod operator;
 mod prices;
 mod publish;
 mod recover;
+mod retention;
 mod serve;
 mod settings;
 mod stop;

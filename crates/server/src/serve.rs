@@ -20,10 +20,11 @@ use secrecy::SecretString;
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
+use crate::retention::Keep;
 use crate::settings::books::BooksSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
-use crate::worker::{Keep, Worker, WorkerSignal};
+use crate::worker::{Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
@@ -85,7 +86,11 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         country: settings.storefront.country,
         publishable_key,
         allowed_origins: settings.storefront.allowed_origins.0.clone(),
-        keep: Keep { carts: settings.storefront.keep_carts(), feed: settings.feed.retention() },
+        keep: Keep {
+            carts: settings.storefront.keep_carts(),
+            feed: settings.feed.retention(),
+            records: settings.payments.retention(),
+        },
         demo: settings.storefront.demo,
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),

@@ -13,6 +13,7 @@ use crate::delivery::{
 };
 use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
 use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedEvents};
+use crate::retention::{DeleteEvents, DeleteIdempotencyRecords};
 use crate::statement::PreparedStatement;
 
 const ID: &str = "'00000000-0000-0000-0000-000000000001'";
@@ -33,6 +34,13 @@ const BACKLOG: &str = "
     INSERT INTO account_events (subject, number, id, kind, at, is_positioned)
     SELECT gen_random_uuid(), 1, gen_random_uuid(), 'payout.paid', now(), true FROM generate_series(1, 10000) AS n;
     INSERT INTO order_snapshots (order_id, version, view, livemode) SELECT order_id, 1, '{}', false FROM feed;
+    ALTER TABLE idempotency_records DROP CONSTRAINT idempotency_records_order_id_fkey;
+    INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
+    SELECT gen_random_uuid(), n, decode(repeat('00', 32), 'hex'), gen_random_uuid(), '{}', now() - n * interval '1 hour'
+    FROM generate_series(1, 10000) AS n;
+    INSERT INTO webhook_inbox (event_id, kind, created_at, received_at, via, headers, news, verdict)
+    SELECT n, 'payment_intent.succeeded', now(), now() - n * interval '1 hour', 'webhook', '{}', '{}', 'applied'
+    FROM generate_series(1, 10000) AS n;
 ";
 
 /// Tables and indexes that a statement may go through as a whole: endpoints are few, and the first unpositioned facts and
@@ -87,6 +95,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<Waiting>(&db, "waiting").await;
         prepare::<MakeQueuesDue>(&db, "make_due").await;
         prepare::<DeleteAttempts>(&db, "delete_attempts").await;
+        prepare::<DeleteIdempotencyRecords>(&db, "delete_records").await;
+        prepare::<DeleteEvents>(&db, "delete_stored_events").await;
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
             ("unpositioned", "500", "unpositioned_account_events"),
@@ -115,6 +125,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),
             ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),
             ("delete_attempts", "now(), 100", "attempts_by_age"),
+            ("delete_records", "now(), 100", "idempotency_records_by_age"),
+            ("delete_stored_events", "now(), 100", "events_by_age"),
         ] {
             let plan = plan(&db, name, arguments).await;
             assert_indexed(name, &plan, &WALKED);

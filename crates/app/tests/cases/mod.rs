@@ -17,6 +17,7 @@ mod place_order;
 mod publish;
 mod recover;
 mod refunds;
+mod retention;
 mod settle;
 mod storefront;
 mod worker;

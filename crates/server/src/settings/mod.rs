@@ -140,6 +140,8 @@ mod tests {
             ("stripe.customer_deadline_ms", 100, 600_000),
             ("payments.expire_after_hours", 0, 876_000),
             ("payments.back_fill_seconds", 1, 86_400),
+            ("payments.keep_idempotency_days", 0, 36_500),
+            ("payments.keep_events_days", 31, 36_500),
             ("auth.leeway_seconds", 0, 300),
             ("auth.customer_token_hours_max", 0, 876_000),
             ("auth.order_token_days", 0, 36_500),

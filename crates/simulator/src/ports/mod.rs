@@ -424,6 +424,10 @@ impl Orders for ScheduledStore {
         self.read("read idempotency record", self.store.idempotency_record(key)).await
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.write(Call::Write, "delete records", self.store.delete_idempotency_records(before, limit)).await
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let committed = self.write(Call::Commit, "commit", self.store.commit(changes)).await;
         self.world.core().books.feed.changes += 1;
@@ -475,8 +479,8 @@ impl Inbox for ScheduledStore {
         self.write(Call::Write, "close event", self.store.close_event(closing)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.write(Call::Write, "forget events", self.store.forget_events(before)).await
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.write(Call::Write, "delete events", self.store.delete_events(before, limit)).await
     }
 }
 

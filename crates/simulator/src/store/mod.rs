@@ -114,6 +114,10 @@ impl Orders for MemoryStore {
         Ok(self.read(|it| it.idempotency_record(key)))
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        Ok(self.write(move |it| it.delete_idempotency_records(before, limit)))
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.write(move |it| it.commit(&changes))
     }
@@ -162,8 +166,8 @@ impl Inbox for MemoryStore {
         Ok(self.write(move |it| it.close_event(&closing)))
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.write(move |it| it.forget_events(before)))
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        Ok(self.write(move |it| it.delete_events(before, limit)))
     }
 }
 

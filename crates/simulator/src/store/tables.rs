@@ -18,7 +18,6 @@ use super::endpoints::EndpointTables;
 use super::feed::FeedTables;
 
 /// Most events that are deleted at once.
-const DELETED_EVENTS_MAX: usize = 5000;
 
 /// Tables of the store.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -332,16 +331,28 @@ impl Tables {
         true
     }
 
-    pub(crate) fn forget_events(&mut self, before: Timestamp) -> u64 {
-        let done_with = |it: &&EventRow| it.event.received_at < before && it.event.status != EventStatus::Parked;
+    pub(crate) fn delete_events(&mut self, before: Timestamp, limit: u16) -> u16 {
+        let is_old = |it: &ReceivedEvent| it.received_at < before && it.created_at < before;
+        let done_with = |it: &&EventRow| is_old(&it.event) && it.event.status != EventStatus::Parked;
         let mut old: Vec<_> =
             self.events.values().filter(done_with).map(|it| (it.event.received_at, it.event.id.clone())).collect();
         old.sort();
-        old.truncate(DELETED_EVENTS_MAX);
+        old.truncate(limit.into());
         for (_, id) in &old {
             self.events.remove(id);
         }
-        u64::try_from(old.len()).unwrap_or(u64::MAX)
+        u16::try_from(old.len()).unwrap_or(limit)
+    }
+
+    pub(crate) fn delete_idempotency_records(&mut self, before: Timestamp, limit: u16) -> u16 {
+        let records = self.idempotency.iter().filter(|(_, it)| it.at < before);
+        let mut old: Vec<_> = records.map(|(key, it)| (it.at, key.clone())).collect();
+        old.sort();
+        old.truncate(limit.into());
+        for (_, key) in &old {
+            self.idempotency.remove(key);
+        }
+        u16::try_from(old.len()).unwrap_or(limit)
     }
 
     pub(crate) fn lease_cursor(&mut self, name: &str, lease: &Lease, due: CursorDue) -> Option<Cursor> {
