@@ -657,7 +657,7 @@ async fn the_owner_of_a_payment_method_is_read_in_each_form() {
         let read = gateway(client).owner_of_method(&PaymentMethodId::new("pm_1").unwrap()).await;
         let read = match read {
             Ok(owner) => owner.map_or_else(|| "nobody".to_owned(), |it| it.to_string()),
-            Err(GatewayError::NotFound) => "none".to_owned(),
+            Err(GatewayError::NotFound(_)) => "none".to_owned(),
             Err(GatewayError::Misconfigured(_)) => "not allowed".to_owned(),
             Err(error) => panic!("{error:?}"),
         };

@@ -115,7 +115,7 @@ impl Wallet for Cards {
     async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError> {
         let state = self.state.lock().unwrap();
         if state.unknown_method.as_deref() == Some(method.as_str()) {
-            return Err(GatewayError::NotFound);
+            return Err(GatewayError::NotFound("no such PaymentMethod".into()));
         }
         Ok(state.cards.iter().find(|(_, card)| card.id == *method).map(|(owner, _)| owner.clone()))
     }

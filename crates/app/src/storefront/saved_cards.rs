@@ -113,7 +113,7 @@ impl Storefront {
             && match self.wallet.owner_of_method(choice.id()).await {
                 Ok(Some(owner)) => self.provider_customer_of(payable).await?.is_some_and(|it| it == owner),
                 Ok(None) => matches!(choice, PaymentMethodChoice::New(_)),
-                Err(GatewayError::NotFound) => false,
+                Err(GatewayError::NotFound(_)) => false,
                 Err(error) => return Err(error.into()),
             };
         match (is_allowed, choice) {

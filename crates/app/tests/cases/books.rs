@@ -54,7 +54,7 @@ impl ProviderBalance for OtherProgram {
     }
 
     async fn payout(&self, _id: &PayoutId) -> Result<Payout, GatewayError> {
-        Err(GatewayError::NotFound)
+        Err(GatewayError::NotFound("no such object".into()))
     }
 
     async fn members(
