@@ -145,8 +145,9 @@ async fn tokens_of_the_previous_secret_are_accepted_until_it_is_removed() {
         let status = if accepted { 200 } else { 401 };
         assert_eq!(service.by_bearer(&path, &customer).await.0, status, "{previous:?}");
         assert_eq!(service.by_bearer(&path, order_token).await.0, status, "{previous:?}");
-        let listed = service.send(Method::GET, &format!("{PLATFORM}/orders"), &[("authorization", &access_token)], b"");
-        assert_eq!(listed.await.status, status, "{previous:?}");
+        let by_application = [("authorization", access_token.as_str())];
+        let listed = service.send(Method::GET, &format!("{PLATFORM}/orders"), &by_application, b"").await;
+        assert_eq!(listed.status, status, "{previous:?}");
         assert_eq!(service.held(Method::GET, "/cart", &cart_token).await, if accepted { 200 } else { 404 });
         // The current secret signs, and is the only one for what comes new.
         assert_eq!(service.by_bearer(&path, &jwt("n", &json!({}))).await.0, 200);
