@@ -192,6 +192,15 @@ impl Provider {
         state.refund(id, amount, (None, None), now).unwrap()
     }
 
+    /// Refunds an amount at the time of the last event, whose event Stripe lists late, before the last one.
+    pub fn refund_listed_late(&self, id: &IntentId, amount: Money) {
+        let mut state = self.state();
+        let (before, at) = (state.events.len(), state.events.last().unwrap().created_at);
+        state.refund(id, amount, (None, None), at).unwrap();
+        let late = state.events.split_off(before);
+        state.events.splice(before - 1..before - 1, late);
+    }
+
     /// Sets the status of a refund, as the bank would.
     pub fn decide_refund(&self, id: &RefundId, status: RefundStatus) {
         let now = self.clock.now();
