@@ -39,7 +39,7 @@ use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
 pub use receiving::Bodies;
 pub use requests::identify;
-use routes::{get, post, resource, resource_for};
+use routes::{get, post, resource};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
@@ -85,13 +85,13 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .app_data(web::Data::new(api))
         .configure(shop::configure)
         .configure(|config| spree::configure(config, &origins))
-        .service(resource("/openapi.json").route(get(openapi::document)))
-        .service(resource("/docs").route(get(openapi::page)))
-        .service(resource("/docs/{file:[^/]*}").route(get(openapi::file)))
-        .service(resource("/demo").route(get(demo::page)))
-        .service(resource("/demo/explain").route(get(demo::explain)))
-        .service(resource_for("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
-        .service(resource_for("/healthz", &["get"]).route(get(health::healthz)))
-        .service(resource_for("/readyz", &["get"]).route(get(health::readyz)))
+        .service(resource("/openapi.json", &["get"]).route(get(openapi::document)))
+        .service(resource("/docs", &["get"]).route(get(openapi::page)))
+        .service(resource("/docs/{file:[^/]*}", &["get"]).route(get(openapi::file)))
+        .service(resource("/demo", &["get"]).route(get(demo::page)))
+        .service(resource("/demo/explain", &["get"]).route(get(demo::explain)))
+        .service(resource("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
+        .service(resource("/healthz", &["get"]).route(get(health::healthz)))
+        .service(resource("/readyz", &["get"]).route(get(health::readyz)))
         .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
@@ -33,8 +33,8 @@ pub(crate) struct Problem {
     fields: FieldProblems,
     /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
-    /// Value of the `Allow` header.
-    allow: Option<String>,
+    /// Header that belongs to the status: `Allow` of a 405, `Accept-Encoding` of a 415.
+    header: Option<(HeaderName, String)>,
 }
 
 /// Answer of a refused request.
@@ -67,7 +67,7 @@ struct ErrorView<'a> {
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (detail, fields) = (sentence(detail.into()), FieldProblems::default());
-        Self { status, code, detail, fields, retry_after: None, allow: None }
+        Self { status, code, detail, fields, retry_after: None, header: None }
     }
 
     /// HTTP status in the shop dialect.
@@ -100,13 +100,23 @@ impl Problem {
         Self { detail, ..self }
     }
 
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not support this HTTP method")
+    /// Header that belongs to the status.
+    pub(crate) const fn header(&self) -> Option<&(HeaderName, String)> {
+        self.header.as_ref()
     }
 
-    /// The same refusal, with the methods that the path supports.
-    pub(crate) fn allowing(self, methods: &str) -> Self {
-        Self { allow: Some(methods.to_owned()), ..self }
+    /// Refusal of a method at a path that supports `allowed`.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("this path does not support this HTTP method, only {allowed}");
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        Self { header: Some((ALLOW, allowed.to_owned())), ..refusal }
+    }
+
+    /// Refusal of a body that is compressed or otherwise encoded (RFC 9110, section 15.5.16).
+    pub(crate) fn encoding_not_supported() -> Self {
+        let detail = "the body must be sent without Content-Encoding";
+        let refusal = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding_not_supported", detail);
+        Self { header: Some((ACCEPT_ENCODING, "identity".to_owned())), ..refusal }
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -198,8 +208,8 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if let Some(methods) = &self.allow {
-            response.insert_header((ALLOW, methods.as_str()));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"paywright\""));

@@ -42,6 +42,7 @@ const BODY: &[Code] = &[
     (408, "body_timeout"),
     (413, "body_too_large"),
     (415, "content_type_not_supported"),
+    (415, "content_encoding_not_supported"),
     (503, "server_busy"),
     (503, "shutting_down"),
 ];
@@ -142,6 +143,7 @@ const BODY_OF_STRIPE: &[Code] = &[
     (400, "body_incomplete"),
     (408, "body_timeout"),
     (413, "body_too_large"),
+    (415, "content_encoding_not_supported"),
     (503, "server_busy"),
     (503, "shutting_down"),
 ];

@@ -29,7 +29,7 @@ use crate::openapi::schema::{header, parameters, query, string, string_in};
 use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string as read_string};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, log_order};
+use crate::requests::{JSON_BYTES_WITH_KEY_MAX, log_order};
 
 /// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -67,7 +67,7 @@ parameters! {
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
     let access = bearer_access_or_all(&api, &request)?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
     check_customer(&access, new.customer.as_ref())?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
@@ -210,7 +210,7 @@ pub(crate) async fn edit(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_ORDER)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_ORDER)?;
     // An order's currency never changes, so it can be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = order_edit(&body, currency)?;
@@ -246,7 +246,7 @@ pub(crate) async fn cancel(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let reason = cancel_reason(&parse_json_if_any(&request, &body, INVALID_ORDER)?)?;
     let app = api.app.for_request();
     let changed = app.cancel_order(&which, &access, reason).await?;
@@ -274,7 +274,7 @@ pub(crate) async fn capture(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let body = parse_json_if_any(&request, &body, INVALID_CAPTURE)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = capture_amount(&body, currency)?;
@@ -304,7 +304,7 @@ pub(crate) async fn refund(
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
     let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
-    let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let raw = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let body = parse_json_if_any(&request, &raw, INVALID_REFUND)?;
     let found = api.app.get_order(&which, &access).await?;
     let new = new_refund(&body, found.total.currency())?;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
@@ -31,6 +31,8 @@ pub(crate) struct Refusal {
     body: Option<Value>,
     /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
+    /// Header that belongs to the status.
+    header: Option<(HeaderName, String)>,
     /// Code of the same refusal in the shop dialect, for the log.
     code: Option<&'static str>,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         let (error, fields) = (sentence(error.into()), FieldProblems::default());
-        Self { status, error, fields, body: None, retry_after: None, code: None }
+        Self { status, error, fields, body: None, retry_after: None, header: None, code: None }
     }
 
     /// Code of the same refusal in the shop dialect.
@@ -109,6 +111,9 @@ impl Refusal {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
+        }
         response.insert_header((CONTENT_TYPE, MEDIA_TYPE));
         if let Some(body) = &self.body {
             return response.body(body.to_string());
@@ -177,8 +182,8 @@ impl Refusal {
             StatusCode::NOT_FOUND => return Self::not_found(),
             status => status,
         };
-        let code = Some(problem.code());
-        Self { code, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+        let (code, header) = (Some(problem.code()), problem.header().cloned());
+        Self { code, header, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
     }
 }
 

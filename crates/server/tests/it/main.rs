@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod customer;
 mod database;
+mod edges;
 mod faults;
 mod forged;
 mod logs;

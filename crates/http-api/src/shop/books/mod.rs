@@ -18,7 +18,7 @@ use crate::openapi::schema::{in_path, parameters, string};
 use crate::problem::Problem;
 use crate::reader::{parse_json, parse_query};
 use crate::receiving::read_body;
-use crate::requests::JSON_BYTES_MAX;
+use crate::requests::JSON_BYTES_WITH_KEY_MAX;
 use crate::shop::view::Envelope;
 use crate::shop::{OrderPath, order_ref, success};
 use problem::{break_not_found, payout_not_found, unreadable};
@@ -163,7 +163,7 @@ pub(crate) async fn breaks(api: Data<Api>, request: HttpRequest) -> Result<HttpR
 )]
 pub(crate) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application_alone(&api, &request, Scope::BooksWrite).await?;
-    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_RESOLUTION)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_RESOLUTION)?;
     let NewResolution { id, note } = NewResolution::read(&body)?;
     has_begun(&api).await?;
     let found = api.books.resolve(&id, &key.name, &note).await?.ok_or_else(break_not_found)?;
