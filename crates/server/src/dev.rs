@@ -123,6 +123,8 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
         StartError::State { .. }
         | StartError::Unwritable { .. }
         | StartError::KeepsNothing
+        | StartError::NoSecret
+        | StartError::Secret { .. }
         | StartError::Seed { .. }
         | StartError::Record { .. }
         | StartError::Http(_) => Failure::from(error),
