@@ -7,6 +7,7 @@ mod breaks;
 mod builder;
 mod closing;
 mod compare;
+mod csv_output;
 mod days;
 mod export;
 mod ledger;
