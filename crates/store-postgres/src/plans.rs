@@ -5,7 +5,6 @@ use paywright_testkit::postgres::Database;
 use tokio_postgres::Client;
 
 use crate::PostgresStore;
-use crate::account_events::AddAccountEvents;
 use crate::connect::SESSION;
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
@@ -80,7 +79,6 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         db.batch_execute(SESSION).await.unwrap();
         prepare::<UnpositionedEvents>(&db, "unpositioned").await;
         prepare::<AppendToFeed>(&db, "append").await;
-        prepare::<AddAccountEvents>(&db, "add_account_events").await;
         prepare::<Events>(&db, "events").await;
         prepare::<EventsOfOrder>(&db, "events_of_order").await;
         prepare::<DeleteFeedEvents>(&db, "delete_events").await;
@@ -100,7 +98,6 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
             ("unpositioned", "500", "unpositioned_account_events"),
-            ("add_account_events", "'{}', '{}', '{}', '{}', '{}', '{}'", "account_events_id_key"),
             ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
             ("events", "0, 100, '{}', 100", "feed_pkey"),
             ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),

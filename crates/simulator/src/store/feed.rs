@@ -154,11 +154,6 @@ impl Tables {
         Some(FeedEvent { position, kind, content })
     }
 
-    /// Account events that are stored.
-    pub(crate) fn account_events(&self) -> impl Iterator<Item = &AccountEvent> {
-        self.feed.account_events.values()
-    }
-
     fn feed_events(&self, query: &FeedQuery) -> Vec<FeedEvent> {
         let is_wanted = |(event, kind): EventRow| {
             (query.types.is_empty() || query.types.contains(&kind))
@@ -186,12 +181,6 @@ impl Tables {
 
 #[async_trait]
 impl Feed for MemoryStore {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        let events = events.to_vec();
-        self.write(move |it| it.feed.add_account_events(&events));
-        Ok(())
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         Ok(self.read(|it| it.feed.unpositioned_events(limit)))
     }
