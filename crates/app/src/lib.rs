@@ -64,7 +64,7 @@ pub use books::{
     BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
     ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerView,
     NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
-    PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
+    PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement, StatementBuilder,
     StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView,
     TaxTotal, TaxTotalView, UnknownZone,
 };
@@ -92,8 +92,8 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
-    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum, OpenItemQuery,
-    PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
+    BreakPage, BreakPlace, BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum,
+    OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
 };
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{

@@ -18,9 +18,6 @@ use crate::{
 /// Number of clearing accounts that are read at once.
 const ITEMS_AT_ONCE: u16 = 200;
 
-/// Largest number of breaks that are compared: beyond it, breaks are stored but not ended.
-const BREAKS_MAX: u16 = 10_000;
-
 /// Number of breaks that are stored in one commit: of a Stripe account that another program uses too, and that is not set as
 /// shared, each payment of the other program is one.
 const BREAKS_AT_ONCE: usize = 500;
@@ -62,7 +59,7 @@ impl Bookkeeper {
     /// breaks that are new, and ends those that are gone.
     pub(super) async fn compare(&self, now: Timestamp) -> Result<Comparison, BooksError> {
         let Some(books) = self.books.books().await? else { return Ok(Comparison::default()) };
-        let present = self.books.breaks(&BreakQuery::Present { limit: BREAKS_MAX }).await?;
+        let present = self.present_breaks().await?;
         let compared = present.into_iter().filter(|it| it.class.is_compared());
         let not_found = compared.map(|it| (it.id.clone(), it)).collect();
         let mut findings = Findings { books, not_found, found: Vec::new() };
@@ -77,8 +74,17 @@ impl Bookkeeper {
         }
         self.store_found(&mut findings).await?;
         self.end_others(&mut findings, now).await?;
-        let breaks = self.books.breaks(&BreakQuery::Open { limit: BREAKS_MAX }).await?;
-        Ok(Comparison { breaks, expected })
+        Ok(Comparison { breaks: self.open_breaks().await?, expected })
+    }
+
+    /// Reads the breaks that are neither resolved nor gone.
+    pub(super) async fn open_breaks(&self) -> Result<Vec<Break>, BooksError> {
+        self.access().all_breaks(BreakQuery::Open).await
+    }
+
+    /// Reads the breaks that are not gone.
+    pub(super) async fn present_breaks(&self) -> Result<Vec<Break>, BooksError> {
+        self.access().all_breaks(BreakQuery::Present).await
     }
 
     /// Adds the breaks of clearing accounts, and returns the number of those that are too young to be one.

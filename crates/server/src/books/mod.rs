@@ -21,9 +21,6 @@ use crate::worker::WorkerSignal;
 use crate::world::SystemClock;
 use crate::{Failure, say};
 
-/// Largest number of breaks that are printed.
-const BREAKS_MAX: u16 = 10_000;
-
 /// Runs a command; returns whether nothing is wrong.
 pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
@@ -105,7 +102,7 @@ async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableForm
     say(&match format {
         TableFormat::Text => content.to_text().trim_end().to_owned(),
         TableFormat::Csv => content.to_csv().trim_end().to_owned(),
-        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::with_content(&content))?,
+        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::whole(&content))?,
     });
     Ok(())
 }
@@ -122,8 +119,7 @@ async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Res
 }
 
 async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> Result<(), Failure> {
-    let limit = BREAKS_MAX;
-    let breaks = access.breaks(&if all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }).await?;
+    let breaks = access.all_breaks(if all { BreakQuery::Latest } else { BreakQuery::Open }).await?;
     let list = BreakList { breaks: &breaks, expected: None, now: SystemClock.now() };
     say(&match format {
         TableFormat::Text => list.to_text().trim_end().to_owned(),

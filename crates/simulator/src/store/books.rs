@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use paywright_app::stored::clearing_sums;
 use paywright_app::{
-    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, MemberSum, OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter,
-    RowQuery, StoreError, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakPage, BreakPlace,
+    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, MemberSum, OpenItemQuery, PAYOUT_CHANGES_SECONDS,
+    PayoutQuery, RowFilter, RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::{
     Day, Entry, Payout, PayoutStatus, Reconciliation, ReportingCategory, SignedMoney, Source,
@@ -247,18 +247,21 @@ impl BooksTables {
     fn breaks(&self, query: &BreakQuery) -> Vec<Break> {
         let mut breaks: Vec<&Break> = self.breaks.values().collect();
         breaks.sort_by(|one, other| (one.first_seen, &one.id).cmp(&(other.first_seen, &other.id)));
+        let comes_after =
+            |it: &Break, page: &BreakPage| page.after.as_ref().is_none_or(|place| BreakPlace::of(it) > *place);
         let limit = match query {
-            BreakQuery::Open { limit } => {
-                breaks.retain(|it| it.is_open());
-                *limit
+            BreakQuery::Open(page) => {
+                breaks.retain(|it| it.is_open() && comes_after(it, page));
+                page.limit
             }
-            BreakQuery::Present { limit } => {
-                breaks.retain(|it| it.gone_at.is_none());
-                *limit
+            BreakQuery::Present(page) => {
+                breaks.retain(|it| it.gone_at.is_none() && comes_after(it, page));
+                page.limit
             }
-            BreakQuery::Latest { limit } => {
+            BreakQuery::Latest(page) => {
+                breaks.retain(|it| page.after.as_ref().is_none_or(|place| BreakPlace::of(it) < *place));
                 breaks.reverse();
-                *limit
+                page.limit
             }
             BreakQuery::Named(names) => {
                 breaks.retain(|it| names.contains(&it.id));

@@ -18,7 +18,10 @@ use paywright_domain::{IntentId, OrderId};
 use uuid::Uuid;
 
 use self::commit::CommitBooks;
-use self::read::{BreakRow, ClearingRow, ClosedDayRow, EntryRow, ItemPage, Page, PayoutRow, SumRow, TransactionRow};
+use self::read::{
+    BreakPlaceAndLimit, BreakRow, ClearingRow, ClosedDayRow, EntryRow, ItemPage, Page, PayoutRow, SumRow,
+    TransactionRow,
+};
 use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::rows::pg_time;
@@ -77,9 +80,9 @@ impl PostgresStore {
 
     async fn break_rows(&self, query: &BreakQuery) -> Result<Vec<BreakRow>, Failure> {
         match query {
-            BreakQuery::Open { limit } => self.rows(read::OpenBreaks(i64::from(*limit))).await,
-            BreakQuery::Present { limit } => self.rows(read::PresentBreaks(i64::from(*limit))).await,
-            BreakQuery::Latest { limit } => self.rows(read::LatestBreaks(i64::from(*limit))).await,
+            BreakQuery::Open(page) => self.rows(read::OpenBreaks(BreakPlaceAndLimit::ascending(page))).await,
+            BreakQuery::Present(page) => self.rows(read::PresentBreaks(BreakPlaceAndLimit::ascending(page))).await,
+            BreakQuery::Latest(page) => self.rows(read::LatestBreaks(BreakPlaceAndLimit::descending(page))).await,
             BreakQuery::Named(names) => self.rows(read::NamedBreaks(names.clone())).await,
         }
     }

@@ -7,9 +7,9 @@ use diesel::row::NamedRow;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
 use paywright_app::stored::{
     StoredBalanceTransaction, StoredBookedPayout, StoredBreak, StoredCategorySum, StoredClearingAccount,
-    StoredClosedDay, StoredEntry, StoredPayout, StoredPayoutSum, StoredRowKey,
+    StoredClosedDay, StoredEntry, StoredPayout, StoredPayoutSum, StoredRowKey, stored_break_place,
 };
-use paywright_app::{OpenItemQuery, RowQuery};
+use paywright_app::{BreakPage, OpenItemQuery, RowQuery};
 use uuid::Uuid;
 
 use crate::columns::{Values, row};
@@ -516,14 +516,44 @@ row! {
     }
 }
 
+/// Break after which a page begins, and the largest number of breaks of the page.
+pub(crate) struct BreakPlaceAndLimit {
+    first_seen: PgTimestamp,
+    id: String,
+    limit: i64,
+}
+
+impl BreakPlaceAndLimit {
+    /// Page of a list in ascending order.
+    pub(crate) fn ascending(page: &BreakPage) -> Self {
+        Self::of(page, i64::MIN)
+    }
+
+    /// Page of a list in descending order.
+    pub(crate) fn descending(page: &BreakPage) -> Self {
+        Self::of(page, i64::MAX)
+    }
+
+    fn of(page: &BreakPage, before_all: i64) -> Self {
+        let (time, id) = stored_break_place(page, before_all);
+        Self { first_seen: PgTimestamp(to_pg_micros(time)), id, limit: i64::from(page.limit) }
+    }
+}
+
+parameters!(self: BreakPlaceAndLimit {
+    after_time: Timestamptz = self.first_seen,
+    after_id: SqlText = self.id,
+    limit: BigInt = self.limit,
+});
+
 /// Defines queries for breaks by an index of their states.
 macro_rules! breaks {
     ($($(#[$meta:meta])* $name:ident: $rest:literal,)*) => {$(
         $(#[$meta])*
-        pub(crate) struct $name(pub(crate) i64);
+        pub(crate) struct $name(pub(crate) BreakPlaceAndLimit);
 
         statement!($name => Untyped, concat!(break_columns!(), $rest, " LIMIT :limit::bigint"), self {
-            limit: BigInt = self.0,
+            ..BreakPlaceAndLimit = self.0,
         });
     )*};
 }
@@ -538,11 +568,12 @@ macro_rules! break_columns {
 
 breaks! {
     /// Query for breaks that are neither resolved nor gone.
-    OpenBreaks: "WHERE gone_at IS NULL AND resolution IS NULL ORDER BY first_seen, id",
+    OpenBreaks: "WHERE gone_at IS NULL AND resolution IS NULL AND (first_seen, id) > (:after_time::timestamptz, :after_id::text) \
+                 ORDER BY first_seen, id",
     /// Query for breaks that are not gone.
-    PresentBreaks: "WHERE gone_at IS NULL ORDER BY first_seen, id",
+    PresentBreaks: "WHERE gone_at IS NULL AND (first_seen, id) > (:after_time::timestamptz, :after_id::text) ORDER BY first_seen, id",
     /// Query for all breaks, the last seen first.
-    LatestBreaks: "ORDER BY first_seen DESC, id DESC",
+    LatestBreaks: "WHERE (first_seen, id) < (:after_time::timestamptz, :after_id::text) ORDER BY first_seen DESC, id DESC",
 }
 
 /// Query for breaks by their names.

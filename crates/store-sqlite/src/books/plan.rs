@@ -6,7 +6,8 @@ use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use paywright_app::{
-    BookedEntry, BooksChanges, BreakQuery, ClearingKey, OpenItemQuery, PayoutQuery, RowFilter, RowQuery, Version,
+    BookedEntry, BooksChanges, BreakPage, BreakPlace, BreakQuery, ClearingKey, OpenItemQuery, PayoutQuery, RowFilter,
+    RowQuery, Version,
 };
 use paywright_domain::Currency;
 use paywright_domain::books::{Day, Entry, Source};
@@ -99,14 +100,16 @@ fn run_all(db: &mut SqliteConnection) {
     ] {
         drop(read::payouts(db, &query));
     }
-    let limit = 10;
-    for query in [
-        BreakQuery::Open { limit },
-        BreakQuery::Present { limit },
-        BreakQuery::Latest { limit },
-        BreakQuery::Named(vec!["b".into()]),
-    ] {
-        drop(read::breaks(db, &query));
+    for after in [None, Some(BreakPlace { first_seen: at(1), id: "b".into() })] {
+        let page = BreakPage { after, limit: 10 };
+        for query in [
+            BreakQuery::Open(page.clone()),
+            BreakQuery::Present(page.clone()),
+            BreakQuery::Latest(page),
+            BreakQuery::Named(vec!["b".into()]),
+        ] {
+            drop(read::breaks(db, &query));
+        }
     }
     for of_orders in [false, true] {
         let after = Some(ClearingKey { object: "o".into(), currency: Currency::Usd });

@@ -11,8 +11,8 @@ mod splits;
 use std::sync::Arc;
 
 use paywright_app::{
-    BookedEntry, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum, ClearingItem,
-    ClosedDay, Feed, OpenItemQuery, PayoutQuery, RowFilter, RowQuery, Store, Version,
+    BookedEntry, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakPage, BreakQuery, CategorySum,
+    ClearingItem, ClosedDay, Feed, OpenItemQuery, PayoutQuery, RowFilter, RowQuery, Store, Version,
 };
 use paywright_domain::books::{
     Account, BalanceTransaction, Day, Entry, Payout, PayoutStatus, Posting, Reconciliation, ReportingCategory,
@@ -281,6 +281,6 @@ pub(crate) async fn everything(store: &dyn BooksStore) -> Everything {
         payouts: store.payouts(&created).await.unwrap(),
         unequal: store.payouts(&PayoutQuery::Unequal).await.unwrap(),
         days: store.closed_days(from, to).await.unwrap(),
-        breaks: store.breaks(&BreakQuery::Latest { limit: 1000 }).await.unwrap(),
+        breaks: store.breaks(&BreakQuery::Latest(BreakPage::first(1000))).await.unwrap(),
     }
 }

@@ -23,8 +23,8 @@ use crate::shop::view::Envelope;
 use crate::shop::{OrderPath, order_ref, success};
 use problem::{break_not_found, payout_not_found, unreadable};
 use query::{
-    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, NewResolution, PayoutsParameters, PayoutsQuery,
-    ResolutionBody, StatementParameters, StatementQuery,
+    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, MembersParameters, MembersQuery, NewResolution,
+    PayoutsParameters, PayoutsQuery, ResolutionBody, StatementParameters, StatementQuery, cursor_of_member,
 };
 use view::{BreaksPage, PayoutsPage};
 
@@ -107,10 +107,10 @@ pub(crate) async fn payouts(api: Data<Api>, request: HttpRequest) -> Result<Http
     Ok(success(StatusCode::OK, "Payouts", PayoutsPage::of(page, query.limit)))
 }
 
-/// Reads a payout, with the balance transactions that it contains and their orders.
+/// Reads a payout, with a page of the balance transactions that it contains and their orders.
 #[utoipa::path(
     get, path = "/books/payouts/{payout}", tag = "Books", operation_id = "readPayout",
-    params(PayoutPath),
+    params(PayoutPath, MembersParameters),
     responses(
         (status = 200, description = "The payout.", body = Envelope<PayoutView>),
         refusals::ReadPayout,
@@ -124,9 +124,10 @@ pub(crate) async fn payout(
 ) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let id = payout_id(&payout)?;
+    let MembersQuery { after, limit } = MembersQuery::read(&parse_query(&request)?)?;
     has_begun(&api).await?;
-    let content = api.books.payout(&id).await?.ok_or_else(payout_not_found)?;
-    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content)))
+    let content = api.books.payout_page(&id, after, limit).await?.ok_or_else(payout_not_found)?;
+    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content, cursor_of_member)))
 }
 
 /// Lists breaks: what the books and Stripe say differently.
