@@ -192,22 +192,35 @@ impl Bookkeeper {
         }
     }
 
-    /// Performs all that is due of the books now, compares, and returns what does not agree; for an operator who waits
-    /// for it.
-    pub async fn reconcile(&self) -> Result<Comparison, BooksError> {
+    /// Performs all that is due of the books now, compares, checks the closed days from `since` on (from the first without
+    /// it), and returns what does not agree; for an operator who waits for it.
+    pub async fn reconcile(&self, since: Option<Day>) -> Result<Comparison, BooksError> {
+        let Comparison { expected, .. } = self.compared().await?;
+        self.check_history(since).await?;
+        Ok(Comparison { breaks: self.open_breaks().await?, expected })
+    }
+
+    /// Performs all that is due of the books now, and compares.
+    async fn compared(&self) -> Result<Comparison, BooksError> {
         let mut attempt = 0;
         loop {
             match self.unit().await {
                 Ok(Progress::More) => attempt = 0,
                 Ok(Progress::Done(compared)) => return Ok(compared),
-                // A serving process has gone on with the books meanwhile.
-                Err(error) if error.is_conflict() && attempt < crate::ATTEMPTS_MAX => {
-                    attempt += 1;
-                    self.clock.pause(attempt).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.pause_after(error, &mut attempt).await?,
             }
         }
+    }
+
+    /// Waits for a serving process that has gone on with the books meanwhile. Any other error, and the last attempt's, is
+    /// returned.
+    pub(super) async fn pause_after(&self, error: BooksError, attempt: &mut u32) -> Result<(), BooksError> {
+        if !error.is_conflict() || *attempt >= crate::ATTEMPTS_MAX {
+            return Err(error);
+        }
+        *attempt += 1;
+        self.clock.pause(*attempt).await;
+        Ok(())
     }
 
     /// Performs the units of one step. Returns whether there are more.

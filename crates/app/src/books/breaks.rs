@@ -66,6 +66,8 @@ pub enum BreakClass {
     Balance,
     /// A category that this version does not know: its movements are booked under its own name.
     UnknownCategory,
+    /// The statement of a closed day no longer gives its stored hash: what is stored was changed afterwards.
+    History,
 }
 
 variant_names! {
@@ -81,12 +83,13 @@ variant_names! {
         PayoutSum => "payout_sum",
         Balance => "balance",
         UnknownCategory => "unknown_category",
+        History => "history",
     }
 }
 
 impl BreakClass {
-    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. The others
-    /// are about one record, and stay until they are resolved.
+    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. Breaks of
+    /// the past are found by [`Bookkeeper::reconcile`](super::Bookkeeper::reconcile) alone. The others are about one record, and stay until they are resolved.
     pub const fn is_compared(self) -> bool {
         match self {
             Self::MissingThere
@@ -97,7 +100,7 @@ impl BreakClass {
             | Self::Duplicate
             | Self::PayoutSum
             | Self::Balance => true,
-            Self::FeeSum | Self::UnknownCategory => false,
+            Self::FeeSum | Self::UnknownCategory | Self::History => false,
         }
     }
 
@@ -123,6 +126,9 @@ impl BreakClass {
             Self::Balance => "compare Stripe's balance report with `paywright books statement` day by day",
             Self::UnknownCategory => {
                 "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
+            }
+            Self::History => {
+                "compare the rows and the statement of the day with a backup of the database: they were changed after the day was closed"
             }
         }
     }

@@ -59,10 +59,7 @@ impl Bookkeeper {
     /// breaks that are new, and ends those that are gone.
     pub(super) async fn compare(&self, now: Timestamp) -> Result<Comparison, BooksError> {
         let Some(books) = self.books.books().await? else { return Ok(Comparison::default()) };
-        let present = self.present_breaks().await?;
-        let compared = present.into_iter().filter(|it| it.class.is_compared());
-        let not_found = compared.map(|it| (it.id.clone(), it)).collect();
-        let mut findings = Findings { books, not_found, found: Vec::new() };
+        let mut findings = self.findings(books, |it| it.class.is_compared()).await?;
         let expected = self.compare_clearing(now, &mut findings).await?;
         for payout in self.books.payouts(&PayoutQuery::Unequal).await? {
             if let Some(found) = break_of_payout(&payout, &findings.books.value, now) {
@@ -174,6 +171,33 @@ impl Bookkeeper {
         let order = self.orders.order(&OrderRef::Intent(intent.clone())).await?;
         let status = order.and_then(|it| it.value.intent(intent).map(|it| it.status));
         Ok(status == Some(IntentStatus::Processing))
+    }
+
+    /// Stores the breaks that are new or have changed, and ends those that were looked for and are gone.
+    pub(super) async fn store_breaks(
+        &self,
+        books: Versioned<BooksState>,
+        found: Vec<Break>,
+        is_looked_for: impl Fn(&Break) -> bool,
+        now: Timestamp,
+    ) -> Result<(), BooksError> {
+        let mut findings = self.findings(books, is_looked_for).await?;
+        for one in found {
+            self.add(&mut findings, one).await?;
+        }
+        self.store_found(&mut findings).await?;
+        self.end_others(&mut findings, now).await
+    }
+
+    /// Findings before the first one: the present breaks that are looked for are not found yet.
+    async fn findings(
+        &self,
+        books: Versioned<BooksState>,
+        is_looked_for: impl Fn(&Break) -> bool,
+    ) -> Result<Findings, BooksError> {
+        let present = self.present_breaks().await?.into_iter().filter(is_looked_for);
+        let not_found = present.map(|it| (it.id.clone(), it)).collect();
+        Ok(Findings { books, not_found, found: Vec::new() })
     }
 
     /// Adds a break, and stores those that were added when they are many. A name that was added is not added again: a

@@ -10,6 +10,7 @@ mod compare;
 mod csv_output;
 mod days;
 mod export;
+mod history;
 mod ledger;
 mod orders;
 mod payouts;

@@ -24,13 +24,13 @@ use crate::{Failure, say};
 /// Runs a command; returns whether nothing is wrong.
 pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
-    if matches!(options.command, BooksCommand::Reconcile) {
-        return reconcile(&settings).await;
+    if let BooksCommand::Reconcile { since } = options.command {
+        return reconcile(&settings, since).await;
     }
     let stores = settings.database()?.open(1, Schema::Check).await?;
     let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock));
     match options.command {
-        BooksCommand::Reconcile => {}
+        BooksCommand::Reconcile { .. } => {}
         BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,
         BooksCommand::Payout { payout, format } => print_payout(&access, &payout, format).await?,
         BooksCommand::Tax { month, format } => print_tax(&access, month, format).await?,
@@ -46,7 +46,7 @@ pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
 }
 
 /// Keeps the books up to date, and prints what does not agree. Returns whether everything does.
-async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
+async fn reconcile(settings: &Settings, since: Option<Day>) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders, books, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.clone().into_settings(&stripe);
@@ -54,7 +54,7 @@ async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
     let gateway = gateway(stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
     let bookkeeper = bookkeeper((books, orders), &gateway, books_settings, &app);
-    let compared = bookkeeper.reconcile().await?;
+    let compared = bookkeeper.reconcile(since).await?;
     let list = BreakList { breaks: &compared.breaks, expected: Some(compared.expected), now: SystemClock.now() };
     say(list.to_text().trim_end());
     Ok(compared.breaks.is_empty())
