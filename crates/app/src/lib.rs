@@ -117,7 +117,9 @@ pub use ports::order_list::{Balance, Completion, OrderFilter, OrderSearch, Order
 pub use ports::orders::{
     Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
 };
-pub use ports::provider_balance::{BalancePage, BalanceSum, CreatedRange, ProviderBalance, ReportedTransaction};
+pub use ports::provider_balance::{
+    BalancePage, BalanceSum, CreatedRange, ProviderBalance, RefusedObject, ReportedTransaction,
+};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::stored;

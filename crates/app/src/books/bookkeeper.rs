@@ -83,6 +83,8 @@ pub struct Bookkeeper {
     owner: Uuid,
     /// Whether the next step is due at once: at the start of a process, and after an event about the balance.
     is_due: Arc<AtomicBool>,
+    /// Whether this process has read again what could not be booked earlier.
+    pub(super) has_read_refused: Arc<AtomicBool>,
 }
 
 /// Why the books cannot be kept or read now.
@@ -153,7 +155,8 @@ impl Bookkeeper {
         let owner = ids.lease_owner();
         let warnings = Arc::clone(&app.warnings);
         let is_due = Arc::new(AtomicBool::new(true));
-        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due }
+        let has_read_refused = Arc::default();
+        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due, has_read_refused }
     }
 
     /// Access to the books without Stripe.
@@ -247,6 +250,7 @@ impl Bookkeeper {
         };
         self.check_settings(&books.value)?;
         let books = self.book_orders(books).await?;
+        let books = self.read_refused_again(books, now).await?;
         let (books, has_more) = self.read_transactions(books, now).await?;
         if has_more {
             return Ok(Progress::More);

@@ -66,6 +66,8 @@ pub enum BreakClass {
     Balance,
     /// A category that this version does not know: its movements are booked under its own name.
     UnknownCategory,
+    /// A balance transaction or payout has a value that the books cannot hold: it is not booked.
+    Unreadable,
     /// The statement of a closed day no longer gives its stored hash: what is stored was changed afterwards.
     History,
 }
@@ -83,13 +85,15 @@ variant_names! {
         PayoutSum => "payout_sum",
         Balance => "balance",
         UnknownCategory => "unknown_category",
+        Unreadable => "unreadable",
         History => "history",
     }
 }
 
 impl BreakClass {
     /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. Breaks of
-    /// the past are found by [`Bookkeeper::reconcile`](super::Bookkeeper::reconcile) alone. The others are about one record, and stay until they are resolved.
+    /// the past are found by [`Bookkeeper::reconcile`](super::Bookkeeper::reconcile) alone, and an unreadable object is
+    /// read again by each process once. The others are about one record, and stay until they are resolved.
     pub const fn is_compared(self) -> bool {
         match self {
             Self::MissingThere
@@ -100,7 +104,7 @@ impl BreakClass {
             | Self::Duplicate
             | Self::PayoutSum
             | Self::Balance => true,
-            Self::FeeSum | Self::UnknownCategory | Self::History => false,
+            Self::FeeSum | Self::UnknownCategory | Self::Unreadable | Self::History => false,
         }
     }
 
@@ -126,6 +130,9 @@ impl BreakClass {
             Self::Balance => "compare Stripe's balance report with `paywright books statement` day by day",
             Self::UnknownCategory => {
                 "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
+            }
+            Self::Unreadable => {
+                "the log names the value; update Paywright: it is booked by the first version that can read it"
             }
             Self::History => {
                 "compare the rows and the statement of the day with a backup of the database: they were changed after the day was closed"

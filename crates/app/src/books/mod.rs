@@ -16,6 +16,7 @@ mod orders;
 mod payouts;
 mod reading;
 mod reads;
+mod refused;
 mod reports;
 #[cfg(test)]
 mod samples;

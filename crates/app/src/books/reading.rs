@@ -55,9 +55,9 @@ impl Bookkeeper {
     ) -> Result<(Versioned<BooksState>, Option<String>), BooksError> {
         let range = self.since_the_walk(&books.value);
         let page = self.balance.transactions(range, None).await?;
-        let newest = page.items.first().map(id);
-        let books = self.store_transactions(books, page.items).await?;
-        let books = if page.next.is_some() { self.read_range(books, range).await? } else { books };
+        let (newest, has_more) = (page.items.first().map(id), page.next.is_some());
+        let books = self.store_transactions(books, page).await?;
+        let books = if has_more { self.read_range(books, range).await? } else { books };
         Ok((books, newest))
     }
 
