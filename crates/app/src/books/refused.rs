@@ -94,7 +94,7 @@ impl Bookkeeper {
     ) -> Result<(Versioned<BooksState>, bool), BooksError> {
         let payout = match self.balance.payout(id).await {
             Ok(payout) => payout,
-            Err(GatewayError::NotUnderstood(_) | GatewayError::NotFound) => return Ok((books, false)),
+            Err(GatewayError::NotUnderstood(_) | GatewayError::NotFound(_)) => return Ok((books, false)),
             Err(error) => return Err(error.into()),
         };
         let mut books = self.store_payouts(books, vec![payout.clone()], now).await?;

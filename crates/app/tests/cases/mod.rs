@@ -19,6 +19,7 @@ mod recover;
 mod refunds;
 mod retention;
 mod settle;
+mod shared_account_books;
 mod storefront;
 mod worker;
 
