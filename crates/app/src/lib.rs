@@ -62,11 +62,11 @@ pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError,
     BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
-    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerView,
-    NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
-    PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement, StatementBuilder,
-    StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView,
-    TaxTotal, TaxTotalView, UnknownZone,
+    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerSummaryView,
+    LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView,
+    Period, PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement,
+    StatementBuilder, StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView,
+    TaxReport, TaxReportView, TaxTotal, TaxTotalView, UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;

@@ -41,6 +41,6 @@ pub use self::statements::NoStatement;
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};
 pub use self::tax::{TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView};
 pub use self::views::{
-    BreakList, BreakView, LedgerLineView, LedgerView, PayoutMemberView, PayoutView, PostingView, ResolutionView,
-    SignedAmountView,
+    BreakList, BreakView, LedgerLineView, LedgerSummaryView, LedgerView, PayoutMemberView, PayoutView, PostingView,
+    ResolutionView, SignedAmountView,
 };

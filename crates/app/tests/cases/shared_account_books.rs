@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    BalancePage, BalanceSum, Bookkeeper, BookkeeperPorts, Books, BooksSettings, BooksZone, BreakPage, BreakQuery, CreatedRange,
-    GatewayError, ProviderBalance, ReportedTransaction,
+    BalancePage, BalanceSum, Bookkeeper, BookkeeperPorts, Books, BooksSettings, BooksZone, BreakPage, BreakQuery,
+    CreatedRange, GatewayError, ProviderBalance, ReportedTransaction,
 };
 use paywright_domain::Currency;
 use paywright_domain::books::{BalanceTransaction, BalanceType, Payout, SignedMoney};

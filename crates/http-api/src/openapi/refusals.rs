@@ -95,6 +95,7 @@ refusals! {
         &[(403, "customer_mismatch"), (409, "order_lost"), (422, "invalid_order")];
     ListOrders: CALL, BEARER, QUERY, &[(403, "list_not_allowed")];
     ReadOrder: CALL, BEARER, ORDER;
+    ExplainOrder: CALL, BEARER, ORDER, &[(500, "books_unreadable")];
     EditOrder: CALL, BEARER, ORDER, BODY, COMMIT, STRIPE, SETTLE, NOT_NOW,
         &[(409, "order_paid"), (409, "order_canceled"), (422, "invalid_order")];
     CancelOrder: CALL, BEARER, ORDER, BODY, COMMIT, STRIPE, SETTLE, NOT_NOW,
@@ -127,7 +128,7 @@ refusals! {
     ReadStatement: CALL, BEARER, ALONE, QUERY, BOOKS,
         &[(422, "invalid_period"), (422, "period_before_books"), (422, "period_not_begun")];
     ListPayouts: CALL, BEARER, ALONE, QUERY, BOOKS;
-    ReadPayout: CALL, BEARER, ALONE, BOOKS, &[(400, "payout_id_malformed"), (404, "payout_not_found")];
+    ReadPayout: CALL, BEARER, ALONE, QUERY, BOOKS, &[(400, "payout_id_malformed"), (404, "payout_not_found")];
     ListBreaks: CALL, BEARER, ALONE, QUERY, BOOKS;
     ResolveBreak: CALL, BEARER, ALONE, BODY, COMMIT, BOOKS, &[(404, "break_not_found"), (422, "invalid_resolution")];
     ReadLedger: CALL, BEARER, ALONE, ORDER, BOOKS;

@@ -342,13 +342,13 @@ pub(crate) async fn refunds(
     Ok(success(StatusCode::OK, "Refunds", RefundView::all(&order)))
 }
 
-/// Explains why an order is in its state.
+/// Explains why an order is in its state, with what it has in the books for an application that may read them.
 #[utoipa::path(
     get, path = "/orders/{order}/explain", tag = "Orders", operation_id = "explainOrder",
     params(OrderPath),
     responses(
         (status = 200, description = "Reasons, what happened, and what happens next.", body = Envelope<ExplanationView>),
-        refusals::ReadOrder,
+        refusals::ExplainOrder,
     ),
     security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
 )]
@@ -357,9 +357,15 @@ pub(crate) async fn explain(
     request: HttpRequest,
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
+    let key = application(&api, &request, Scope::OrdersRead).await?;
+    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
     let explanation = api.app.explain(&which, &access).await?;
-    Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)))
+    let sees_books = key.scopes.contains(&Scope::BooksRead) && matches!(access, Access::All);
+    if !sees_books {
+        return Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)));
+    }
+    let ledger = api.books.ledger(explanation.order.id).await?;
+    Ok(success(StatusCode::OK, "Explanation", ExplanationView::with_books(&explanation, &ledger)))
 }
 
 /// Creates or returns the one PaymentIntent that the customer can pay.

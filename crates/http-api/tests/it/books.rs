@@ -255,6 +255,39 @@ async fn breaks_and_the_members_of_a_payout_are_read_in_pages() {
 }
 
 #[actix_web::test]
+async fn an_explanation_has_the_books_of_the_order_for_whom_may_read_them() {
+    let (service, placed) = with_books().await;
+    let path = format!("{ORDERS}/{}/explain", placed["id"].as_str().unwrap());
+    let answer = get(&service, &path).await;
+    let books = &answer.body["data"]["books"];
+    let what: Vec<_> = books["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["entry"].as_str().unwrap(), it["what"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("txn_1", "txn_1 (charge) moved 108.45 usd for pi_1."),
+        ("payment:pi_1", "112.00 usd is expected for pi_1."),
+        ("txn_2", "txn_2 (refund) moved -12.00 usd for re_1."),
+    ];
+    assert_eq!(what, expected, "{answer:?}");
+    assert_eq!(books["open"], json!([{ "account": "clearing:re_1", "amount": 1200, "currency": "usd" }]));
+    let other = service.placed().await;
+    let of_other = get(&service, &format!("{ORDERS}/{}/explain", other["id"].as_str().unwrap())).await;
+    assert_eq!(of_other.body["data"]["books"], json!({ "entries": [], "has_more": false, "open": [] }));
+    let reader = service.key_with(2, &[Scope::OrdersRead]).await;
+    let bearer = format!("Bearer {}", service.token("cus-ada"));
+    for headers in [
+        vec![("x-api-key", reader.as_str())],
+        vec![("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())],
+    ] {
+        let answer = service.send(Method::GET, &path, &headers, b"").await;
+        assert_eq!((answer.status, answer.body["data"].get("books")), (200, None), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
 async fn a_break_is_resolved_once_in_the_name_of_the_key() {
     let (service, _) = with_books().await;
     let path = format!("{BOOKS}/breaks/resolve");

@@ -43,6 +43,10 @@ async fn a_row_that_is_missing_is_a_break_after_the_time_of_grace(stand: &Stand)
     let early = "1 not compared yet: younger than the time of grace\n0 breaks\n".to_owned();
     assert_eq!(shop.books(&["reconcile"]), Printed { code: Some(0), text: early });
     shop.move_clock(AFTER_GRACE_SECONDS).await;
+    let (done, explained, said) = shop.served.run(&["explain", &order]);
+    let in_books = explained.split("\nIn the books:\n").nth(1).unwrap_or_default();
+    assert!(done && in_books.contains(&format!("  124.50 usd is expected for {intent}.\n")), "{explained}{said}");
+    assert!(in_books.contains(&format!("\nOpen: clearing:{intent}, 124.50 usd\n")), "{explained}");
     let told = shop.has_one_break(&format!("missing_there:{intent}"));
     assert_eq!((&told["order"], &told["theirs"]), (&read["id"], &Value::Null), "{told}");
     assert_eq!(told["ours"], usd(12_450), "{told}");
