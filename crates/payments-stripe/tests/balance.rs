@@ -324,7 +324,7 @@ async fn a_row_that_the_books_cannot_hold_is_told_apart_from_the_others() {
     }
     for (wrong, id, created) in [
         (json!({ "id": "txn/1\n" }), "txn/1", Some(at(NOW - 60))),
-        (json!({ "id": "x".repeat(300) }), &"x".repeat(255), Some(at(NOW - 60))),
+        (json!({ "id": "x".repeat(300) }), "x".repeat(255).as_str(), Some(at(NOW - 60))),
         (json!({ "id": null }), "an object without an id", Some(at(NOW - 60))),
         (json!({ "created": -1 }), "txn_1", None),
         (json!({ "created": "yesterday" }), "txn_1", None),

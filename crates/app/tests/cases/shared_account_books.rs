@@ -105,7 +105,7 @@ async fn many_breaks_are_stored_and_ended_by_several_commits() {
     let commits_of = async |bookkeeper: &Bookkeeper| {
         let version = async || store.books().await.unwrap().map_or(0, |it| it.version.0);
         let before = version().await;
-        let compared = bookkeeper.reconcile().await.unwrap();
+        let compared = bookkeeper.reconcile(None).await.unwrap();
         (compared, version().await - before)
     };
     let alone = bookkeeper(&shop, &store, false);

@@ -53,14 +53,11 @@ impl Ledger {
     /// The ledger in short: a line for each entry, and one for each clearing account that is open.
     pub fn to_summary(&self) -> String {
         let line = |it: &LedgerLine| format!("{}  {}\n", it.at, it.sentence());
-        let mut text: String = self.lines.iter().take(ENTRIES_MAX).map(line).collect();
-        if self.has_more || self.lines.len() > ENTRIES_MAX {
-            text.push_str("There are more: `paywright books ledger` prints them.\n");
-        }
-        for Posting { account, amount } in self.open() {
-            text.push_str(&format!("Open: {account}, {amount}\n"));
-        }
-        text
+        let lines = self.lines.iter().take(ENTRIES_MAX).map(line);
+        let has_more = self.has_more || self.lines.len() > ENTRIES_MAX;
+        let more = has_more.then(|| "There are more: `paywright books ledger` prints them.\n".to_owned());
+        let open = self.open().map(|Posting { account, amount }| format!("Open: {account}, {amount}\n"));
+        lines.chain(more).chain(open).collect()
     }
 
     /// Clearing accounts that are not zero.
