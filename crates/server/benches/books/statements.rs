@@ -59,7 +59,7 @@ async fn load(database: &str) {
              amount - fee,
              CASE fee WHEN 0 THEN '[]' ELSE '{fees}' END::jsonb, '', kind, name || lpad(n::text, 9, '0'), at
          FROM (
-             SELECT n, to_timestamp({from} + n * {DAYS} * {DAY_SECONDS} / {ROWS}) AS at
+             SELECT n, to_timestamp({from} + n::bigint * {DAYS} * {DAY_SECONDS} / {ROWS}) AS at
              FROM generate_series(0, {ROWS} - 1) AS n
          ) AS row, LATERAL (
              SELECT 'refund' AS category, -1250 AS amount, 0 AS fee, 'refund' AS kind, 're_' AS name WHERE n % 20 = 19
