@@ -21,7 +21,7 @@ pub struct CardSetup {
     pub setup_intent: SecretString,
 }
 
-/// What a payment method is to pay.
+/// Object that a payment method is to pay.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Payable<'a> {
     /// A cart, and its order.

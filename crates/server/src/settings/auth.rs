@@ -75,7 +75,7 @@ impl Auth {
 }
 
 impl Settings {
-    /// What signs and verifies tokens, with the current token secret and the previous one.
+    /// Signer and verifier of tokens, with the current token secret and the previous one.
     pub(crate) fn tokens(&self) -> Result<Tokens, Failure> {
         let Auth { token_secret, token_secret_file: file, .. } = &self.auth;
         let found = secret("auth.token_secret", token_secret.as_ref(), file.as_deref())?;

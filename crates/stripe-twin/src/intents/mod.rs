@@ -292,16 +292,15 @@ impl Twin {
         let Some((method, owner)) = method.zip(self.other_owner(method.map(String::as_str), customer)) else {
             return Ok(());
         };
-        let refusal = match customer {
-            Some(customer) => Refusal::not_of_customer(method, customer),
-            None => {
-                let message = format!(
-                    "The `payment_method` parameter supplied {method} belongs to the Customer {owner}. Please include the \
-                     Customer in the `customer` parameter on the PaymentIntent."
-                );
-                // Stripe names the older parameter.
-                Refusal::parameter("parameter_missing", "source", &message)
-            }
+        let refusal = if let Some(customer) = customer {
+            Refusal::not_of_customer(method, customer)
+        } else {
+            let message = format!(
+                "The `payment_method` parameter supplied {method} belongs to the Customer {owner}. Please include the \
+                 Customer in the `customer` parameter on the PaymentIntent."
+            );
+            // Stripe names the older parameter.
+            Refusal::parameter("parameter_missing", "source", &message)
         };
         Err(Refusal { with: intent.map(|it| ("payment_intent", it.to_json())).into_iter().collect(), ..refusal })
     }

@@ -133,7 +133,7 @@ async fn a_guests_cart_stays_a_guests_until_it_is_associated() {
     assert_eq!(made.body["data"]["attributes"]["customer_id"], json!("cus_ada"), "{made:?}");
 }
 
-/// Spree keeps the token as it is, so that whoever has it reads the customer's addresses.
+/// Spree keeps the token as it is, so that a later user of the guest's browser reads the customer's addresses.
 #[actix_web::test]
 async fn a_guests_token_gives_no_access_after_the_cart_was_associated() {
     let (service, provider) = open_with_provider().await;
