@@ -58,7 +58,7 @@ pub enum BreakClass {
     Currency,
     /// A movement belongs to no order of this installation.
     Link,
-    /// Two balance transactions of one category for one object.
+    /// Two balance transactions of one category for one object, and none that returns the first.
     Duplicate,
     /// The balance transactions of a payout do not add up to it.
     PayoutSum,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use paywright_domain::Timestamp;
-use paywright_domain::books::{ReportingCategory, SignedMoney, Source};
+use paywright_domain::books::{SignedMoney, Source};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::money::MoneyError;
 
 use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
+use super::duplicates::has_duplicate;
 use super::{Break, BreakClass};
 use crate::{
     AccountEvent, BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey,
@@ -122,11 +123,12 @@ impl Bookkeeper {
             let is_ours = item.transactions == 0;
             return Ok(if is_ours { new(BreakClass::Currency, ours, Some(other)) } else { Finding::Told });
         }
-        if self.is_duplicate(item).await? {
-            return Ok(new(BreakClass::Duplicate, ours, theirs));
-        }
         if is_young || (item.entries == 0 && self.is_processing(item).await?) {
             return Ok(Finding::Expected);
+        }
+        // Not before: Stripe may list a movement between two others after both.
+        if self.is_duplicate(item).await? {
+            return Ok(new(BreakClass::Duplicate, ours, theirs));
         }
         Ok(match (item.entries, item.transactions) {
             (_, 0) => new(BreakClass::MissingThere, ours, None),
@@ -150,18 +152,14 @@ impl Bookkeeper {
         Ok(rows.first().map(of))
     }
 
-    /// Whether two balance transactions of one category were made for the object.
+    /// Whether a balance transaction was made twice for the object.
     async fn is_duplicate(&self, item: &ClearingItem) -> Result<bool, BooksError> {
         if item.transactions < 2 {
             return Ok(false);
         }
         let filter = RowFilter::Source(item.source.clone());
         let rows = self.books.transactions(&RowQuery { filter, after: None, limit: ROWS_MAX }).await?;
-        let mut categories = BTreeMap::<&ReportingCategory, u32>::new();
-        for row in &rows {
-            *categories.entry(&row.transaction.category).or_default() += 1;
-        }
-        Ok(categories.values().any(|it| *it > 1))
+        Ok(has_duplicate(&rows.iter().map(|it| &it.transaction.category).collect::<Vec<_>>()))
     }
 
     /// Whether the item is of a payment that a bank is still processing: Stripe books a bank debit before it has

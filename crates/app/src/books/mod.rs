@@ -9,6 +9,7 @@ mod closing;
 mod compare;
 mod csv_output;
 mod days;
+mod duplicates;
 mod export;
 mod history;
 mod ledger;
