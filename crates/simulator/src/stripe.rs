@@ -81,14 +81,14 @@ impl Stripe {
     }
 
     /// Runs `work` at the twin and sends the webhooks of its events.
-    fn at_twin(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> Response) -> Response {
+    pub(crate) fn at_twin<T>(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> T) -> T {
         let before = self.twin.next_event();
-        let response = work(&mut self.twin);
+        let done = work(&mut self.twin);
         let caused: Vec<ProviderEvent> = self.twin.events_from(before).filter_map(read_event).collect();
         for event in caused {
             self.emit(event, now);
         }
-        response
+        done
     }
 
     fn emit(&mut self, event: ProviderEvent, now: Timestamp) {
@@ -393,6 +393,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
             }
             (_, _) => ProviderUpdate::Nothing,
         },
+        ObjectView::Other if event.kind.starts_with("payout.") => ProviderUpdate::Balance,
         ObjectView::Other => ProviderUpdate::Nothing,
     };
     Some(ProviderEvent {
@@ -407,7 +408,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
     })
 }
 
-fn unreadable() -> GatewayError {
+pub(crate) fn unreadable() -> GatewayError {
     GatewayError::Unknown("an answer that cannot be read".into())
 }
 

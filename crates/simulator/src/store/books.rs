@@ -22,14 +22,14 @@ use super::tables::Tables;
 /// Tables of the books.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct BooksTables {
-    state: Option<Versioned<BooksState>>,
-    transactions: BTreeMap<BalanceTransactionId, BookedTransaction>,
-    entries: BTreeMap<String, BookedEntry>,
-    clearing: BTreeMap<ClearingKey, ClearingItem>,
-    payouts: BTreeMap<PayoutId, Payout>,
-    members: BTreeMap<PayoutId, Vec<BalanceTransactionId>>,
-    days: BTreeMap<Day, ClosedDay>,
-    breaks: BTreeMap<String, Break>,
+    pub(crate) state: Option<Versioned<BooksState>>,
+    pub(crate) transactions: BTreeMap<BalanceTransactionId, BookedTransaction>,
+    pub(crate) entries: BTreeMap<String, BookedEntry>,
+    pub(crate) clearing: BTreeMap<ClearingKey, ClearingItem>,
+    pub(crate) payouts: BTreeMap<PayoutId, Payout>,
+    pub(crate) members: BTreeMap<PayoutId, Vec<BalanceTransactionId>>,
+    pub(crate) days: BTreeMap<Day, ClosedDay>,
+    pub(crate) breaks: BTreeMap<String, Break>,
 }
 
 /// Row of a table that is read in pages.

@@ -11,6 +11,7 @@ mod tables;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+pub(crate) use books::BooksTables;
 pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
@@ -21,6 +22,7 @@ use paywright_app::{
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
 pub use tables::Tables;
+pub(crate) use tables::{BOOKS_CURSOR, INSTALLATION};
 use uuid::Uuid;
 
 /// A write of the journal, which is performed again after a power cut.
@@ -72,6 +74,13 @@ impl MemoryStore {
     pub fn restore(&self, backup: usize) {
         self.disk().journal.truncate(backup);
         self.power_cut();
+    }
+
+    /// Makes a store with the orders of `tables`, and without books and events.
+    pub(crate) fn without_books(tables: &Tables) -> Self {
+        let store = Self::default();
+        store.disk().tables = tables.without_books();
+        store
     }
 
     /// Makes an order's row unreadable, for tests of damaged rows.

@@ -17,6 +17,12 @@ use super::books::BooksTables;
 use super::endpoints::EndpointTables;
 use super::feed::FeedTables;
 
+/// Installation whose store it is.
+pub(crate) const INSTALLATION: InstallationId = InstallationId(Uuid::nil());
+
+/// Name of the cursor of the books.
+pub(crate) const BOOKS_CURSOR: &str = "books";
+
 /// Most events that are deleted at once.
 
 /// Tables of the store.
@@ -37,7 +43,7 @@ pub struct Tables {
     lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
     pub(crate) feed: FeedTables,
     pub(crate) endpoints: EndpointTables,
-    pub(super) books: BooksTables,
+    pub(crate) books: BooksTables,
 }
 
 /// Lease on a row.
@@ -403,7 +409,7 @@ impl Tables {
     }
 
     pub(crate) const fn installation(&self) -> Installation {
-        Installation { id: InstallationId(Uuid::nil()), epoch: self.epoch }
+        Installation { id: INSTALLATION, epoch: self.epoch }
     }
 
     pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
@@ -437,7 +443,19 @@ impl Tables {
         let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
         let parked = self.events.values().filter(|it| it.event.status == EventStatus::Parked);
         let events = parked.filter_map(|it| Some(free_at(it.event.due_at?, it.held)));
-        let cursors = self.cursors.values().map(|it| free_at(it.due_at, it.held));
+        let of_worker = self.cursors.iter().filter(|(name, _)| *name != BOOKS_CURSOR);
+        let cursors = of_worker.map(|(_, it)| free_at(it.due_at, it.held));
         tasks.chain(events).chain(cursors).min()
+    }
+
+    /// Time at which the books are due; at once if nobody has kept them yet.
+    pub(crate) fn books_due(&self) -> Timestamp {
+        self.cursors.get(BOOKS_CURSOR).map_or(Timestamp::EPOCH, |it| free_at(it.due_at, it.held))
+    }
+
+    /// The tables with empty books and an empty feed.
+    pub(super) fn without_books(&self) -> Self {
+        let (books, feed, cursors) = (BooksTables::default(), FeedTables::default(), BTreeMap::new());
+        Self { books, feed, cursors, ..self.clone() }
     }
 }
