@@ -81,9 +81,8 @@ pub async fn identify(
         if let Some(code) = refused.map(Problem::code).or(of_spree) {
             Span::current().record("code", code);
         }
-        let rendered =
-            refused.map(|it| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) });
-        let mut response = match rendered {
+        let render = |it: &Problem| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) };
+        let mut response = match refused.map(render) {
             Some(rendered) => rendered_again(response, rendered),
             None => response.map_into_boxed_body(),
         };

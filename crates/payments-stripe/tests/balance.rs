@@ -492,7 +492,7 @@ async fn the_sums_of_each_balance_are_read() {
         match (gateway.balance().await, expected) {
             (Ok(read), Some(expected)) => assert_eq!(read, expected, "{available}"),
             (read, expected) => {
-                assert!(matches!(read, Err(GatewayError::NotUnderstood(_))) && expected.is_none(), "{read:?}")
+                assert!(matches!(read, Err(GatewayError::NotUnderstood(_))) && expected.is_none(), "{read:?}");
             }
         }
     }

@@ -10,7 +10,7 @@ impl Person {
     pub(crate) async fn reconcile(&self) {
         let call = |process| {
             self.world.keep(process, true, |it| -> BoxFuture<'static, _> {
-                Box::pin(async move { it.reconcile().await.map(drop) })
+                Box::pin(async move { it.reconcile(None).await.map(drop) })
             })
         };
         drop(self.repeat(self.tries.min(2), call, |_: &BooksError| false).await);

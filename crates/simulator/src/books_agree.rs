@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use paywright_app::{BooksState, ClosedDay};
 use paywright_domain::books::{BalanceType, Day, SignedMoney};
+use paywright_domain::id::BalanceTransactionId;
 use paywright_stripe_twin::Twin;
 use serde_json::Value;
 
@@ -91,7 +92,9 @@ pub(crate) fn payouts_agree(kept: &BooksTables, twin: &Twin) -> Checked {
         let mut members: Vec<&str> =
             twin.balance_transactions().filter(|it| is_member(&made, it)).map(|it| it.id).collect();
         members.sort_unstable();
-        let read = known.and_then(|it| kept.members.get(&it.id)).map(|it| it.iter().map(|id| id.as_str()).collect());
+        let read = known
+            .and_then(|it| kept.members.get(&it.id))
+            .map(|it| it.iter().map(BalanceTransactionId::as_str).collect());
         // What is in a payout that failed early is not read.
         let may_be_unread = made.status == "failed";
         if made.is_reconciled && read != Some(members) && !(read.is_none() && may_be_unread) {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    AttemptOutcome, EndpointFormat, EndpointId, EventRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease,
-    LeasedQueue, OutgoingWebhook, Position, QueueRelease, SecretGeneration, SubjectId,
+    AccountEvent, AttemptOutcome, EndpointFormat, EndpointId, EventRef, FeedAppend, FeedEvent, FeedLease, FeedPage,
+    Lease, LeasedQueue, OutgoingWebhook, Position, QueueRelease, SecretGeneration, SubjectId,
 };
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
@@ -46,6 +46,8 @@ pub(crate) struct FeedBooks {
     positions: Vec<EventRef>,
     /// The same facts.
     positioned: BTreeSet<EventRef>,
+    /// Ids of the account events that were stored.
+    account_events: BTreeSet<Uuid>,
     /// Lease of the relay, and its end.
     relay: Option<(FeedLease, Timestamp)>,
     queues: BTreeMap<(EndpointId, SubjectId), QueueLease>,
@@ -134,6 +136,12 @@ impl FeedBooks {
         }
         self.cursor = self.cursor.max(at);
         Ok(())
+    }
+
+    /// Records that account events were stored.
+    pub(crate) fn add_account_events(&mut self, events: &[AccountEvent]) {
+        self.changes += 1;
+        self.account_events.extend(events.iter().map(|it| it.id));
     }
 
     /// Records a change that may be work for a relay or a deliverer.
@@ -288,6 +296,7 @@ impl FeedBooks {
             self.store_generation(*id, &it.endpoint.value.secret);
         }
         self.endpoints.retain(|(id, _)| stored.contains_key(id));
+        self.account_events = tables.account_events().map(|it| it.id).collect();
         let events = tables.positions().filter_map(|(position, _)| tables.feed_event(position));
         let in_each = |event: FeedEvent| EndpointFormat::ALL.map(|it| webhooks_of(it, &event)).concat();
         let kept: BTreeSet<Uuid> = events.flat_map(in_each).collect();
@@ -328,6 +337,14 @@ impl FeedBooks {
                 }
             }
         }
+        let of_account = tables.positions().filter(|(_, (event, _))| event.subject.order().is_none());
+        let told = of_account.filter_map(|(position, _)| tables.feed_event(position)).map(|it| it.id());
+        let told: Vec<Uuid> = told.collect();
+        if told.len() != self.account_events.len() || !told.iter().all(|it| self.account_events.contains(it)) {
+            let stored = self.account_events.len();
+            return fail("I5", format!("the feed has {} account events, and {stored} were stored", told.len()));
+        }
+        count += told.len();
         if count != self.positions.len() {
             return fail("I5", format!("the feed has {} events, and {count} were committed", self.positions.len()));
         }

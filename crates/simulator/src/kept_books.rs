@@ -153,7 +153,11 @@ impl KeptBooks {
         match found.class {
             BreakClass::Duplicate | BreakClass::UnknownCategory => !self.made.contains(&found.id),
             BreakClass::Balance => !self.is_late,
-            BreakClass::FeeSum | BreakClass::Currency | BreakClass::PayoutSum => true,
+            BreakClass::FeeSum
+            | BreakClass::Currency
+            | BreakClass::PayoutSum
+            | BreakClass::Unreadable
+            | BreakClass::History => true,
             BreakClass::MissingThere | BreakClass::MissingHere | BreakClass::Amount | BreakClass::Link => false,
         }
     }

@@ -54,7 +54,7 @@ impl Stripe {
     }
 
     pub(crate) fn payout(&self, id: &PayoutId) -> Result<Payout, GatewayError> {
-        let found = self.twin.payouts().find(|it| it.id == id.as_str()).ok_or(GatewayError::NotFound)?;
+        let found = self.twin.payouts().find(|it| it.id == id.as_str()).ok_or_else(not_found)?;
         payout_of(&found).ok_or_else(unreadable)
     }
 
@@ -64,7 +64,7 @@ impl Stripe {
         id: &PayoutId,
         after: Option<&str>,
     ) -> Result<BalancePage<BalanceTransactionId>, GatewayError> {
-        let payout = self.twin.payouts().find(|it| it.id == id.as_str()).ok_or(GatewayError::NotFound)?;
+        let payout = self.twin.payouts().find(|it| it.id == id.as_str()).ok_or_else(not_found)?;
         let rows = self.twin.balance_transactions().rev().filter(|it| is_member(&payout, it));
         let rows: Vec<_> = rows.filter(|_| payout.is_reconciled).collect();
         page(&rows, after, |it| it.id, |it| BalanceTransactionId::new(it.id).ok())
@@ -138,6 +138,10 @@ pub(crate) fn is_member(payout: &PayoutView<'_>, row: &TransactionView<'_>) -> b
     row.payout == Some(payout.id) && row.source != Some(payout.id)
 }
 
+fn not_found() -> GatewayError {
+    GatewayError::NotFound("Stripe has no such object".to_owned())
+}
+
 /// One page of `all`, after the object `after`.
 fn page<T, R>(
     all: &[T],
@@ -147,13 +151,13 @@ fn page<T, R>(
 ) -> Result<BalancePage<R>, GatewayError> {
     let from = match after {
         None => 0,
-        Some(after) => all.iter().position(|it| id(it) == after).ok_or(GatewayError::NotFound)? + 1,
+        Some(after) => all.iter().position(|it| id(it) == after).ok_or_else(not_found)? + 1,
     };
     let rest = all.get(from..).unwrap_or_default();
     let shown = rest.get(..PAGE).unwrap_or(rest);
     let next = shown.last().filter(|_| shown.len() < rest.len()).map(|it| id(it).to_owned());
     let items = shown.iter().map(read).collect::<Option<_>>().ok_or_else(unreadable)?;
-    Ok(BalancePage { items, next })
+    Ok(BalancePage { items, refused: vec![], next })
 }
 
 pub(crate) fn money(wire: i64, currency: &str) -> Option<SignedMoney> {

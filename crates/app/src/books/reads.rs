@@ -160,7 +160,7 @@ impl BooksAccess {
         next: Option<RowPlace>,
     ) -> Result<PayoutContent, BooksError> {
         let numbers = self.order_numbers(members.iter().filter_map(|it| it.order)).await?;
-        Ok(PayoutContent { payout, members, numbers, next })
+        Ok(PayoutContent { payout, members, next, numbers })
     }
 
     /// Reads the payouts that were created in a range of times, without what they contain.

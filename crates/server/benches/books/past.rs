@@ -137,7 +137,9 @@ async fn sell(stripe: &Stripe, store: &Arc<PostgresStore>, day: i64) {
             }
             let at = day + n * 80;
             CLOCK.fetch_max(at, Ordering::Relaxed);
-            let form = format!("amount={CENTS}&currency=usd&confirm=true&payment_method=pm_card_visa&payment_method_types[0]=card");
+            let form = format!(
+                "amount={CENTS}&currency=usd&confirm=true&payment_method=pm_card_visa&payment_method_types[0]=card"
+            );
             let paid = stripe.call("/v1/payment_intents", &form).await;
             let intent = IntentId::new(paid["id"].as_str().unwrap()).unwrap();
             store_paid_order(store, intent, at).await;

@@ -26,7 +26,7 @@ async fn malformed_http_is_refused_and_is_no_error_in_the_log() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &[]);
     let address = dev.api.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
-    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(300_000));
+    let long_head = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(300_000));
     for sent in [
         &b"GARBAGE\r\n\r\n"[..],
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -35,7 +35,7 @@ async fn malformed_http_is_refused_and_is_no_error_in_the_log() {
         b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\nzzz",
         b"POST /webhooks/stripe HTTP/1.1\r\nhost: x\r\nstripe-signature: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        long.as_bytes(),
+        long_head.as_bytes(),
     ] {
         let answer = exchanged(&address, sent);
         let shown = String::from_utf8_lossy(&sent[..sent.len().min(80)]).into_owned();

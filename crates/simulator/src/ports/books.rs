@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use paywright_app::{
     BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, PayoutQuery, RowQuery, StoreError, Versioned,
+    ClearingItem, ClosedDay, OpenItemQuery, PayoutQuery, RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, OrderNumber};
@@ -68,8 +68,8 @@ impl Books for ScheduledStore {
         self.read("read booked payouts", Books::payouts(&self.store, query)).await
     }
 
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError> {
-        self.read("read open items", self.store.open_items(after, limit)).await
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError> {
+        self.read("read open items", self.store.open_items(query)).await
     }
 
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError> {

@@ -111,7 +111,7 @@ impl Simulation<'_> {
         drop(core);
         let store = self.world.store.read(MemoryStore::without_books);
         let ports = ProcessPorts::bookkeeper_ports_to(&self.world, 0, &store);
-        let read = ready_value(Bookkeeper::new(ports, settings(plan), &app).reconcile());
+        let read = ready_value(Bookkeeper::new(ports, settings(plan), &app).reconcile(None));
         self.world.core().unscheduled = None;
         match read {
             Some(Ok(_)) => store.read(|again| are_repeated(&kept, &again.books, is_late)),

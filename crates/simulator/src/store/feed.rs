@@ -154,6 +154,11 @@ impl Tables {
         Some(FeedEvent { position, kind, content })
     }
 
+    /// Account events that are stored.
+    pub(crate) fn account_events(&self) -> impl Iterator<Item = &AccountEvent> {
+        self.feed.account_events.values()
+    }
+
     fn feed_events(&self, query: &FeedQuery) -> Vec<FeedEvent> {
         let is_wanted = |(event, kind): EventRow| {
             (query.types.is_empty() || query.types.contains(&kind))

@@ -23,8 +23,6 @@ pub(crate) const INSTALLATION: InstallationId = InstallationId(Uuid::nil());
 /// Name of the cursor of the books.
 pub(crate) const BOOKS_CURSOR: &str = "books";
 
-/// Most events that are deleted at once.
-
 /// Tables of the store.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tables {
@@ -456,6 +454,6 @@ impl Tables {
     /// The tables with empty books and an empty feed.
     pub(super) fn without_books(&self) -> Self {
         let (books, feed, cursors) = (BooksTables::default(), FeedTables::default(), BTreeMap::new());
-        Self { books, feed, cursors, ..self.clone() }
+        Self { cursors, feed, books, ..self.clone() }
     }
 }
