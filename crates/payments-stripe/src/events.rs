@@ -72,17 +72,8 @@ const VERSION_CHARS_MAX: usize = 40;
 
 /// Reads an event from a webhook or the event list. A listed event is rendered in the API version in which it was
 /// created, whichever version the request names.
-pub(crate) fn read_event(mut json: Value, owner: Owner) -> Result<ProviderEvent, WebhookError> {
-    replace_nul(&mut json);
+pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, WebhookError> {
     let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
-    let request = event.request.as_ref().and_then(|it| it.id.as_deref()).unwrap_or_default();
-    for (name, text) in [("id", event.id.as_str()), ("type", event.kind.as_str()), ("request.id", request)] {
-        if !text.bytes().all(|it| it.is_ascii_graphic()) {
-            return Err(unreadable(&format!(
-                "`{name}` of the event has other characters than those of Stripe's names"
-            )));
-        }
-    }
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
     let other_version = other_version(event.api_version.as_deref());
     let content = match (&event.account, &other_version) {
@@ -107,17 +98,6 @@ pub(crate) fn read_event(mut json: Value, owner: Owner) -> Result<ProviderEvent,
         foreign,
         other_version: other_version.map(|version| OtherVersion { version, expected: crate::API_VERSION }),
     })
-}
-
-/// Replaces the character U+0000, which PostgreSQL cannot store, in all texts of an event's object. Stripe does not promise
-/// that a text which a customer typed has none, and refusing the event would refuse its payment.
-fn replace_nul(json: &mut Value) {
-    match json {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        Value::Array(items) => items.iter_mut().for_each(replace_nul),
-        Value::Object(fields) => fields.values_mut().for_each(replace_nul),
-    }
 }
 
 /// API version of an event, if it is not of a known release train.

@@ -18,7 +18,6 @@ mod operator;
 mod prices;
 mod publish;
 mod recover;
-mod retention;
 mod serve;
 mod settings;
 mod stop;

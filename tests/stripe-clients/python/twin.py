@@ -64,8 +64,7 @@ def eventually(probe, what):
 
 hooks = Receiver()
 program = subprocess.Popen(
-    [PROGRAM, "twin", "--port", "0", "--webhook", f"{hooks.url}/webhooks"],
-    env={**os.environ, "STRIPE_TWIN_WEBHOOK_SECRET": SECRET},
+    [PROGRAM, "twin", "--port", "0", "--webhook", f"{hooks.url}/webhooks", "--webhook-secret", SECRET],
     stdout=subprocess.PIPE,
     text=True,
 )

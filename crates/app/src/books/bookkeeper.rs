@@ -83,8 +83,6 @@ pub struct Bookkeeper {
     owner: Uuid,
     /// Whether the next step is due at once: at the start of a process, and after an event about the balance.
     is_due: Arc<AtomicBool>,
-    /// Whether this process has read again what could not be booked earlier.
-    pub(super) has_read_refused: Arc<AtomicBool>,
 }
 
 /// Why the books cannot be kept or read now.
@@ -155,8 +153,7 @@ impl Bookkeeper {
         let owner = ids.lease_owner();
         let warnings = Arc::clone(&app.warnings);
         let is_due = Arc::new(AtomicBool::new(true));
-        let has_read_refused = Arc::default();
-        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due, has_read_refused }
+        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due }
     }
 
     /// Access to the books without Stripe.
@@ -195,35 +192,22 @@ impl Bookkeeper {
         }
     }
 
-    /// Performs all that is due of the books now, compares, checks the closed days from `since` on (from the first without
-    /// it), and returns what does not agree; for an operator who waits for it.
-    pub async fn reconcile(&self, since: Option<Day>) -> Result<Comparison, BooksError> {
-        let Comparison { expected, .. } = self.compared().await?;
-        self.check_history(since).await?;
-        Ok(Comparison { breaks: self.open_breaks().await?, expected })
-    }
-
-    /// Performs all that is due of the books now, and compares.
-    async fn compared(&self) -> Result<Comparison, BooksError> {
+    /// Performs all that is due of the books now, compares, and returns what does not agree; for an operator who waits
+    /// for it.
+    pub async fn reconcile(&self) -> Result<Comparison, BooksError> {
         let mut attempt = 0;
         loop {
             match self.unit().await {
                 Ok(Progress::More) => attempt = 0,
                 Ok(Progress::Done(compared)) => return Ok(compared),
-                Err(error) => self.pause_after(error, &mut attempt).await?,
+                // A serving process has gone on with the books meanwhile.
+                Err(error) if error.is_conflict() && attempt < crate::ATTEMPTS_MAX => {
+                    attempt += 1;
+                    self.clock.pause(attempt).await;
+                }
+                Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Waits for a serving process that has gone on with the books meanwhile. Any other error, and the last attempt's, is
-    /// returned.
-    pub(super) async fn pause_after(&self, error: BooksError, attempt: &mut u32) -> Result<(), BooksError> {
-        if !error.is_conflict() || *attempt >= crate::ATTEMPTS_MAX {
-            return Err(error);
-        }
-        *attempt += 1;
-        self.clock.pause(*attempt).await;
-        Ok(())
     }
 
     /// Performs the units of one step. Returns whether there are more.
@@ -250,7 +234,6 @@ impl Bookkeeper {
         };
         self.check_settings(&books.value)?;
         let books = self.book_orders(books).await?;
-        let books = self.read_refused_again(books, now).await?;
         let (books, has_more) = self.read_transactions(books, now).await?;
         if has_more {
             return Ok(Progress::More);

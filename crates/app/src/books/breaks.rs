@@ -58,7 +58,7 @@ pub enum BreakClass {
     Currency,
     /// A movement belongs to no order of this installation.
     Link,
-    /// Two balance transactions of one category for one object, and none that returns the first.
+    /// Two balance transactions of one category for one object.
     Duplicate,
     /// The balance transactions of a payout do not add up to it.
     PayoutSum,
@@ -66,10 +66,6 @@ pub enum BreakClass {
     Balance,
     /// A category that this version does not know: its movements are booked under its own name.
     UnknownCategory,
-    /// A balance transaction or payout has a value that the books cannot hold: it is not booked.
-    Unreadable,
-    /// The statement of a closed day no longer gives its stored hash: what is stored was changed afterwards.
-    History,
 }
 
 variant_names! {
@@ -85,15 +81,12 @@ variant_names! {
         PayoutSum => "payout_sum",
         Balance => "balance",
         UnknownCategory => "unknown_category",
-        Unreadable => "unreadable",
-        History => "history",
     }
 }
 
 impl BreakClass {
-    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. Breaks of
-    /// the past are found by [`Bookkeeper::reconcile`](super::Bookkeeper::reconcile) alone, and an unreadable object is
-    /// read again by each process once. The others are about one record, and stay until they are resolved.
+    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. The others
+    /// are about one record, and stay until they are resolved.
     pub const fn is_compared(self) -> bool {
         match self {
             Self::MissingThere
@@ -104,7 +97,7 @@ impl BreakClass {
             | Self::Duplicate
             | Self::PayoutSum
             | Self::Balance => true,
-            Self::FeeSum | Self::UnknownCategory | Self::Unreadable | Self::History => false,
+            Self::FeeSum | Self::UnknownCategory => false,
         }
     }
 
@@ -130,12 +123,6 @@ impl BreakClass {
             Self::Balance => "compare Stripe's balance report with `paywright books statement` day by day",
             Self::UnknownCategory => {
                 "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
-            }
-            Self::Unreadable => {
-                "the log names the value; update Paywright: it is booked by the first version that can read it"
-            }
-            Self::History => {
-                "compare the rows and the statement of the day with a backup of the database: they were changed after the day was closed"
             }
         }
     }

@@ -8,8 +8,7 @@ use paywright_domain::id::{BalanceTransactionId, PayoutId};
 
 use super::bookkeeper::{Bookkeeper, BooksError};
 use crate::{
-    BookedPayout, BooksChanges, BooksState, CreatedRange, GatewayError, PAYOUT_CHANGES_SECONDS, PayoutQuery,
-    RefusedObject, Versioned,
+    BookedPayout, BooksChanges, BooksState, CreatedRange, GatewayError, PAYOUT_CHANGES_SECONDS, PayoutQuery, Versioned,
 };
 
 impl Bookkeeper {
@@ -48,7 +47,6 @@ impl Bookkeeper {
         loop {
             let page = self.balance.payouts(range, after.as_deref()).await?;
             books = self.store_payouts(books, page.items, now).await?;
-            books = self.tell_refused(books, page.refused).await?;
             after = page.next;
             if after.is_none() {
                 let state = BooksState { payouts_until: now, ..books.value };
@@ -59,7 +57,7 @@ impl Bookkeeper {
 
     /// Stores those of `payouts` that are not stored, or differ from what is stored, with the events that tell what became
     /// of them. A payout of long ago that is read for the first time is not told.
-    pub(super) async fn store_payouts(
+    async fn store_payouts(
         &self,
         books: Versioned<BooksState>,
         payouts: Vec<Payout>,
@@ -85,20 +83,16 @@ impl Bookkeeper {
         self.commit(changes).await
     }
 
-    /// Reads a payout again; as it is stored if Stripe no longer has it, or has a value that the books cannot hold.
+    /// Reads a payout again; as it is stored if Stripe no longer has it.
     async fn read_payout(&self, stored: &Payout) -> Result<Payout, BooksError> {
         match self.balance.payout(&stored.id).await {
             Ok(payout) => Ok(payout),
-            Err(GatewayError::NotFound(_)) => Ok(stored.clone()),
-            Err(GatewayError::NotUnderstood(problem)) => {
-                self.warnings.warn(format!("This payout is booked as it was before: {problem}."));
-                Ok(stored.clone())
-            }
+            Err(GatewayError::NotFound) => Ok(stored.clone()),
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) async fn read_members(
+    async fn read_members(
         &self,
         books: Versioned<BooksState>,
         payout: Payout,
@@ -107,11 +101,6 @@ impl Bookkeeper {
         let mut after = None;
         loop {
             let page = self.balance.members(&payout.id, after.as_deref()).await?;
-            if let Some(RefusedObject { problem, .. }) = page.refused.into_iter().next() {
-                // What it contains is not known, as long as one of its rows cannot be named.
-                let (id, created) = (payout.id.to_string(), Some(payout.created));
-                return self.tell_refused(books, vec![RefusedObject { id, created, problem }]).await;
-            }
             members.extend(page.items);
             after = page.next;
             if after.is_none() {

@@ -120,8 +120,13 @@ impl BooksAccess {
         let Some(closed) = &state.closed else {
             return Ok(Balances::of(state.opening.as_deref().unwrap_or_default())?);
         };
-        let days = self.books.closed_days(closed.day, closed.day).await?;
-        Ok(days.first().map(|it| it.summary.closing()).transpose()?.unwrap_or_default())
+        let mut balances = Balances::default();
+        for day in self.books.closed_days(closed.day, closed.day).await? {
+            for each in &day.summary.balances {
+                balances.add(each.balance, each.closing)?;
+            }
+        }
+        Ok(balances)
     }
 
     /// Figures of the rows of the days from `from` to `to`, both included.

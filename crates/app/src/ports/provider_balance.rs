@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::gateway::GatewayError;
 
 /// Port to Stripe's balance, for the books. It only reads. A list is read page by page, the newest object first; each
-/// list method takes `after`, the [`BalancePage::next`] of the page before (`None` for the first page). No text that is
-/// read has the character U+0000, which PostgreSQL cannot store.
+/// list method takes `after`, the [`BalancePage::next`] of the page before (`None` for the first page).
 #[async_trait]
 pub trait ProviderBalance: Send + Sync {
     /// Reads a page of the balance transactions created in `range`.
@@ -23,8 +22,7 @@ pub trait ProviderBalance: Send + Sync {
     /// Reads a page of the payouts created in `range`.
     async fn payouts(&self, range: CreatedRange, after: Option<&str>) -> Result<BalancePage<Payout>, GatewayError>;
 
-    /// Reads a payout. [`GatewayError::NotFound`] if Stripe has none with this id, [`GatewayError::NotUnderstood`] if it has
-    /// a value that the books cannot hold.
+    /// Reads a payout. [`GatewayError::NotFound`] if Stripe has none with this id.
     async fn payout(&self, id: &PayoutId) -> Result<Payout, GatewayError>;
 
     /// Reads a page of the ids of the balance transactions that an automatic payout contains, without the payout's own.
@@ -35,7 +33,7 @@ pub trait ProviderBalance: Send + Sync {
         after: Option<&str>,
     ) -> Result<BalancePage<BalanceTransactionId>, GatewayError>;
 
-    /// Reads the sums of each balance in each currency, without those that the books cannot hold.
+    /// Reads the sums of each balance in each currency.
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError>;
 
     /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was
@@ -59,21 +57,8 @@ pub struct CreatedRange {
 pub struct BalancePage<T> {
     /// Objects of the page, the newest first.
     pub items: Vec<T>,
-    /// Objects of the page with values that the books cannot hold.
-    pub refused: Vec<RefusedObject>,
     /// Value of `after` for the next page; `None` on the last page.
     pub next: Option<String>,
-}
-
-/// Object of a list with a value that the books cannot hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedObject {
-    /// Stripe's id of the object.
-    pub id: String,
-    /// Time at which Stripe created it, if that can be read.
-    pub created: Option<Timestamp>,
-    /// The value, and why it cannot be held.
-    pub problem: String,
 }
 
 /// Balance transaction in an answer of Stripe.

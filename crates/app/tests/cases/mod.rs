@@ -2,7 +2,6 @@
 //! them.
 
 mod actors;
-mod books;
 mod capture;
 mod catch_up;
 mod check_payment;
@@ -17,9 +16,7 @@ mod place_order;
 mod publish;
 mod recover;
 mod refunds;
-mod retention;
 mod settle;
-mod shared_account_books;
 mod storefront;
 mod worker;
 

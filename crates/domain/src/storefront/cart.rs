@@ -81,10 +81,6 @@ pub struct CartData {
     pub order_named_at: Timestamp,
     /// Customer of the cart; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// Whether the cart was a guest's before it was assigned to its customer. The token that the guest was given then
-    /// gives no access any more.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
-    pub was_guests: bool,
     /// Email address for the receipt.
     pub email: Option<Email>,
     /// Currency of all amounts of the cart.
@@ -208,7 +204,6 @@ impl Cart {
                 order,
                 order_named_at: now,
                 customer,
-                was_guests: false,
                 email: None,
                 currency,
                 lines: Vec::new(),
@@ -412,8 +407,7 @@ impl Cart {
         self
     }
 
-    /// Whether the cart belongs to another customer than `bearer`. A holder of the cart's token without one (`None`) is no
-    /// other customer.
+    /// Whether the cart belongs to another customer than `bearer`. A guest with the cart's token (`None`) may use it.
     pub fn is_anothers(&self, bearer: Option<&CustomerId>) -> bool {
         self.customer.as_ref().zip(bearer).is_some_and(|(owner, bearer)| owner != bearer)
     }
@@ -423,7 +417,6 @@ impl Cart {
         if self.is_anothers(Some(&customer)) {
             return Err(CartError::OfAnotherCustomer);
         }
-        self.data.was_guests |= self.customer.is_none();
         self.data.customer = Some(customer);
         Ok(self)
     }

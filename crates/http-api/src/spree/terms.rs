@@ -43,8 +43,8 @@ pub(crate) fn read_terms(terms: &mut Reader<'_>) -> Terms {
 }
 
 fn shipping_rate(rate: &mut Reader<'_>) -> Option<ShippingRate> {
-    let id = rate.required("id", |it| Ok(Text::of_one_line(string(it)?)?));
-    let name = rate.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
+    let id = rate.required("id", |it| Ok(Text::new(string(it)?)?));
+    let name = rate.required("name", |it| Ok(Text::new(string(it)?)?));
     let countries = rate.values("countries", |it| Ok(string(it)?.parse()?));
     let prices = prices(rate, "prices");
     let countries = countries.unwrap_or_default().into_iter().collect();
@@ -52,7 +52,7 @@ fn shipping_rate(rate: &mut Reader<'_>) -> Option<ShippingRate> {
 }
 
 fn tax_rate(tax: &mut Reader<'_>) -> Option<TaxRate> {
-    let name = tax.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
+    let name = tax.required("name", |it| Ok(Text::new(string(it)?)?));
     let country = tax.required("country", |it| Ok(string(it)?.parse()?));
     let percent = tax.required("percent", percent);
     let included = tax.optional("included", boolean).unwrap_or_default();
@@ -62,7 +62,7 @@ fn tax_rate(tax: &mut Reader<'_>) -> Option<TaxRate> {
 
 fn coupon(coupon: &mut Reader<'_>) -> Option<Coupon> {
     let code = coupon.required("code", |it| Ok(CouponCode::new(string(it)?)?));
-    let name = coupon.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
+    let name = coupon.required("name", |it| Ok(Text::new(string(it)?)?));
     let discount = coupon.object("discount", &["amount", "percent"], discount);
     let expires_at = coupon.optional("expires_at", |it| Ok(Timestamp::from_unix_seconds(integer(it)?)?));
     Some(Coupon { code: code?, name: name?, discount: discount?, expires_at })

@@ -271,7 +271,7 @@ async fn an_invalid_query_is_refused_with_its_fields() {
 async fn a_malformed_request_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let good = order().to_string();
-    let large = format!("{{\"currency\":\"{}\"}}", "x".repeat(4 * 1024 * 1024));
+    let large = format!("{{\"currency\":\"{}\"}}", "x".repeat(256 * 1024));
     let json_type = Some("application/json");
     for (name, body, media_type, status, code) in [
         ("malformed JSON", "{\"currency\":", json_type, 400, "json_malformed"),

@@ -2,7 +2,6 @@
 //! built program.
 
 mod as_rails;
-mod cards;
 mod checkout;
 mod delayed;
 pub(crate) mod description;

@@ -9,16 +9,15 @@ use std::fmt::Display;
 
 use async_trait::async_trait;
 use paywright_app::{
-    BalancePage, BalanceSum, CreatedRange, GatewayError, PaymentGateway, ProviderBalance, RefusedObject,
-    ReportedTransaction,
+    BalancePage, BalanceSum, CreatedRange, GatewayError, PaymentGateway, ProviderBalance, ReportedTransaction,
 };
+use paywright_domain::Currency;
 use paywright_domain::books::{Payout, SignedMoney};
 use paywright_domain::id::{BalanceTransactionId, PayoutId};
-use paywright_domain::{Currency, Timestamp};
 use serde_json::Value;
 
 pub use self::requests::{CreatedBetween, ListBalanceTransactions, ListPayouts, RetrieveBalance, RetrievePayout};
-use crate::gateway::read_failure;
+use crate::gateway::gateway_error;
 use crate::objects::List;
 use crate::records::{PAGE, after, id_of};
 use crate::{StripeGateway, StripeId};
@@ -37,17 +36,17 @@ impl ProviderBalance for StripeGateway {
             starting_after: self::after(after)?,
             expand: vec!["data.source"],
         };
-        page(self.list(&request).await?, |it| rows::transaction_of(it).map(Some))
+        page(&self.list(&request).await?, |it| rows::transaction_of(it).map(Some))
     }
 
     async fn payouts(&self, range: CreatedRange, after: Option<&str>) -> Result<BalancePage<Payout>, GatewayError> {
         let request = ListPayouts { created: range.into(), limit: PAGE, starting_after: self::after(after)? };
-        page(self.list(&request).await?, |it| rows::payout_of(it).map(Some))
+        page(&self.list(&request).await?, |it| rows::payout_of(it).map(Some))
     }
 
     async fn payout(&self, id: &PayoutId) -> Result<Payout, GatewayError> {
         let request = RetrievePayout { payout: stripe_id(id)? };
-        rows::payout_of(&without_nul(self.client().get(&request).await.map_err(read_failure)?.value))
+        rows::payout_of(&self.client().get(&request).await.map_err(gateway_error)?.value)
     }
 
     async fn members(
@@ -62,11 +61,11 @@ impl ProviderBalance for StripeGateway {
             starting_after: self::after(after)?,
             expand: Vec::new(),
         };
-        page(self.list(&request).await?, |it| rows::member_of(payout, it))
+        page(&self.list(&request).await?, |it| rows::member_of(payout, it))
     }
 
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError> {
-        sums::sums_of(&without_nul(self.client().get(&RetrieveBalance {}).await.map_err(read_failure)?.value))
+        sums::sums_of(&self.client().get(&RetrieveBalance {}).await.map_err(gateway_error)?.value)
     }
 
     fn clock_difference_seconds(&self) -> Option<i64> {
@@ -75,49 +74,17 @@ impl ProviderBalance for StripeGateway {
 }
 
 fn stripe_id(id: &PayoutId) -> Result<StripeId, GatewayError> {
-    StripeId::new("po_", id.as_str()).map_err(GatewayError::from)
+    StripeId::new("po_", id.as_str()).map_err(|_| GatewayError::NotFound)
 }
 
-/// Converts a page of Stripe's list. An object that cannot be converted is told apart, so that it holds up no other.
+/// Converts a page of Stripe's list. One object that cannot be converted is an error: the books must not leave out any.
 fn page<T>(
-    list: List<Value>,
+    list: &List<Value>,
     read: impl Fn(&Value) -> Result<Option<T>, GatewayError>,
 ) -> Result<BalancePage<T>, GatewayError> {
-    let (mut items, mut refused) = (Vec::new(), Vec::new());
-    let data: Vec<Value> = list.data.into_iter().map(without_nul).collect();
-    for object in &data {
-        match read(object) {
-            Ok(item) => items.extend(item),
-            Err(GatewayError::NotUnderstood(problem)) => refused.push(refused_object(object, problem)),
-            Err(error) => return Err(error),
-        }
-    }
-    let next = data.last().filter(|_| list.has_more).and_then(id_of);
-    Ok(BalancePage { items, refused, next })
-}
-
-/// Largest number of characters of an id that is no id of Stripe's.
-const SHOWN_ID_LEN_MAX: usize = 255;
-
-fn refused_object(object: &Value, problem: String) -> RefusedObject {
-    let id = id_of(object).unwrap_or_else(|| "an object without an id".to_owned());
-    let created = object.get("created").and_then(Value::as_i64).and_then(|it| Timestamp::from_unix_seconds(it).ok());
-    RefusedObject { id: id.chars().filter(|it| !it.is_control()).take(SHOWN_ID_LEN_MAX).collect(), created, problem }
-}
-
-/// The answer without the character U+0000 in any text: PostgreSQL cannot store it, and no text of Stripe's needs it.
-fn without_nul(mut json: Value) -> Value {
-    remove_nul(&mut json);
-    json
-}
-
-fn remove_nul(json: &mut Value) {
-    match json {
-        Value::String(text) => text.retain(|it| it != '\0'),
-        Value::Array(items) => items.iter_mut().for_each(remove_nul),
-        Value::Object(fields) => fields.values_mut().for_each(remove_nul),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+    let next = list.data.last().filter(|_| list.has_more).and_then(id_of);
+    let items = list.data.iter().filter_map(|it| read(it).transpose()).collect::<Result<_, _>>()?;
+    Ok(BalancePage { items, next })
 }
 
 /// Error of an object with a value that the books cannot hold.

@@ -1,6 +1,5 @@
 //! Conversion of balance transactions and payouts to the domain's. Stripe's enumerations are open: an unknown category
-//! or type of a fee is kept, and any other unknown value is an error that names the object. The texts of the answer have
-//! no U+0000.
+//! or type of a fee is kept, and any other unknown value is an error that names the object.
 
 use paywright_app::{GatewayError, ReportedTransaction};
 use paywright_domain::books::{BalanceTransaction, Fee, Payout, ReportingCategory, Source};
@@ -15,6 +14,7 @@ use super::{money, not_understood};
 use crate::StripeId;
 use crate::objects::{Expandable, PaymentIntent};
 use crate::records::id_of;
+use crate::snapshots::without_nul;
 
 /// A balance transaction in an answer. Its status and the time from which its amount is available change later, and are
 /// not read.
@@ -81,7 +81,7 @@ pub(super) fn transaction_of(json: &Value) -> Result<ReportedTransaction, Gatewa
         .map_err(|problem| not_understood(id, &format_args!("its category {problem}")))?;
     let fees = row.fee_details.iter().map(|it| {
         let amount = money(it.amount, &it.currency)?;
-        Ok(Fee { kind: it.kind.clone(), amount })
+        Ok(Fee { kind: without_nul(&it.kind), amount })
     });
     let amount = money(row.amount, &row.currency)?;
     let Caused { source, intent, object } = caused(id, &category, row.source.as_ref())?;
@@ -99,7 +99,7 @@ pub(super) fn transaction_of(json: &Value) -> Result<ReportedTransaction, Gatewa
         fee: money(row.fee, &row.currency)?,
         net: money(row.net, &row.currency)?,
         fees: fees.collect::<Result<_, GatewayError>>()?,
-        description: row.description.clone().unwrap_or_default(),
+        description: row.description.as_deref().map(without_nul).unwrap_or_default(),
         source,
         presented,
     };
@@ -132,7 +132,7 @@ fn caused(row: &str, category: &ReportingCategory, source: Option<&Value>) -> Re
 
 /// Source by the prefix of its id. The id of a charge does not name its PaymentIntent.
 fn by_prefix(id: &str) -> Source {
-    let other = || Source::Other { id: id.to_owned() };
+    let other = || Source::Other { id: without_nul(id) };
     match id.split_once('_').map(|(prefix, _)| prefix) {
         Some("re" | "pyr") => RefundId::new(id).map_or_else(|_| other(), |refund| Source::Refund { refund }),
         Some("du" | "dp") => DisputeId::new(id).map_or_else(|_| other(), |dispute| Source::Dispute { dispute }),
@@ -193,8 +193,8 @@ pub(super) fn payout_of(json: &Value) -> Result<Payout, GatewayError> {
         reconciliation: row.reconciliation_status.parse().map_err(|problem| not_understood(id, &problem))?,
         balance_transaction: transaction(row.balance_transaction.as_ref())?,
         failure_balance_transaction: transaction(row.failure_balance_transaction.as_ref())?,
-        failure_code: row.failure_code.clone(),
-        trace_id: row.trace_id.and_then(|it| it.value),
+        failure_code: row.failure_code.as_deref().map(without_nul),
+        trace_id: row.trace_id.and_then(|it| it.value).as_deref().map(without_nul),
     })
 }
 

@@ -21,16 +21,19 @@ use crate::worker::WorkerSignal;
 use crate::world::SystemClock;
 use crate::{Failure, say};
 
+/// Largest number of breaks that are printed.
+const BREAKS_MAX: u16 = 10_000;
+
 /// Runs a command; returns whether nothing is wrong.
 pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
-    if let BooksCommand::Reconcile { since } = options.command {
-        return reconcile(&settings, since).await;
+    if matches!(options.command, BooksCommand::Reconcile) {
+        return reconcile(&settings).await;
     }
     let stores = settings.database()?.open(1, Schema::Check).await?;
     let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock));
     match options.command {
-        BooksCommand::Reconcile { .. } => {}
+        BooksCommand::Reconcile => {}
         BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,
         BooksCommand::Payout { payout, format } => print_payout(&access, &payout, format).await?,
         BooksCommand::Tax { month, format } => print_tax(&access, month, format).await?,
@@ -46,7 +49,7 @@ pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
 }
 
 /// Keeps the books up to date, and prints what does not agree. Returns whether everything does.
-async fn reconcile(settings: &Settings, since: Option<Day>) -> Result<bool, Failure> {
+async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders, books, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.clone().into_settings(&stripe);
@@ -54,7 +57,7 @@ async fn reconcile(settings: &Settings, since: Option<Day>) -> Result<bool, Fail
     let gateway = gateway(stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
     let bookkeeper = bookkeeper((books, orders), &gateway, books_settings, &app);
-    let compared = bookkeeper.reconcile(since).await?;
+    let compared = bookkeeper.reconcile().await?;
     let list = BreakList { breaks: &compared.breaks, expected: Some(compared.expected), now: SystemClock.now() };
     say(list.to_text().trim_end());
     Ok(compared.breaks.is_empty())
@@ -102,7 +105,7 @@ async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableForm
     say(&match format {
         TableFormat::Text => content.to_text().trim_end().to_owned(),
         TableFormat::Csv => content.to_csv().trim_end().to_owned(),
-        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::whole(&content))?,
+        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::with_content(&content))?,
     });
     Ok(())
 }
@@ -119,7 +122,8 @@ async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Res
 }
 
 async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> Result<(), Failure> {
-    let breaks = access.all_breaks(if all { BreakQuery::Latest } else { BreakQuery::Open }).await?;
+    let limit = BREAKS_MAX;
+    let breaks = access.breaks(&if all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }).await?;
     let list = BreakList { breaks: &breaks, expected: None, now: SystemClock.now() };
     say(&match format {
         TableFormat::Text => list.to_text().trim_end().to_owned(),

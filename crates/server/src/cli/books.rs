@@ -48,13 +48,9 @@ pub(crate) enum BooksCommand {
         /// The order: its id, its number, or one of its PaymentIntents.
         order: String,
     },
-    /// Read what is new at Stripe, compare it with the orders, check that the closed days are unchanged, and print what
-    /// does not agree; exit code 1 if there is anything.
-    Reconcile {
-        /// Check the closed days from this day on, such as 2026-11-01; all closed days by default.
-        #[arg(long)]
-        since: Option<Day>,
-    },
+    /// Read what is new at Stripe, compare it with the orders, and print what does not agree; exit code 1 if there is
+    /// anything.
+    Reconcile,
     /// Print breaks: what did not agree when the books were last compared.
     Breaks {
         /// Also those that are gone or resolved.

@@ -2,7 +2,6 @@
 
 mod breaks;
 mod figures;
-mod history;
 mod killed;
 mod movements;
 

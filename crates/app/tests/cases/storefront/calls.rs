@@ -1,7 +1,7 @@
 //! Number of calls to the store of each use case: a request loads a cart, its order and the terms of sale once, and
 //! again only where a comment of the use case says why.
 
-use paywright_domain::storefront::CouponCode;
+use paywright_domain::storefront::{CouponCode, PaymentMethodChoice};
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn card(id: &str) -> PaymentMethodId {
 }
 
 fn params(method: &str) -> PaymentIntentParams {
-    PaymentIntentParams { payment_method: Some(PaymentMethodChoice::New(card(method))), amount: None }
+    PaymentIntentParams { payment_method: Some(card(method)), amount: None }
 }
 
 #[tokio::test]

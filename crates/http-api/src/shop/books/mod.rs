@@ -18,13 +18,13 @@ use crate::openapi::schema::{in_path, parameters, string};
 use crate::problem::Problem;
 use crate::reader::{parse_json, parse_query};
 use crate::receiving::read_body;
-use crate::requests::JSON_BYTES_WITH_KEY_MAX;
+use crate::requests::JSON_BYTES_MAX;
 use crate::shop::view::Envelope;
 use crate::shop::{OrderPath, order_ref, success};
 use problem::{break_not_found, payout_not_found, unreadable};
 use query::{
-    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, MembersParameters, MembersQuery, NewResolution,
-    PayoutsParameters, PayoutsQuery, ResolutionBody, StatementParameters, StatementQuery, cursor_of_member,
+    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, NewResolution, PayoutsParameters, PayoutsQuery,
+    ResolutionBody, StatementParameters, StatementQuery,
 };
 use view::{BreaksPage, PayoutsPage};
 
@@ -107,10 +107,10 @@ pub(crate) async fn payouts(api: Data<Api>, request: HttpRequest) -> Result<Http
     Ok(success(StatusCode::OK, "Payouts", PayoutsPage::of(page, query.limit)))
 }
 
-/// Reads a payout, with a page of the balance transactions that it contains and their orders.
+/// Reads a payout, with the balance transactions that it contains and their orders.
 #[utoipa::path(
     get, path = "/books/payouts/{payout}", tag = "Books", operation_id = "readPayout",
-    params(PayoutPath, MembersParameters),
+    params(PayoutPath),
     responses(
         (status = 200, description = "The payout.", body = Envelope<PayoutView>),
         refusals::ReadPayout,
@@ -124,10 +124,9 @@ pub(crate) async fn payout(
 ) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let id = payout_id(&payout)?;
-    let MembersQuery { after, limit } = MembersQuery::read(&parse_query(&request)?)?;
     has_begun(&api).await?;
-    let content = api.books.payout_page(&id, after, limit).await?.ok_or_else(payout_not_found)?;
-    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content, cursor_of_member)))
+    let content = api.books.payout(&id).await?.ok_or_else(payout_not_found)?;
+    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content)))
 }
 
 /// Lists breaks: what the books and Stripe say differently.
@@ -164,7 +163,7 @@ pub(crate) async fn breaks(api: Data<Api>, request: HttpRequest) -> Result<HttpR
 )]
 pub(crate) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application_alone(&api, &request, Scope::BooksWrite).await?;
-    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_RESOLUTION)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_RESOLUTION)?;
     let NewResolution { id, note } = NewResolution::read(&body)?;
     has_begun(&api).await?;
     let found = api.books.resolve(&id, &key.name, &note).await?.ok_or_else(break_not_found)?;

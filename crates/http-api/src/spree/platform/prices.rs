@@ -88,9 +88,9 @@ fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
     let id = id.or_else(|| it.required("id", |it| Ok(VariantId::new(text(it)?)?)));
     let sku = it.optional("sku", |it| match text(it)? {
         sku if sku.is_empty() => Ok(None),
-        sku => Ok(Some(Text::of_one_line(sku)?)),
+        sku => Ok(Some(Text::new(sku)?)),
     });
-    let name = it.required("name", |it| Ok(Text::of_one_line(text(it)?)?));
+    let name = it.required("name", |it| Ok(Text::new(text(it)?)?));
     let description = it.optional("description", |it| Ok(Text::new(text(it)?)?));
     let active = it.optional("active", boolean);
     let prices = it.required_entries("prices", |code, amount| {

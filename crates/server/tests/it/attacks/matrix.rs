@@ -25,8 +25,6 @@ enum Bearer {
     Narrows,
     /// As [`Self::Narrows`], for lists: those of the token's customer; the token of an order is refused.
     NarrowsList,
-    /// As [`Self::Narrows`], for a new order, which must be the token's customer's.
-    NarrowsNew,
     /// Required.
     Needed,
     /// Not read.
@@ -47,7 +45,7 @@ fn routes() -> Vec<Route> {
             method: Method::POST,
             path: "/api/v1/shop/orders",
             scope: "orders:write",
-            bearer: Bearer::NarrowsNew,
+            bearer: Bearer::Ignored,
             body: Some(two_lines),
         },
         Route {
@@ -152,10 +150,9 @@ fn refusal(route: &Route, key: Option<&Key>, bearer: Option<Whose>) -> Option<u1
         return Some(403);
     }
     match (route.bearer, bearer) {
-        (Bearer::Ignored, _) | (Bearer::Narrows | Bearer::NarrowsList | Bearer::NarrowsNew, None) => None,
+        (Bearer::Ignored, _) | (Bearer::Narrows | Bearer::NarrowsList, None) => None,
         (Bearer::Needed, None) | (_, Some(Whose::Nobody)) => Some(401),
-        (Bearer::NarrowsList | Bearer::NarrowsNew, Some(Whose::OwnersOrder | Whose::AnothersOrder))
-        | (Bearer::NarrowsNew, Some(Whose::Another)) => Some(403),
+        (Bearer::NarrowsList, Some(Whose::OwnersOrder | Whose::AnothersOrder)) => Some(403),
         (Bearer::NarrowsList, Some(Whose::Owner | Whose::Another)) | (_, Some(Whose::Owner | Whose::OwnersOrder)) => {
             None
         }
