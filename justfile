@@ -41,6 +41,11 @@ bench-postgres:
 bench-feed:
     cargo bench -p paywright --bench feed
 
+# Measures statements over a million balance transactions, the reading back of a past, and commits of the books. Needs
+# PostgreSQL's server programs; takes about ten minutes.
+bench-books:
+    cargo bench -p paywright --bench books
+
 # Causes failures around the built program under load, and compares what callers were told with what is stored: all
 # drills in about fifteen minutes, or the named ones. `--list` lists them (docs/proof.md). Needs PostgreSQL's server
 # programs; some drills need root (mount) or libfaketime, and are skipped without.

@@ -264,7 +264,7 @@ impl App {
             match self.gateway.intent(&intent).await {
                 Ok(issued) => drop(read.intents.insert(intent.clone(), issued.snapshot)),
                 // An intent with an unknown status is reported as such.
-                Err(GatewayError::NotFound | GatewayError::NotUnderstood(_) | GatewayError::Foreign(_)) => continue,
+                Err(GatewayError::NotFound(_) | GatewayError::NotUnderstood(_) | GatewayError::Foreign(_)) => continue,
                 Err(error) => return Err(error.into()),
             }
             let mut after = None;

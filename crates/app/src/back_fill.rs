@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 
 use tracing::Instrument;
 
+use crate::retention::EVENTS_KEPT_SECONDS_MIN;
 use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreError, WorkId, log};
 
-/// Age of the oldest event that a walk without a cursor reads, in seconds: Stripe lists events for 30 days ("List all
-/// events").
-const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
+/// Age of the oldest event that a walk processes, in seconds: Stripe lists events for 30 days ("List all events"). An
+/// older one, which may follow a cursor that has not been moved for long, may have been processed and deleted.
+const OLDEST_SECONDS: u32 = 30 * 86_400;
+const _: () = assert!(OLDEST_SECONDS < EVENTS_KEPT_SECONDS_MIN);
 
 /// Age below which the next walk reads an event again, in seconds: an event may be listed later than one that was
 /// created after it.
@@ -17,9 +19,6 @@ const SETTLED_SECONDS: u32 = 60;
 
 /// Largest number of pages of one walk; the next step reads the rest.
 const PAGES_MAX: u32 = 20;
-
-/// Age after which events that are not parked are deleted, in seconds: longer than Stripe lists them.
-const RETENTION_SECONDS: u32 = 45 * 86_400;
 
 /// Source of events that the back-fill found, and name of its cursor.
 pub(crate) const BACK_FILL: &str = "back_fill";
@@ -51,19 +50,16 @@ impl App {
         let now = self.clock.now();
         let again = if more { 0 } else { self.settings.back_fill_seconds };
         self.store.cursors.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
-        if !more {
-            self.store.inbox.forget_events(now.minus_seconds(RETENTION_SECONDS)).await?;
-        }
         Ok(more)
     }
 
     async fn walk(&self, cursor: &mut Cursor) -> Result<bool, Interrupted> {
         let began = self.clock.now();
-        let since = began.minus_seconds(FIRST_WALK_SECONDS);
         let mut position = cursor.value.clone();
         for _ in 0..PAGES_MAX {
-            let page = match self.records.events(position.as_deref(), since).await {
-                Err(GatewayError::NotFound) if position.is_some() => {
+            let oldest = self.at_stripe(began).minus_seconds(OLDEST_SECONDS);
+            let page = match self.records.events(position.as_deref(), oldest).await {
+                Err(GatewayError::NotFound(_)) if position.is_some() => {
                     tracing::warn!(
                         "Stripe no longer lists the event at which the last back-fill ended; this one starts at the oldest event"
                     );
@@ -72,15 +68,20 @@ impl App {
                 }
                 page => page?,
             };
+            // Events have times of Stripe's clock, which is known from its first answer on.
+            let began_at_stripe = self.at_stripe(began);
+            let oldest = began_at_stripe.minus_seconds(OLDEST_SECONDS);
             let ids: Vec<String> = page.events.iter().map(|it| it.id.clone()).collect();
             let known: HashSet<String> = self.store.inbox.known_events(&ids).await?.into_iter().collect();
             for event in page.events {
-                if !known.contains(&event.id) {
+                if event.created_at < oldest {
+                    tracing::debug!(event = event.id, "an event is too old to be processed");
+                } else if !known.contains(&event.id) {
                     self.process_missed(event).await?;
                 }
             }
             let Some((last, created_at)) = page.last else { return Ok(false) };
-            if created_at.plus_seconds(SETTLED_SECONDS) <= began {
+            if created_at.plus_seconds(SETTLED_SECONDS) <= began_at_stripe {
                 cursor.value = Some(last.clone());
             }
             position = Some(last);

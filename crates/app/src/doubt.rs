@@ -138,6 +138,10 @@ impl Orders for Remembering<dyn Orders> {
         self.doubt.read(self.port.idempotency_record(key)).await
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.doubt.read(self.port.delete_idempotency_records(before, limit)).await
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.doubt.write(self.port.commit(changes)).await
     }
@@ -180,8 +184,8 @@ impl Inbox for Remembering<dyn Inbox> {
         self.doubt.read(self.port.close_event(closing)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.doubt.read(self.port.forget_events(before)).await
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.doubt.read(self.port.delete_events(before, limit)).await
     }
 }
 

@@ -39,6 +39,7 @@ mod readiness;
 mod recover;
 mod refund_payment;
 mod reschedule;
+mod retention;
 mod run_due_tasks;
 mod schedule;
 mod search_orders;
@@ -61,11 +62,11 @@ pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError,
     BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
-    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerView,
-    NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
-    PeriodError, PostingView, Resolution, ResolutionView, SignedAmountView, Statement, StatementBuilder,
-    StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView,
-    TaxTotal, TaxTotalView, UnknownZone,
+    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerSummaryView,
+    LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView,
+    Period, PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement,
+    StatementBuilder, StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView,
+    TaxReport, TaxReportView, TaxTotal, TaxTotalView, UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
@@ -91,8 +92,8 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
-    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum, PAYOUT_CHANGES_SECONDS,
-    PayoutQuery, RowFilter, RowQuery,
+    BreakPage, BreakPlace, BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum,
+    OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
 };
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{
@@ -116,7 +117,9 @@ pub use ports::order_list::{Balance, Completion, OrderFilter, OrderSearch, Order
 pub use ports::orders::{
     Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
 };
-pub use ports::provider_balance::{BalancePage, BalanceSum, CreatedRange, ProviderBalance, ReportedTransaction};
+pub use ports::provider_balance::{
+    BalancePage, BalanceSum, CreatedRange, PayoutMember, ProviderBalance, RefusedObject, ReportedTransaction,
+};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::stored;
@@ -132,6 +135,7 @@ pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpd
 pub use publisher::{Publisher, PublisherPorts};
 pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
+pub use retention::{EVENTS_KEPT_SECONDS_MIN, RecordRetention};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use search_orders::FoundOrders;
 pub use settle_from_provider::SettleFromProviderError;

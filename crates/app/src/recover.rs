@@ -174,7 +174,7 @@ impl App {
             match self.gateway.intent(&intent.id).await {
                 Ok(read) => drop(self.catch_up_payment(&read.snapshot).await?),
                 // It belongs to another account, and cannot be read.
-                Err(GatewayError::NotFound | GatewayError::Foreign(_)) => {}
+                Err(GatewayError::NotFound(_) | GatewayError::Foreign(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

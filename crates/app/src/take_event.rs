@@ -265,7 +265,7 @@ impl App {
         let (status, error, order, again_at) = match self.read_and_apply(&event.update, &context).await {
             Ok(Applied::To(order)) => (EventStatus::Applied, None, Some(order), None),
             Ok(Applied::Foreign(reason)) => (EventStatus::Foreign, Some(reason), None, None),
-            Err(PerformError::Gateway(GatewayError::NotFound)) => {
+            Err(PerformError::Gateway(GatewayError::NotFound(_))) => {
                 let reason = "Stripe does not have its PaymentIntent";
                 (EventStatus::Foreign, Some(reason.to_owned()), None, None)
             }

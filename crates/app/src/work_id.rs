@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::time::Instant;
 
 use paywright_domain::OrderId;
 use paywright_domain::task::TaskKey;
@@ -44,6 +45,8 @@ impl fmt::Display for WorkId {
 pub struct Work {
     id: WorkId,
     actor: Option<Actor>,
+    /// Time at which the HTTP request of this work arrived.
+    requested_at: Option<Instant>,
 }
 
 thread_local! {
@@ -57,6 +60,12 @@ impl WorkId {
         CURRENT.with_borrow(|it| it.as_ref().map(|it| it.id.clone()))
     }
 
+    /// Time at which the HTTP request arrived for which this thread is working. `None` in other work, whose caller does
+    /// not wait, and where that time was not recorded.
+    pub fn requested_at() -> Option<Instant> {
+        CURRENT.with_borrow(|it| it.as_ref().and_then(|it| it.requested_at))
+    }
+
     /// Runs `work` under this id. A task that `work` spawns does not inherit it. A request has no actor until one is
     /// recorded.
     pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
@@ -65,7 +74,7 @@ impl WorkId {
             Self::Event(_) => Some(Actor::Stripe),
             Self::Task { .. } | Self::Background(_) => Some(Actor::Worker),
         };
-        Work { id: self, actor }.scope(work)
+        Work { id: self, actor, requested_at: None }.scope(work)
     }
 }
 
@@ -88,7 +97,13 @@ impl Actor {
 impl Work {
     /// Work with this actor and id.
     pub fn by(actor: Actor, id: WorkId) -> Self {
-        Self { id, actor: Some(actor) }
+        Self { id, actor: Some(actor), requested_at: None }
+    }
+
+    /// Work of the HTTP request with this id, which arrived at `requested_at`: a caller waits for it. Its actor is not
+    /// known yet.
+    pub fn requested(id: String, requested_at: Instant) -> Self {
+        Self { id: WorkId::Request(id), actor: None, requested_at: Some(requested_at) }
     }
 
     /// Work that is being polled, for a spawned task that continues it.

@@ -5,8 +5,8 @@ use std::fmt;
 use email_address::{EmailAddress, Options};
 use thiserror::Error;
 
-/// Text of `MIN` to `MAX` characters (Unicode scalar values), without control characters other than line
-/// breaks and tabs.
+/// Text of `MIN` to `MAX` characters (Unicode scalar values), of which `MIN` can be seen, without control characters other
+/// than line breaks and tabs, and without those that reorder the text around them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
@@ -16,7 +16,8 @@ pub struct Text<const MIN: usize, const MAX: usize>(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextProblem {
-    /// The text has fewer characters than the minimum, without leading and trailing white space.
+    /// The text has fewer characters than the minimum, without leading and trailing white space and without characters
+    /// that are not seen.
     #[error("must have at least {min} characters")]
     TooShort {
         /// Minimum number of characters.
@@ -31,14 +32,33 @@ pub enum TextProblem {
     /// The text has a control character, which a receipt cannot print.
     #[error("must not contain control characters")]
     ControlCharacter,
+    /// The text has a character that reorders the text around it, so that it is read as another text.
+    #[error("must not contain characters that reorder text (U+202A to U+202E, U+2066 to U+2069)")]
+    Reordering,
     /// The text is not an email address of the form `local@domain.example`.
     #[error("must be an email address like ada@example.com")]
     NotAnEmail,
 }
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
-    /// Checks `text` and keeps it unchanged.
+    /// Checks a text from a caller and keeps it unchanged.
     pub fn new(text: impl Into<String>) -> Result<Self, TextProblem> {
+        let text = Self::restore(text)?;
+        if seen(&text.0).count() < MIN {
+            return Err(TextProblem::TooShort { min: MIN });
+        }
+        if text.0.contains(reorders_text) { Err(TextProblem::Reordering) } else { Ok(text) }
+    }
+
+    /// As [`Self::new`], for a text of one line, like a name: line breaks and tabs are refused too.
+    pub fn of_one_line(text: impl Into<String>) -> Result<Self, TextProblem> {
+        let text = Self::new(text)?;
+        if text.0.contains(char::is_control) { Err(TextProblem::ControlCharacter) } else { Ok(text) }
+    }
+
+    /// Reads a text from a store. One that was stored by an earlier release may have characters that are not seen, or
+    /// that reorder text.
+    pub fn restore(text: impl Into<String>) -> Result<Self, TextProblem> {
         let text = text.into();
         if text.trim().chars().count() < MIN {
             return Err(TextProblem::TooShort { min: MIN });
@@ -66,9 +86,35 @@ impl<const MIN: usize, const MAX: usize> fmt::Display for Text<MIN, MAX> {
 
 impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
     type Error = TextProblem;
+    /// Reads a text from a store, as [`Self::restore`] does.
     fn try_from(text: String) -> Result<Self, TextProblem> {
-        Self::new(text)
+        Self::restore(text)
     }
+}
+
+/// Whether a character reorders the text around it when it is shown: the embeddings, overrides and isolates of Unicode's
+/// bidirectional algorithm (UAX 9, section 2), and their ends.
+pub const fn reorders_text(it: char) -> bool {
+    matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a text has no character that can be seen.
+pub(crate) fn is_blank(text: &str) -> bool {
+    seen(text).next().is_none()
+}
+
+/// Characters that can be seen, and the white space between them.
+fn seen(text: &str) -> impl Iterator<Item = char> {
+    text.trim_matches(|it: char| it.is_whitespace() || is_invisible(it)).chars().filter(|it| !is_invisible(*it))
+}
+
+/// Whether a character is not seen: those that Unicode's property `Default_Ignorable_Code_Point` has, of the planes that
+/// have letters, and the braille pattern without dots.
+const fn is_invisible(it: char) -> bool {
+    matches!(it,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
@@ -113,8 +159,8 @@ impl Email {
         let email = Self::restore(text)?;
         let grammar = Options::default().with_required_tld().without_domain_literal().without_display_text();
         match EmailAddress::parse_with_options(&email.0, grammar) {
-            Ok(_) => Ok(email),
-            Err(_) => Err(TextProblem::NotAnEmail),
+            Ok(_) if !email.0.contains(|it| reorders_text(it) || is_invisible(it)) => Ok(email),
+            Ok(_) | Err(_) => Err(TextProblem::NotAnEmail),
         }
     }
 
@@ -174,8 +220,23 @@ mod tests {
             ("abcde", Err(TextProblem::TooLong { max: 4 })),
             ("a\0b", Err(TextProblem::ControlCharacter)),
             ("a\nb", Ok(())),
+            ("\u{200b}", Err(TextProblem::TooShort { min: 1 })),
+            (" \u{feff}\u{2060} ", Err(TextProblem::TooShort { min: 1 })),
+            ("\u{200b} \u{200b}", Err(TextProblem::TooShort { min: 1 })),
+            ("\u{2800}", Err(TextProblem::TooShort { min: 1 })),
+            ("a\u{200d}b", Ok(())),
+            ("a\u{202e}b", Err(TextProblem::Reordering)),
+            ("\u{2066}ab", Err(TextProblem::Reordering)),
         ] {
             assert_eq!(Name::new(text).map(drop), expected, "{text:?}");
+        }
+        for text in ["a\nb", "a\rb", "a\tb", "a\u{85}b"] {
+            assert_eq!(Name::of_one_line(text), Err(TextProblem::ControlCharacter), "{text:?}");
+        }
+        // An earlier release has stored them.
+        for text in ["\u{200b}", "a\u{202e}b", "a\nb"] {
+            assert_eq!(Name::restore(text).map(String::from), Ok(text.to_owned()));
+            assert_eq!(Name::try_from(text.to_owned()).map(String::from), Ok(text.to_owned()));
         }
     }
 
@@ -189,6 +250,8 @@ mod tests {
             ("o'hara@example.com", true),
             ("zoë@example.com", true),
             ("a@xn--exmple-cua.com", true),
+            ("a\u{202e}b@example.com", false),
+            ("a\u{200b}b@example.com", false),
             ("a@b", false),
             ("x@gmail", false),
             ("root@localhost", false),

@@ -1,12 +1,10 @@
 //! Access tokens of applications (OAuth 2.0), each for one API key.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use hmac::{Hmac, Mac};
 use paywright_app::Scope;
 use paywright_domain::Timestamp;
-use sha2::Sha256;
 
-use crate::auth::mac_of;
+use crate::tokens::Signatures;
 
 const ACCESS_TOKEN_PREFIX: &str = "pwt_";
 
@@ -46,17 +44,21 @@ pub(crate) struct ApplicationAccess {
     pub(crate) expires_at: Timestamp,
 }
 
-/// Access tokens of applications: what they give access to, and an HMAC-SHA256 tag of it, so that no token has to be
-/// stored.
-pub(crate) struct AccessTokens(Hmac<Sha256>);
+/// Access tokens of applications: what they give access to, and a tag of it, so that no token has to be stored.
+pub(crate) struct AccessTokens(Signatures);
 
 impl AccessTokens {
     /// Length of the signed bytes: digest, scope and expiry.
     const BYTES: usize = 32 + 1 + 8;
 
-    /// Takes the token secret.
-    pub(crate) fn new(secret: &[u8]) -> Self {
-        Self(mac_of(secret, "access"))
+    /// Takes what signs the tokens.
+    pub(crate) const fn new(signatures: Signatures) -> Self {
+        Self(signatures)
+    }
+
+    /// Accepts tokens of a previous token secret too.
+    pub(crate) fn accept(&mut self, secret: &[u8]) {
+        self.0.accept(secret);
     }
 
     /// Token that gives `access`.
@@ -65,17 +67,16 @@ impl AccessTokens {
         bytes.extend_from_slice(&access.key);
         bytes.push(u8::from(access.scope.read) | (u8::from(access.scope.write) << 1));
         bytes.extend_from_slice(&access.expires_at.unix_seconds().to_be_bytes());
-        let tag = self.0.clone().chain_update(&bytes).finalize().into_bytes();
-        let [text, tag] = [&bytes[..], &tag[..]].map(|it| BASE64_URL_SAFE_NO_PAD.encode(it));
-        format!("{ACCESS_TOKEN_PREFIX}{text}.{tag}")
+        format!("{ACCESS_TOKEN_PREFIX}{}.{}", BASE64_URL_SAFE_NO_PAD.encode(&bytes), self.0.tag(&bytes))
     }
 
-    /// Access in a token whose tag verifies. The comparison takes constant time.
+    /// Access in a token whose tag verifies.
     pub(crate) fn read(&self, token: &str) -> Option<ApplicationAccess> {
         let (text, tag) = token.strip_prefix(ACCESS_TOKEN_PREFIX)?.split_once('.')?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
-        self.0.clone().chain_update(&bytes).verify_slice(&tag).ok()?;
+        if !self.0.verifies(&bytes, tag) {
+            return None;
+        }
         let (key, rest) = bytes.split_first_chunk::<32>()?;
         let (scope, seconds) = rest.split_first()?;
         let seconds = i64::from_be_bytes(seconds.try_into().ok()?);

@@ -21,6 +21,7 @@ mod routes;
 mod shop;
 mod shutdown;
 mod spree;
+mod tokens;
 mod webhook;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use paywright_app::{App, BooksAccess, Publisher, Storefront, Webhooks};
 
-pub use auth::{ApiKeyText, Tokens, TokensError};
+pub use auth::ApiKeyText;
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
@@ -38,10 +39,11 @@ use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
 pub use receiving::Bodies;
 pub use requests::identify;
-use routes::{get, post, resource, resource_for};
+use routes::{get, post, resource};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
+pub use tokens::{TokenRules, Tokens, TokensError};
 
 /// Dependencies of the handlers. Cheap to clone: clones share everything.
 #[derive(Clone)]
@@ -83,13 +85,13 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .app_data(web::Data::new(api))
         .configure(shop::configure)
         .configure(|config| spree::configure(config, &origins))
-        .service(resource("/openapi.json").route(get(openapi::document)))
-        .service(resource("/docs").route(get(openapi::page)))
-        .service(resource("/docs/{file:[^/]*}").route(get(openapi::file)))
-        .service(resource("/demo").route(get(demo::page)))
-        .service(resource("/demo/explain").route(get(demo::explain)))
-        .service(resource_for("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
-        .service(resource_for("/healthz", &["get"]).route(get(health::healthz)))
-        .service(resource_for("/readyz", &["get"]).route(get(health::readyz)))
+        .service(resource("/openapi.json", &["get"]).route(get(openapi::document)))
+        .service(resource("/docs", &["get"]).route(get(openapi::page)))
+        .service(resource("/docs/{file:[^/]*}", &["get"]).route(get(openapi::file)))
+        .service(resource("/demo", &["get"]).route(get(demo::page)))
+        .service(resource("/demo/explain", &["get"]).route(get(demo::explain)))
+        .service(resource("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
+        .service(resource("/healthz", &["get"]).route(get(health::healthz)))
+        .service(resource("/readyz", &["get"]).route(get(health::readyz)))
         .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));
 }

@@ -76,6 +76,11 @@ pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Res
             async move { admitted }
         })
         .and_then(http)
+        .map_err(|error| {
+            // Most often malformed HTTP, which was answered with 400: a fault of the client.
+            tracing::debug!(%error, "a connection ended with an error");
+            error
+        })
     })?;
     Ok(server.run())
 }

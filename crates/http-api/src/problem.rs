@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
@@ -33,8 +33,8 @@ pub(crate) struct Problem {
     fields: FieldProblems,
     /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
-    /// Value of the `Allow` header.
-    allow: Option<String>,
+    /// Header that belongs to the status: `Allow` of a 405, `Accept-Encoding` of a 415.
+    header: Option<(HeaderName, String)>,
 }
 
 /// Answer of a refused request.
@@ -67,7 +67,7 @@ struct ErrorView<'a> {
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (detail, fields) = (sentence(detail.into()), FieldProblems::default());
-        Self { status, code, detail, fields, retry_after: None, allow: None }
+        Self { status, code, detail, fields, retry_after: None, header: None }
     }
 
     /// HTTP status in the shop dialect.
@@ -100,13 +100,23 @@ impl Problem {
         Self { detail, ..self }
     }
 
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not support this HTTP method")
+    /// Header that belongs to the status.
+    pub(crate) const fn header(&self) -> Option<&(HeaderName, String)> {
+        self.header.as_ref()
     }
 
-    /// The same refusal, with the methods that the path supports.
-    pub(crate) fn allowing(self, methods: &str) -> Self {
-        Self { allow: Some(methods.to_owned()), ..self }
+    /// Refusal of a method at a path that supports `allowed`.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("this path does not support this HTTP method, only {allowed}");
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        Self { header: Some((ALLOW, allowed.to_owned())), ..refusal }
+    }
+
+    /// Refusal of a body that is compressed or otherwise encoded (RFC 9110, section 15.5.16).
+    pub(crate) fn encoding_not_supported() -> Self {
+        let detail = "the body must be sent without Content-Encoding";
+        let refusal = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding_not_supported", detail);
+        Self { header: Some((ACCEPT_ENCODING, "identity".to_owned())), ..refusal }
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -198,8 +208,8 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if let Some(methods) = &self.allow {
-            response.insert_header((ALLOW, methods.as_str()));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"paywright\""));
@@ -390,10 +400,11 @@ impl From<GatewayError> for Problem {
             GatewayError::Refused(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "payment_provider_refused", error.to_string())
             }
-            GatewayError::NotFound => {
-                tracing::error!("Stripe does not know a PaymentIntent that it created");
-                let detail = "Stripe does not know this order's PaymentIntent: check that the Stripe API key is of the \
-                              account and of the mode (test or live) in which the order was placed";
+            GatewayError::NotFound(cause) => {
+                tracing::error!(cause, "Stripe does not know an object that it created");
+                let detail = "Stripe does not know this order's PaymentIntent, or the customer's account there: check \
+                              that the Stripe API key is of the account and of the mode (test or live) in which it was \
+                              made";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
             }
             GatewayError::KeyExhausted(cause) => {
@@ -404,9 +415,15 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Busy(cause) => {
                 tracing::warn!(cause, "Stripe did not accept a request");
-                let detail = "Stripe did not accept the request (rate limit, or no connection); nothing was done at \
-                              Stripe: try again later";
+                let detail =
+                    "Stripe did not accept the request (rate limit); nothing was done at Stripe: try again later";
                 unavailable("payment_provider_busy", detail)
+            }
+            GatewayError::Unreachable(cause) => {
+                tracing::error!(%cause, "Stripe cannot be reached");
+                let detail = "Stripe cannot be reached, so nothing was done there: try again later. The service's log \
+                              has the reason";
+                unavailable("payment_provider_unreachable", detail)
             }
             GatewayError::InFlight => {
                 let detail = "Stripe is still processing an earlier request for this order: try again later";
@@ -429,7 +446,8 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Unknown(cause) => {
                 tracing::warn!(%cause, "the outcome of a request to Stripe is unknown");
-                let detail = "Stripe did not answer, so the outcome is unknown: try again, which is safe and never \
+                let detail = "Stripe did not answer in time, so the outcome is unknown, and the service goes on with the \
+                              request: repeat it, with its Idempotency-Key if it had one, which is safe and never \
                               creates a second payment";
                 unavailable("payment_provider_unreachable", detail)
             }
@@ -520,6 +538,7 @@ mod tests {
             (StoreError::Unavailable(cause()).into(), 503, "store_unavailable"),
             (StoreError::Unknown(cause()).into(), 503, "store_outcome_unknown"),
             (GatewayError::Busy("connection reset by peer".into()).into(), 503, "payment_provider_busy"),
+            (GatewayError::Unreachable(cause()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(cause()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::KeyExhausted(cause()).into(), 503, "payment_provider_failed"),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
 use futures_util::Stream;
@@ -226,7 +226,8 @@ impl Stream for LimitedBody {
     }
 }
 
-/// Reads a whole body of at most `bytes_max` bytes. A larger `Content-Length` is refused before any of it is read.
+/// Reads a whole body of at most `bytes_max` bytes. A larger `Content-Length`, and an encoded body, is refused before any of
+/// it is read.
 pub(crate) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
@@ -236,6 +237,13 @@ pub(crate) async fn read_body(
         let detail = format!("the body must have at most {bytes_max} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     };
+    if request
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .any(|it| !it.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Problem::encoding_not_supported());
+    }
     // actix-web itself refuses a `Content-Length` beyond `u64::MAX`.
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|it| usize::try_from(it).is_ok_and(|it| it > bytes_max)) {

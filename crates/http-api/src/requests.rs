@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, VARY};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, ResponseError};
-use paywright_app::{Actor, WorkId};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use paywright_app::{Actor, Work};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
@@ -25,14 +25,17 @@ use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
 use crate::spree::Refusal;
 
-/// Maximum size of a JSON body, in bytes.
+/// Maximum size of a JSON body from a shopper, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Maximum size of a JSON body from an application, in bytes: an order in which every field has its maximum, with each
+/// character escaped as two surrogates (`\ud835\udcb3`), has 3.5 MiB.
+pub(crate) const JSON_BYTES_WITH_KEY_MAX: usize = 4 * 1024 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Paths of the probes, which are called every few seconds: their successes are logged at debug level.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Path prefixes of the Spree dialect, whose error answers have their own shape.
-const SPREE_PATHS: [&str; 3] = ["/api/v2/storefront", "/api/v2/platform", "/spree_oauth"];
+const SPREE_PATHS: [&str; 2] = ["/api/v2/", "/spree_oauth"];
 /// Maximum length of a caller's request id, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -60,7 +63,7 @@ pub async fn identify(
     // Held until the request is answered.
     let memory = bodies.reservation(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
-    let work = WorkId::Request(id.clone());
+    let work = Work::requested(id.clone(), started);
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let is_probe = PROBES.contains(&request.path());
     let answer = async move {
@@ -78,12 +81,15 @@ pub async fn identify(
         if let Some(code) = refused.map(Problem::code).or(of_spree) {
             Span::current().record("code", code);
         }
-        let rendered =
-            refused.map(|it| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) });
-        let mut response = match rendered {
-            Some(rendered) => response.into_response(rendered),
+        let render = |it: &Problem| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) };
+        let mut response = match refused.map(render) {
+            Some(rendered) => rendered_again(response, rendered),
             None => response.map_into_boxed_body(),
         };
+        // An answer may have personal data or a secret: no cache stores it, unless its handler says otherwise.
+        if !response.headers().contains_key(CACHE_CONTROL) {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -100,6 +106,15 @@ pub async fn identify(
         Ok(response)
     };
     work.scope(answer).instrument(span).await
+}
+
+/// The refusal in place of an answer, with the headers of the answer by which a page of another origin may read it.
+fn rendered_again<B>(answer: ServiceResponse<B>, mut refusal: HttpResponse) -> ServiceResponse<BoxBody> {
+    let is_of_cors = |name: &HeaderName| *name == VARY || name.as_str().starts_with("access-control-");
+    for (name, value) in answer.headers().iter().filter(|(name, _)| is_of_cors(name)) {
+        refusal.headers_mut().append(name.clone(), value.clone());
+    }
+    answer.into_response(refusal)
 }
 
 /// Span of all log lines of a request: its id, its client, and fields that are recorded once they are known.

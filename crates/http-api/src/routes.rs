@@ -1,37 +1,43 @@
 //! Routes. The handler of every method that may change something runs to its end, even if its client disconnects.
 
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard, web};
 use futures_util::future::LocalBoxFuture;
 use paywright_app::Work;
 use tracing::Instrument;
 
 use crate::problem::Problem;
 
-/// Resource at a path, which answers 405 to other methods than those of its routes.
-pub(crate) fn resource(path: &str) -> Resource {
-    let wrong_method = web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
-    web::resource(path.to_owned()).default_service(wrong_method)
-}
-
-/// As [`resource`], for routes of these methods only: a 405 names them in `Allow` (RFC 9110, section 15.5.6).
-pub(crate) fn resource_for(path: &str, methods: &[&str]) -> Resource {
-    let allowed = methods.join(", ").to_ascii_uppercase();
+/// Resource at a path for routes of these methods. To any other it answers 405, with the methods in `Allow` (RFC 9110,
+/// section 15.5.6).
+pub(crate) fn resource(path: &str, methods: &[&str]) -> Resource {
+    let allowed: Vec<_> = methods
+        .iter()
+        .flat_map(
+            |it| if *it == "get" { vec!["GET".to_owned(), "HEAD".to_owned()] } else { vec![it.to_ascii_uppercase()] },
+        )
+        .collect();
+    let allowed = allowed.join(", ");
     let wrong_method = web::route().to(move || {
-        let problem = Problem::method_not_allowed().allowing(&allowed);
+        let problem = Problem::method_not_allowed(&allowed);
         async { Err::<HttpResponse, _>(problem) }
     });
     web::resource(path.to_owned()).default_service(wrong_method)
 }
 
-/// Route of `GET`, whose handler changes nothing.
+/// Route of `GET` and of `HEAD` without a handler. The server sends the answer to `HEAD` without its body.
+pub(crate) fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// Route of `GET` and of `HEAD`, whose handler changes nothing.
 pub(crate) fn get<H, Args>(handler: H) -> Route
 where
     H: Handler<Args>,
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    web::get().to(handler)
+    read().to(handler)
 }
 
 /// Defines the route of a method whose handler is wrapped in [`Completed`].

@@ -3,17 +3,19 @@ use std::time::Duration;
 
 use paywright_app::WorkId;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
 
-use crate::API_VERSION;
+use crate::call::Call;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
-use crate::limiter::{Caller, Limiter, Pace};
+use crate::limiter::{Caller, Limiter, Pace, SendPermit};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
+use crate::{API_VERSION, json};
 
 /// Settings of the Stripe client.
 #[derive(Debug, Clone)]
@@ -26,6 +28,9 @@ pub struct ClientSettings {
     pub attempt_timeout: Duration,
     /// Time after the first attempt after which no other attempt begins.
     pub deadline: Duration,
+    /// Longest time for which a customer waits for Stripe, over all requests that are sent for the customer's. The
+    /// last attempt is ended then, and the worker repeats the request under its key.
+    pub customer_deadline: Duration,
     /// Most attempts for one request.
     pub attempts_max: u32,
     /// Wait before the second attempt. It doubles for each further one, up to 5 seconds; half to all of it is waited.
@@ -42,6 +47,7 @@ impl ClientSettings {
             secret_key,
             attempt_timeout: Duration::from_secs(25),
             deadline: Duration::from_secs(60),
+            customer_deadline: Duration::from_secs(20),
             attempts_max: 3,
             backoff: Duration::from_millis(500),
             pace: Pace::default(),
@@ -55,8 +61,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer that is read, in bytes.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Time, all attempts included, from which an answer is logged as slow.
-const SLOW: Duration = Duration::from_secs(5);
 /// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 /// Stripe's limit of an idempotency key, in characters.
@@ -78,6 +82,8 @@ pub enum BuildError {
 pub struct Client {
     http: reqwest::Client,
     settings: ClientSettings,
+    /// Host of the base URL, for errors.
+    host: String,
     limiter: Arc<Limiter>,
     caller: Caller,
     pub(crate) stripe_time: Arc<StripeTime>,
@@ -136,7 +142,8 @@ impl Client {
         }
         let http = http.build()?;
         let limiter = Arc::new(Limiter::new(settings.pace));
-        Ok(Self { http, settings, limiter, caller: Caller::Application, stripe_time: Arc::default() })
+        let host = host_of(&settings.base_url);
+        Ok(Self { http, settings, host, limiter, caller: Caller::Application, stripe_time: Arc::default() })
     }
 
     /// The same client for the worker, whose requests may wait longer for the rate limiter.
@@ -203,10 +210,10 @@ impl Client {
         call: &Call,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let agent = agent_for(WorkId::current().as_ref());
         let sent = self.send_until_answered(call, || request().header(USER_AGENT, agent.clone())).await;
-        call.log(begun.elapsed(), &sent);
+        call.log(&self.host, begun.elapsed(), &sent);
         sent
     }
 
@@ -215,21 +222,22 @@ impl Client {
         call: &Call,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
+        let customer = self.customer_deadline(begun);
         let mut attempts = 1;
         // Once an attempt may have reached Stripe, a later failure leaves the outcome unknown.
         let mut unknown: Option<NoAnswer> = None;
         loop {
-            let permit = match self.limiter.wait(&call.endpoint, self.caller).await {
-                Ok(permit) => permit,
-                Err(queue) => {
+            let (permit, timeout) = match self.turn(call, customer).await {
+                Ok(turn) => turn,
+                Err(not_sent) => {
                     return Err(match unknown {
                         Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
-                        None => StripeError::NotSent(NotSent::Queue { call: call.name(), queue }),
+                        None => StripeError::NotSent(not_sent),
                     });
                 }
             };
-            let attempted = self.attempt(call, request()).await;
+            let attempted = self.attempt(call, request().timeout(timeout)).await;
             drop(permit);
             let reason = match attempted {
                 Attempt::Answer(answer) => return Ok(answer),
@@ -243,16 +251,20 @@ impl Client {
                 Attempt::Retry(reason) => reason,
             };
             let wait = self.wait_before(attempts);
-            let may_retry = attempts < self.settings.attempts_max && begun.elapsed() + wait < self.settings.deadline;
+            let is_in_time = begun.elapsed() + wait < self.settings.deadline
+                && customer.is_none_or(|deadline| Instant::now() + wait < deadline);
+            let may_retry = attempts < self.settings.attempts_max && is_in_time;
             if !may_retry {
                 return Err(match (reason, unknown) {
                     (RetryReason::Unknown(cause), _)
                     | (RetryReason::NoConnection(_) | RetryReason::Busy(_), Some(cause)) => {
                         StripeError::Unknown { call: call.name(), attempts, cause }
                     }
-                    (RetryReason::NoConnection(error), None) => {
-                        StripeError::NotSent(NotSent::NoConnection { call: call.name(), error })
-                    }
+                    (RetryReason::NoConnection(error), None) => StripeError::NotSent(NotSent::NoConnection {
+                        call: call.name(),
+                        host: self.host.clone(),
+                        error,
+                    }),
                     (RetryReason::Busy(error), None) => StripeError::Api(error),
                 });
             }
@@ -263,6 +275,32 @@ impl Client {
             tokio::time::sleep(wait).await;
             attempts += 1;
         }
+    }
+
+    /// Time by which a customer's request must be answered; `None` for other work, for which nobody waits. A request to
+    /// Stripe that belongs to no HTTP request counts from its own beginning, `begun`.
+    fn customer_deadline(&self, begun: Instant) -> Option<Instant> {
+        let since = match (WorkId::requested_at(), self.caller) {
+            (Some(requested_at), _) => Instant::from_std(requested_at),
+            (None, Caller::Application | Caller::Shopper) => begun,
+            (None, Caller::Worker | Caller::Books) => return None,
+        };
+        Some(since + self.settings.customer_deadline)
+    }
+
+    /// Waits until the rate limiter lets an attempt begin, and returns the attempt's timeout too: at most the time that
+    /// is left to the customer.
+    async fn turn(&self, call: &Call, customer: Option<Instant>) -> Result<(SendPermit, Duration), NotSent> {
+        let out_of_time = || NotSent::OutOfTime { call: call.name() };
+        let turn = self.limiter.wait(&call.endpoint, self.caller);
+        let permit = match customer {
+            Some(deadline) => timeout_at(deadline, turn).await.map_err(|_| out_of_time())?,
+            None => turn.await,
+        };
+        let permit = permit.map_err(|queue| NotSent::Queue { call: call.name(), queue })?;
+        let left = customer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.map_or(self.settings.attempt_timeout, |it| it.min(self.settings.attempt_timeout));
+        if timeout.is_zero() { Err(out_of_time()) } else { Ok((permit, timeout)) }
     }
 
     /// Random wait between half and all of the doubled backoff, so that a retry is never immediate.
@@ -300,7 +338,7 @@ impl Client {
             }
         }
         if status.is_success() {
-            return match serde_json::from_slice(&body) {
+            return match json::read(&body) {
                 Ok(value) => Attempt::Answer(Answer { value, request_id, replayed }),
                 Err(error) => {
                     // The body itself is not logged: it holds secrets.
@@ -310,7 +348,7 @@ impl Client {
             };
         }
         // A proxy may answer HTML or an empty body: then only the status counts.
-        let ErrorEnvelope { error: body } = serde_json::from_slice(&body).unwrap_or_default();
+        let ErrorEnvelope { error: body } = json::read(&body).unwrap_or_default();
         let error = ApiError { call: call.name(), status, body, request_id };
         after_failure(error, should_retry.as_deref(), replayed)
     }
@@ -322,52 +360,14 @@ impl<T> Attempt<T> {
     }
 }
 
-/// Method and path of a request, for logs and for the rate limiter.
-struct Call {
-    /// Method and path.
-    name: String,
-    /// Method and path without the ids: the endpoint that Stripe's rate limit counts.
-    endpoint: String,
-}
-
-impl Call {
-    fn new(method: &str, path: &str) -> Self {
-        Self { name: format!("{method} {path}"), endpoint: endpoint(method, path) }
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is
-    /// still answering an earlier request with the same key, is not a failure.
-    fn log<T>(&self, took: Duration, sent: &Result<Answer<T>, StripeError>) {
-        let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        match sent {
-            Ok(Answer { request_id, .. }) if took >= SLOW => {
-                tracing::warn!(call, ms, stripe_request = request_id, "Stripe was slow");
-            }
-            Ok(Answer { request_id, replayed, .. }) => {
-                tracing::debug!(call, ms, replayed, stripe_request = request_id, "Stripe answered");
-            }
-            Err(StripeError::Api(error)) if error.status == StatusCode::CONFLICT => {
-                tracing::debug!(
-                    call,
-                    ms,
-                    stripe_request = error.request_id,
-                    "Stripe is still answering an earlier request with this key"
-                );
-            }
-            Err(StripeError::Api(error) | StripeError::KeyExhausted(error)) => {
-                let ApiError { status, body, request_id, .. } = error;
-                let (code, param, reason) = (&body.code, &body.param, &body.message);
-                let (status, stripe_request) = (status.as_u16(), request_id);
-                tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a request");
-            }
-            Err(error @ (StripeError::Unknown { .. } | StripeError::NotSent(_))) => {
-                tracing::warn!(call, ms, %error, "no answer from Stripe");
-            }
-        }
+/// Host of a base URL, and its port unless that is the usual one of the scheme.
+fn host_of(base_url: &str) -> String {
+    let url = Url::parse(base_url).ok();
+    let host = url.as_ref().and_then(|it| Some((it.host_str()?, it.port())));
+    match host {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => base_url.to_owned(),
     }
 }
 
@@ -376,13 +376,6 @@ impl Call {
 fn agent_for(work: Option<&WorkId>) -> HeaderValue {
     let named = work.and_then(|it| HeaderValue::from_str(&format!("{AGENT} ({it})")).ok());
     named.unwrap_or(HeaderValue::from_static(AGENT))
-}
-
-/// Endpoint that Stripe's rate limit counts: method and path without the ids.
-fn endpoint(method: &str, path: &str) -> String {
-    let mut parts = path.split('/').skip(2);
-    let (object, verb) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
-    format!("{method} {object} {verb}")
 }
 
 /// Classifies an error answer ("Error handling", "Idempotent requests"). `Stripe-Should-Retry` outranks the status on

@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use paywright_domain::intent::IntentError;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
@@ -75,12 +76,20 @@ pub enum NotSent {
         queue: QueueTooLong,
     },
     /// Stripe cannot be reached: no connection was made.
-    #[error("{call}: no connection: {}", with_causes(error))]
+    #[error("{call}: no connection to {host}: {}", with_causes(error))]
     NoConnection {
         /// Method and path of the request.
         call: String,
+        /// Host that should have been connected to, and its port unless that is the usual one.
+        host: String,
         /// Error of the HTTP client.
         error: reqwest::Error,
+    },
+    /// The customer for whom the request was to be sent has waited for Stripe too long already.
+    #[error("{call}: not sent, because the customer's request has waited too long already")]
+    OutOfTime {
+        /// Method and path of the request.
+        call: String,
     },
 }
 
@@ -95,6 +104,13 @@ pub struct ApiError {
     pub body: ErrorBody,
     /// Stripe's id of the request (`req_…`), for its support and its dashboard.
     pub request_id: Option<String>,
+}
+
+impl ApiError {
+    /// Whether Stripe says that an object which the request names does not exist.
+    pub fn is_resource_missing(&self) -> bool {
+        self.body.code.as_deref() == Some(IntentError::RESOURCE_MISSING)
+    }
 }
 
 impl fmt::Display for ApiError {

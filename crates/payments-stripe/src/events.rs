@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::json;
 use crate::metadata::Owner;
 use crate::objects::{self, Event, PaymentIntent};
 use crate::snapshots::{Unreadable, dispute_of, other_installation_reason, refund_of, snapshot_of};
@@ -51,8 +52,8 @@ impl Webhooks for StripeWebhooks {
             }
         })?;
         let unreadable = |problem: &dyn std::fmt::Display| WebhookError::Unreadable(problem.to_string());
-        let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-        if json.get("object").and_then(serde_json::Value::as_str) == Some("v2.core.event") {
+        let json: Value = json::read(body).map_err(|error| unreadable(&error))?;
+        if json.get("object").and_then(Value::as_str) == Some("v2.core.event") {
             return Err(WebhookError::Thin);
         }
         read_event(json, self.owner)
@@ -74,6 +75,14 @@ const VERSION_CHARS_MAX: usize = 40;
 /// created, whichever version the request names.
 pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, WebhookError> {
     let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
+    let request = event.request.as_ref().and_then(|it| it.id.as_deref()).unwrap_or_default();
+    for (name, text) in [("id", event.id.as_str()), ("type", event.kind.as_str()), ("request.id", request)] {
+        if !text.bytes().all(|it| it.is_ascii_graphic()) {
+            return Err(unreadable(&format!(
+                "`{name}` of the event has other characters than those of Stripe's names"
+            )));
+        }
+    }
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
     let other_version = other_version(event.api_version.as_deref());
     let content = match (&event.account, &other_version) {

@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 
 use crate::amount_details::Parts;
 use crate::error::{ApiError, NotSent, StripeError};
+use crate::id::BadId;
 use crate::metadata::Owner;
 use crate::objects::{PaymentIntent, Refund};
 use crate::requests::{
@@ -123,25 +124,22 @@ impl StripeGateway {
 }
 
 fn stripe_id(id: &IntentId) -> Result<StripeId, GatewayError> {
-    StripeId::new("pi_", id.as_str()).map_err(|_| GatewayError::NotFound)
+    StripeId::new("pi_", id.as_str()).map_err(GatewayError::from)
 }
 
 #[async_trait]
 impl PaymentGateway for StripeGateway {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         let request = self.create_request(new)?;
-        let answer = self.client.post(&request, key).await;
-        let intent = answer.map_err(|error| match gateway_error(error) {
+        let intent = self.client.post(&request, key).await.map_err(|error| match error {
             // An object that the request names does not exist: a definite refusal, like any other.
-            GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
-            error @ (GatewayError::Refused(_)
-            | GatewayError::KeyExhausted(_)
-            | GatewayError::Busy(_)
-            | GatewayError::InFlight
-            | GatewayError::Misconfigured(_)
-            | GatewayError::NotUnderstood(_)
-            | GatewayError::Foreign(_)
-            | GatewayError::Unknown(_)) => error,
+            StripeError::Api(error) if error.status == StatusCode::NOT_FOUND => {
+                GatewayError::Refused(intent_error(&error.body))
+            }
+            error @ (StripeError::Api(_)
+            | StripeError::Unknown { .. }
+            | StripeError::KeyExhausted(_)
+            | StripeError::NotSent(_)) => gateway_error(error),
         })?;
         // Stripe repeats the first answer to a repeated key: the answer shows the intent as it was at its creation.
         let created = Timestamp::from_unix_seconds(intent.value.created).unwrap_or(Timestamp::EPOCH);
@@ -153,7 +151,7 @@ impl PaymentGateway for StripeGateway {
         // Taken before the request is sent: a later change may be missing in the answer.
         let requested_at = (self.now)();
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand: Vec::new() };
-        let intent = self.client.get(&request).await.map_err(gateway_error)?;
+        let intent = self.client.get(&request).await.map_err(read_failure)?;
         self.issued(intent, requested_at).map_err(read_error)
     }
 
@@ -161,7 +159,7 @@ impl PaymentGateway for StripeGateway {
         let requested_at = (self.now)();
         let expand = vec!["latest_charge.balance_transaction"];
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand };
-        let intent = self.client.get(&request).await.map_err(gateway_error)?;
+        let intent = self.client.get(&request).await.map_err(read_failure)?;
         let proceeds = proceeds_of(&intent.value);
         let proceeds = proceeds.map_err(|problem| GatewayError::NotUnderstood(problem.to_string()))?;
         Ok(ReadPayment { issued: self.issued(intent, requested_at).map_err(read_error)?, proceeds })
@@ -237,8 +235,8 @@ impl PaymentGateway for StripeGateway {
     }
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
-        let refund = StripeId::new("", id.as_str()).map_err(|_| GatewayError::NotFound)?;
-        let answer = self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?;
+        let refund = StripeId::new("", id.as_str()).map_err(GatewayError::from)?;
+        let answer = self.client.get(&RetrieveRefund { refund }).await.map_err(read_failure)?;
         self.issued_refund(&answer).map_err(read_error)
     }
 }
@@ -290,10 +288,40 @@ pub(crate) fn gateway_error(error: StripeError) -> GatewayError {
         StripeError::Unknown { .. } => GatewayError::Unknown(Box::new(error)),
         StripeError::KeyExhausted(error) => GatewayError::KeyExhausted(Box::new(error)),
         // No attempt reached Stripe: the request may be sent again as a new one.
-        StripeError::NotSent(reason @ (NotSent::NoConnection { .. } | NotSent::Queue { .. })) => {
-            GatewayError::Busy(reason.to_string())
+        StripeError::NotSent(reason) => match reason {
+            NotSent::Queue { .. } => GatewayError::Busy(reason.to_string()),
+            NotSent::NoConnection { .. } | NotSent::OutOfTime { .. } => GatewayError::Unreachable(Box::new(reason)),
+            NotSent::BadId(_) | NotSent::Form(_) | NotSent::BadKey => GatewayError::Misconfigured(reason.to_string()),
+        },
+    }
+}
+
+/// Converts the error of a read. As [`gateway_error`], but a read is refused only because of the settings or of a
+/// program in between, unless Stripe says that the object does not exist.
+pub(crate) fn read_failure(error: StripeError) -> GatewayError {
+    match error {
+        StripeError::Api(error) if error.is_resource_missing() => GatewayError::NotFound(error.to_string()),
+        StripeError::Api(error) => match refusal(&error) {
+            GatewayError::Refused(_) | GatewayError::NotFound(_) => GatewayError::Misconfigured(error.to_string()),
+            other @ (GatewayError::KeyExhausted(_)
+            | GatewayError::Busy(_)
+            | GatewayError::Unreachable(_)
+            | GatewayError::InFlight
+            | GatewayError::Misconfigured(_)
+            | GatewayError::NotUnderstood(_)
+            | GatewayError::Foreign(_)
+            | GatewayError::Unknown(_)) => other,
+        },
+        error @ (StripeError::Unknown { .. } | StripeError::KeyExhausted(_) | StripeError::NotSent(_)) => {
+            gateway_error(error)
         }
-        StripeError::NotSent(reason) => GatewayError::Misconfigured(reason.to_string()),
+    }
+}
+
+/// Error of an id that no object at Stripe can have.
+impl From<BadId> for GatewayError {
+    fn from(problem: BadId) -> Self {
+        Self::NotFound(problem.to_string())
     }
 }
 
@@ -307,7 +335,7 @@ fn refusal(error: &ApiError) -> GatewayError {
         // The key was first used with other parameters, by a version of Paywright that sent others. The outcome of that
         // request has to be looked up, as after a failure that Stripe repeats.
         _ if is_key_reuse => GatewayError::KeyExhausted(Box::new(error.clone())),
-        StatusCode::NOT_FOUND => GatewayError::NotFound,
+        StatusCode::NOT_FOUND => GatewayError::NotFound(error.to_string()),
         _ => {
             let mut refusal = intent_error(&error.body);
             // Whatever the code: the parameter says that Stripe refuses the email address.

@@ -7,11 +7,13 @@
 
 mod amount_details;
 mod balance;
+mod call;
 mod client;
 mod error;
 mod events;
 mod gateway;
 mod id;
+mod json;
 mod limiter;
 mod metadata;
 mod objects;
@@ -41,8 +43,8 @@ pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
     CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetachPaymentMethod,
     DetailLine, DetailShipping, DetailTax, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents,
-    ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveMethodOfIntent, RetrievePaymentIntent, RetrieveRefund,
-    Since, UpdatePaymentIntent,
+    ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveMethodOfIntent, RetrievePaymentIntent,
+    RetrievePaymentMethod, RetrieveRefund, Since, UpdatePaymentIntent,
 };
 
 /// Stripe API version that every request names in `Stripe-Version`, and with which webhook endpoints must be created.

@@ -186,6 +186,8 @@ pub struct PaymentMethod {
     pub card: Option<Card>,
     /// Billing details of the payer.
     pub billing_details: Option<BillingDetails>,
+    /// Stripe customer to whom the payment method is attached.
+    pub customer: Option<Expandable<Customer>>,
 }
 
 /// A PaymentIntent of which only the payment method was requested, as a whole object.

@@ -10,9 +10,8 @@ use paywright_domain::text::Email;
 use paywright_domain::{IntentId, IntentSnapshot, OrderId, Timestamp};
 use serde_json::Value;
 
-use crate::error::StripeError;
 use crate::events::read_event;
-use crate::gateway::gateway_error;
+use crate::gateway::read_failure;
 use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, List, PaymentIntent};
 use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, RetrievePaymentIntent, Since};
@@ -27,26 +26,7 @@ const BACK_PAGES_MAX: u32 = 200;
 
 impl StripeGateway {
     pub(crate) async fn list<R: Get<Reply = List<T>>, T>(&self, request: &R) -> Result<List<T>, GatewayError> {
-        Ok(self.client().get(request).await.map_err(list_error)?.value)
-    }
-}
-
-/// Converts the error of a list. As [`gateway_error`], but a refused list is a configuration problem, and its error
-/// names the request. The object from which to continue may be missing at Stripe.
-fn list_error(error: StripeError) -> GatewayError {
-    let text = error.to_string();
-    let is_missing = matches!(&error, StripeError::Api(it) if it.body.code.as_deref() == Some("resource_missing"));
-    match gateway_error(error) {
-        GatewayError::Refused(_) | GatewayError::NotFound if !is_missing => GatewayError::Misconfigured(text),
-        error @ (GatewayError::Refused(_)
-        | GatewayError::NotFound
-        | GatewayError::KeyExhausted(_)
-        | GatewayError::Busy(_)
-        | GatewayError::InFlight
-        | GatewayError::Misconfigured(_)
-        | GatewayError::NotUnderstood(_)
-        | GatewayError::Foreign(_)
-        | GatewayError::Unknown(_)) => error,
+        Ok(self.client().get(request).await.map_err(read_failure)?.value)
     }
 }
 
@@ -55,7 +35,7 @@ fn since(time: Timestamp) -> Since {
 }
 
 pub(crate) fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
-    id.map(|it| StripeId::new("", it)).transpose().map_err(|_| GatewayError::NotFound)
+    id.map(|it| StripeId::new("", it)).transpose().map_err(GatewayError::from)
 }
 
 /// An object of a list, after its conversion.
@@ -129,7 +109,7 @@ impl ProviderRecords for StripeGateway {
         };
         let (mut page, more) = if request.ending_before.is_some() {
             // Stripe answers the events that directly follow the cursor, still with the newest first.
-            let page = self.list(&request).await.map_err(expired_cursor)?;
+            let page = self.list(&request).await?;
             let more = page.has_more;
             (page, more)
         } else {
@@ -173,9 +153,9 @@ impl ProviderRecords for StripeGateway {
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
-        let id = StripeId::new("pi_", intent.as_str()).map_err(|_| GatewayError::NotFound)?;
+        let id = StripeId::new("pi_", intent.as_str()).map_err(GatewayError::from)?;
         let request = RetrievePaymentIntent { intent: id, expand: Vec::new() };
-        let intent = self.client().get(&request).await.map_err(gateway_error)?.value;
+        let intent = self.client().get(&request).await.map_err(read_failure)?.value;
         Ok(recorded_order(&intent, self.owner()))
     }
 
@@ -220,20 +200,4 @@ fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder>
         email: intent.receipt_email.as_deref().and_then(|it| Email::new(it).ok()),
     };
     Some(RecordedOrder { order, names_installation: owner.is_named(&intent.metadata) })
-}
-
-/// Error of a list whose cursor names an event that Stripe no longer lists: [`GatewayError::NotFound`].
-fn expired_cursor(error: GatewayError) -> GatewayError {
-    match error {
-        GatewayError::Refused(refusal) if refusal.is_resource_missing() => GatewayError::NotFound,
-        error @ (GatewayError::Refused(_)
-        | GatewayError::NotFound
-        | GatewayError::KeyExhausted(_)
-        | GatewayError::Busy(_)
-        | GatewayError::InFlight
-        | GatewayError::Misconfigured(_)
-        | GatewayError::NotUnderstood(_)
-        | GatewayError::Foreign(_)
-        | GatewayError::Unknown(_)) => error,
-    }
 }

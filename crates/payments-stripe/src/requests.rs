@@ -491,6 +491,21 @@ impl Get for ListPaymentMethods {
     }
 }
 
+/// `GET /v1/payment_methods/{id}`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RetrievePaymentMethod {
+    /// Id of the payment method.
+    #[serde(skip)]
+    pub payment_method: StripeId,
+}
+
+impl Get for RetrievePaymentMethod {
+    type Reply = PaymentMethod;
+    fn path(&self) -> String {
+        format!("/v1/payment_methods/{}", self.payment_method.segment())
+    }
+}
+
 /// `POST /v1/payment_methods/{id}/detach`.
 #[derive(Debug, Clone, Serialize)]
 pub struct DetachPaymentMethod {

@@ -68,13 +68,8 @@ pub(crate) fn snapshot_of(
 
 /// Converts the `error` of an answer, or `last_payment_error` of a PaymentIntent.
 pub(crate) fn intent_error(body: &ErrorBody) -> IntentError {
-    let text = |it: &Option<String>| it.as_ref().map(|it| without_nul(it));
-    IntentError { code: text(&body.code), decline_code: text(&body.decline_code), message: text(&body.message) }
-}
-
-/// Removes NUL characters: PostgreSQL cannot store them in a text.
-pub(crate) fn without_nul(text: &str) -> String {
-    text.replace('\0', "")
+    let ErrorBody { code, decline_code, message, .. } = body.clone();
+    IntentError { code, decline_code, message }
 }
 
 /// Error for an object of another installation on the same Stripe account.
@@ -84,7 +79,7 @@ fn of_other_installation(other: &str) -> Unreadable {
 
 /// Sentence that says which installation an ignored object belongs to.
 pub(crate) fn other_installation_reason(other: &str) -> String {
-    format!("it belongs to the installation {}", without_nul(other))
+    format!("it belongs to the installation {other}")
 }
 
 /// Converts a Refund to a domain snapshot. `None` if its charge has no PaymentIntent; [`Unreadable::Foreign`] if it is
@@ -104,7 +99,7 @@ pub(crate) fn refund_of(refund: &objects::Refund, owner: Owner) -> Result<Option
         amount: money(refund.amount, &refund.currency)?,
         reason: refund.reason.as_ref().and_then(|it| RefundReason::named(it.as_str())),
         status: known,
-        failure: refund.failure_reason.as_deref().map(without_nul),
+        failure: refund.failure_reason.clone(),
         request: metadata.and_then(metadata::refund_request),
     }))
 }
@@ -133,7 +128,7 @@ pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, 
         intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(dispute.amount, &dispute.currency)?,
         status,
-        reason: without_nul(&dispute.reason),
+        reason: dispute.reason.clone(),
         due_by: due_by.and_then(|it| Timestamp::from_unix_seconds(it).ok()),
         withdrawn,
         reinstated,

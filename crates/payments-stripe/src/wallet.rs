@@ -6,11 +6,11 @@ use paywright_domain::IntentId;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
-use crate::gateway::gateway_error;
-use crate::objects::PaymentMethod;
+use crate::gateway::{gateway_error, read_failure};
+use crate::objects::{Expandable, PaymentMethod};
 use crate::requests::{
     AutomaticPaymentMethods, CreateCustomer, CreateEphemeralKey, CreateSetupIntent, DetachPaymentMethod,
-    ListPaymentMethods, RetrieveMethodOfIntent,
+    ListPaymentMethods, RetrieveMethodOfIntent, RetrievePaymentMethod,
 };
 use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 
@@ -18,7 +18,7 @@ use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 const CARDS_MAX: u8 = 100;
 
 fn customer_id(id: &ProviderCustomerId) -> Result<StripeId, GatewayError> {
-    StripeId::new("cus_", id.as_str()).map_err(|_| GatewayError::NotFound)
+    StripeId::new("cus_", id.as_str()).map_err(GatewayError::from)
 }
 
 /// Secret that an app needs. Stripe may answer null, and would repeat that answer under the same idempotency key.
@@ -72,18 +72,29 @@ impl Wallet for StripeGateway {
 
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {
         let request = ListPaymentMethods { customer: customer_id(customer)?, kind: "card", limit: CARDS_MAX };
-        let list = self.client().get(&request).await.map_err(gateway_error)?.value;
+        let list = self.list(&request).await?;
         Ok(list.data.into_iter().filter_map(card_of).collect())
     }
 
+    async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError> {
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(GatewayError::from)?;
+        let read = self.client().get(&RetrievePaymentMethod { payment_method }).await.map_err(read_failure)?.value;
+        let owner = read.customer.map(|it| match it {
+            Expandable::Id(id) => id,
+            Expandable::Object(customer) => customer.id,
+        });
+        let owner = owner.map(|it| ProviderCustomerId::new(it.as_str())).transpose();
+        owner.map_err(|problem| GatewayError::Unknown(Box::new(problem)))
+    }
+
     async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {
-        let intent = StripeId::new("pi_", intent.as_str()).map_err(|_| GatewayError::NotFound)?;
-        let answer = self.client().get(&RetrieveMethodOfIntent::new(intent)).await.map_err(gateway_error)?;
+        let intent = StripeId::new("pi_", intent.as_str()).map_err(GatewayError::from)?;
+        let answer = self.client().get(&RetrieveMethodOfIntent::new(intent)).await.map_err(read_failure)?;
         Ok(answer.value.payment_method.and_then(card_of))
     }
 
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {
-        let payment_method = StripeId::new("pm_", method.as_str()).map_err(|_| GatewayError::NotFound)?;
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(GatewayError::from)?;
         self.client().post(&DetachPaymentMethod { payment_method }, key).await.map(drop).map_err(gateway_error)
     }
 }

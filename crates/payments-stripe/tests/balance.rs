@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use paywright_app::{BalanceSum, CreatedRange, GatewayError, ProviderBalance, ReportedTransaction};
+use paywright_app::{BalancePage, BalanceSum, CreatedRange, GatewayError, ProviderBalance, ReportedTransaction};
 use paywright_domain::books::{
     BalanceTransaction, BalanceType, Payout, PayoutStatus, Reconciliation, ReportingCategory, SignedMoney, Source,
 };
@@ -89,14 +89,16 @@ fn dispute(amount: i64, currency: &str) -> Value {
         "payment_intent": "pi_1", "status": "lost", "balance_transactions": [] })
 }
 
-async fn try_read(rows: &[Value]) -> Result<Vec<ReportedTransaction>, GatewayError> {
+async fn read_page(rows: &[Value]) -> BalancePage<ReportedTransaction> {
     let (server, gateway) = stripe().await;
     answers(&server, list(rows, false)).await;
-    gateway.transactions(range(), None).await.map(|it| it.items)
+    gateway.transactions(range(), None).await.unwrap()
 }
 
 async fn read(row: Value) -> ReportedTransaction {
-    try_read(&[row]).await.unwrap().remove(0)
+    let BalancePage { mut items, refused, .. } = read_page(&[row]).await;
+    assert_eq!(refused, []);
+    items.remove(0)
 }
 
 fn pi() -> IntentId {
@@ -156,7 +158,7 @@ async fn a_charge_is_read_with_its_fees_and_its_payment() {
     )
     .with_source(payment());
     let fees = transaction.fees.clone();
-    assert_eq!(transaction, BalanceTransaction { fees, description: "Order 9".into(), ..expected });
+    assert_eq!(transaction, BalanceTransaction { fees, description: "Order\u{fffd} 9".into(), ..expected });
 }
 
 #[tokio::test]
@@ -291,7 +293,7 @@ async fn each_balance_and_category_is_read() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_books_cannot_hold_is_an_error_that_names_it() {
+async fn a_row_that_the_books_cannot_hold_is_told_apart_from_the_others() {
     let no_fee = |name: &str| {
         let mut row = row(&json!({}));
         row.as_object_mut().unwrap().remove(name);
@@ -300,6 +302,12 @@ async fn a_row_that_the_books_cannot_hold_is_an_error_that_names_it() {
     for wrong in [
         row(&json!({ "balance_type": "petty_cash" })),
         row(&json!({ "reporting_category": "" })),
+        row(&json!({ "reporting_category": "a\u{7}" })),
+        row(&json!({ "reporting_category": "x".repeat(101) })),
+        row(&json!({ "fee": i64::MIN })),
+        row(&json!({ "net": i64::MIN })),
+        row(&json!({ "fee_details": [{ "amount": 1, "currency": "usdc", "type": "tax" }] })),
+        row(&json!({ "fee_details": [{ "amount": 105, "currency": "isk", "type": "tax" }] })),
         row(&json!({ "currency": "usdc" })),
         row(&json!({ "currency": "isk", "amount": 105 })),
         row(&json!({ "amount": "12.50" })),
@@ -308,12 +316,41 @@ async fn a_row_that_the_books_cannot_hold_is_an_error_that_names_it() {
         row(&json!({ "source": 7 })),
         no_fee("net"),
     ] {
-        let read = try_read(&[row(&json!({ "id": "txn_2" })), wrong.clone()]).await;
-        let Err(GatewayError::NotUnderstood(reason)) = &read else { panic!("{wrong}: {read:?}") };
-        assert!(reason.starts_with("txn_1: "), "{reason}");
+        let page = read_page(&[row(&json!({ "id": "txn_2" })), wrong.clone(), row(&json!({ "id": "txn_0" }))]).await;
+        let read: Vec<_> = page.items.iter().map(|it| it.transaction.id.as_str()).collect();
+        let [refused] = page.refused.as_slice() else { panic!("{wrong}: {page:?}") };
+        assert_eq!((read, refused.id.as_str(), refused.created), (vec!["txn_2", "txn_0"], "txn_1", Some(at(NOW - 60))));
+        assert!(refused.problem.starts_with("txn_1: "), "{refused:?}");
     }
-    let read = try_read(&[row(&json!({ "id": "txn/1" }))]).await;
-    assert!(matches!(read, Err(GatewayError::NotUnderstood(reason)) if reason.starts_with("txn/1: ")));
+    for (wrong, id, created) in [
+        (json!({ "id": "txn/1\n" }), "txn/1", Some(at(NOW - 60))),
+        (json!({ "id": "x".repeat(300) }), "x".repeat(255).as_str(), Some(at(NOW - 60))),
+        (json!({ "id": null }), "an object without an id", Some(at(NOW - 60))),
+        (json!({ "created": -1 }), "txn_1", None),
+        (json!({ "created": "yesterday" }), "txn_1", None),
+    ] {
+        let refused = read_page(&[row(&wrong)]).await.refused.remove(0);
+        assert_eq!((refused.id.as_str(), refused.created), (id, created), "{refused:?}");
+    }
+}
+
+/// PostgreSQL cannot store U+0000.
+#[tokio::test]
+async fn no_text_of_an_answer_has_u0000() {
+    let fees = json!([{ "amount": 391, "currency": "usd", "type": "stripe\0_fee", "description": "\0" }]);
+    let nul = json!({ "description": "\0Levy\0", "fee_details": fees, "reporting_category": "quantum\0_levy",
+        "source": "x\0_1", "type": "adjust\0ment" });
+    let transaction = read(row(&nul)).await.transaction;
+    let texts = (transaction.category.as_str(), transaction.description.as_str(), transaction.fees[0].kind.as_str());
+    assert_eq!(texts, ("quantum\u{fffd}_levy", "\u{fffd}Levy\u{fffd}", "stripe\u{fffd}_fee"));
+    assert_eq!(transaction.source, Source::Other { id: "x\u{fffd}_1".into() });
+    let refused = read_page(&[row(&json!({ "id": "txn\0_5" }))]).await.refused.remove(0);
+    assert_eq!(refused.id, "txn\u{fffd}_5");
+    let (server, gateway) = stripe().await;
+    let nul = json!({ "failure_code": "a\0b", "trace_id": { "value": "T\0-1" } });
+    answers(&server, ResponseTemplate::new(200).set_body_json(payout(&nul))).await;
+    let read = gateway.payout(&PayoutId::new("po_1").unwrap()).await.unwrap();
+    assert_eq!((read.failure_code.as_deref(), read.trace_id.as_deref()), (Some("a\u{fffd}b"), Some("T\u{fffd}-1")));
 }
 
 fn payout(changes: &Value) -> Value {
@@ -370,6 +407,10 @@ async fn a_payout_is_read_in_each_status() {
         answers(&server, ResponseTemplate::new(200).set_body_json(payout(&json!({ field: value })))).await;
         let read = gateway.payout(&expected.id).await;
         assert!(matches!(&read, Err(GatewayError::NotUnderstood(it)) if it.starts_with("po_1: ")), "{read:?}");
+        let (server, gateway) = stripe().await;
+        answers(&server, list(&[payout(&json!({ field: value })), payout(&json!({ "id": "po_2" }))], false)).await;
+        let page = gateway.payouts(range(), None).await.unwrap();
+        assert_eq!((page.items.len(), page.refused.len(), page.refused[0].id.as_str()), (1, 1, "po_1"), "{page:?}");
     }
 }
 
@@ -391,6 +432,7 @@ async fn the_members_of_a_payout_are_read_without_its_own_row() {
     let returned = row(&json!({ "id": "txn_4", "type": "payout_failure", "source": "po_0" }));
     let rows = [
         row(&json!({ "id": "txn_5" })),
+        row(&json!({ "id": "txn_6", "balance_type": "new" })),
         returned,
         row(&json!({ "id": "txn_3", "type": "stripe_fee", "source": null })),
         own("txn_2", "stripe_fee"),
@@ -399,12 +441,18 @@ async fn the_members_of_a_payout_are_read_without_its_own_row() {
     answers(&server, list(&rows, true)).await;
     let po = PayoutId::new("po_1").unwrap();
     let page = gateway.members(&po, Some("txn_6")).await.unwrap();
-    let ids: Vec<_> = page.items.iter().map(BalanceTransactionId::as_str).collect();
-    assert_eq!((ids, page.next.as_deref()), (vec!["txn_5", "txn_4", "txn_3", "txn_2"], Some("txn_1")));
-    let query = "/v1/balance_transactions?payout=po_1&limit=100&starting_after=txn_6";
+    let ids: Vec<_> = page.items.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!((ids, page.next.as_deref()), (vec!["txn_5", "txn_6", "txn_4", "txn_3", "txn_2"], Some("txn_1")));
+    let can_be_held: Vec<_> = page.items.iter().map(|it| it.transaction.is_some()).collect();
+    assert_eq!(can_be_held, [true, false, true, true, true]);
+    let query = "/v1/balance_transactions?payout=po_1&limit=100&starting_after=txn_6&expand[0]=data.source";
     assert_eq!(urls(&server).await, [query]);
+    let (server, gateway) = stripe().await;
+    answers(&server, list(&[row(&json!({ "id": "txn/1" })), row(&json!({}))], false)).await;
+    let page = gateway.members(&po, None).await.unwrap();
+    assert_eq!((page.items.len(), page.refused[0].id.as_str()), (1, "txn/1"), "{page:?}");
     let not_a_payout = gateway.members(&PayoutId::new("x").unwrap(), None).await;
-    assert!(matches!(not_a_payout, Err(GatewayError::NotFound)));
+    assert!(matches!(not_a_payout, Err(GatewayError::NotFound(_))));
 }
 
 #[tokio::test]
@@ -432,12 +480,25 @@ async fn the_sums_of_each_balance_are_read() {
     ];
     assert_eq!(gateway.balance().await.unwrap(), expected);
     assert_eq!(urls(&server).await, ["/v1/balance?"]);
-    for unknown in [json!([of(1, "usdc")]), json!([of(105, "isk")]), json!("none")] {
+    for (available, expected) in [
+        // More than an order can have: ten thousand orders in rupiahs.
+        (
+            json!([of(1_800_000_000_000, "idr")]),
+            Some(vec![sum(BalanceType::Payments, Currency::Idr, 1_800_000_000_000, 0)]),
+        ),
+        (json!([of(1, "usdc"), of(500, "jpy")]), Some(vec![sum(BalanceType::Payments, Currency::Jpy, 500, 0)])),
+        (json!([of(105, "isk")]), Some(vec![])),
+        (json!("none"), None),
+    ] {
         let (server, gateway) = stripe().await;
-        let balance = json!({ "object": "balance", "available": unknown, "pending": [] });
+        let balance = json!({ "object": "balance", "available": available, "pending": [] });
         answers(&server, ResponseTemplate::new(200).set_body_json(balance)).await;
-        let read = gateway.balance().await;
-        assert!(matches!(read, Err(GatewayError::NotUnderstood(_))), "{read:?}");
+        match (gateway.balance().await, expected) {
+            (Ok(read), Some(expected)) => assert_eq!(read, expected, "{available}"),
+            (read, expected) => {
+                assert!(matches!(read, Err(GatewayError::NotUnderstood(_))) && expected.is_none(), "{read:?}");
+            }
+        }
     }
 }
 
@@ -470,5 +531,5 @@ async fn an_error_says_what_can_be_done_about_it() {
     }
     let (server, gateway) = stripe().await;
     answers(&server, error(404, "invalid_request_error", "resource_missing")).await;
-    assert!(matches!(gateway.payout(&po).await, Err(GatewayError::NotFound)));
+    assert!(matches!(gateway.payout(&po).await, Err(GatewayError::NotFound(_))));
 }

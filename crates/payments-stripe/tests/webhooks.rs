@@ -300,6 +300,28 @@ fn a_thin_or_malformed_event_is_refused() {
     }
 }
 
+/// PostgreSQL stores no text with the character U+0000. An event without a usable id is refused; in any other text the
+/// character is replaced, so that the payment is applied.
+#[test]
+fn the_character_that_a_database_cannot_store_does_not_stop_a_payment() {
+    let good = event("payment_intent.succeeded", &intent(|_| {}));
+    for (pointer, text) in [("/id", "evt_\0"), ("/type", "payment_intent\0"), ("/id", "evt 1"), ("/id", "evt_\u{202e}")]
+    {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = json!(text);
+        let read = open(bad.to_string().as_bytes());
+        assert!(matches!(read, Err(WebhookError::Unreadable(_))), "{text:?}: {read:?}");
+    }
+    let failed = intent(|it| {
+        it["status"] = json!("requires_payment_method");
+        it["amount_received"] = json!(0);
+        it["last_payment_error"] = json!({ "code": "card_declined", "message": "no\0funds" });
+    });
+    let read = open(event("payment_intent.payment_failed", &failed).to_string().as_bytes()).unwrap();
+    let text = format!("{:?}", read.update);
+    assert!(text.contains("no\u{fffd}funds") && !text.contains("\\0"), "{text}");
+}
+
 #[test]
 fn the_body_is_not_read_before_the_signature_is_verified() {
     for (body, signature) in [("{}", "t=1,v1=00"), ("not json", ""), ("{}", "garbage")] {

@@ -342,7 +342,7 @@ async fn the_error_of_a_refused_list_names_the_request() {
     let (server, client) = stripe().await;
     answers(&server, api_error(400, &json!({ "type": "x", "code": "resource_missing" }))).await;
     let expired = gateway(client).events(Some("evt_1"), Timestamp::EPOCH).await;
-    assert!(matches!(expired, Err(GatewayError::NotFound)), "{expired:?}");
+    assert!(matches!(expired, Err(GatewayError::NotFound(_))), "{expired:?}");
 }
 
 /// Sends one request to a Stripe that answers `first` and later `then`; the number of attempts and the result.
@@ -449,8 +449,9 @@ async fn an_invalid_idempotency_key_is_not_sent() {
 async fn each_failure_becomes_the_gateway_error_that_says_who_can_act() {
     let kind = |error: &GatewayError| match error {
         GatewayError::Refused(_) => "refused",
-        GatewayError::NotFound => "not found",
+        GatewayError::NotFound(_) => "not found",
         GatewayError::Busy(_) => "busy",
+        GatewayError::Unreachable(_) => "unreachable",
         GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::NotUnderstood(_) => "not understood",
@@ -459,12 +460,15 @@ async fn each_failure_becomes_the_gateway_error_that_says_who_can_act() {
         GatewayError::KeyExhausted(_) => "key exhausted",
     };
     let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
+    let missing = json!({ "type": "invalid_request_error", "code": "resource_missing", "message": "No such intent." });
     for (template, expected) in [
-        (api_error(400, &invalid), "refused"),
+        (api_error(400, &invalid), "misconfigured"),
         (api_error(400, &json!({ "type": "idempotency_error" })), "key exhausted"),
         (api_error(401, &invalid), "misconfigured"),
         (api_error(403, &invalid), "misconfigured"),
-        (api_error(404, &invalid), "not found"),
+        (api_error(404, &missing), "not found"),
+        // An answer of a program in between, or of a wrong `stripe.api_base`.
+        (api_error(404, &invalid), "misconfigured"),
         (api_error(429, &json!({ "type": "x", "code": "rate_limit" })), "busy"),
         (api_error(409, &json!({ "type": "idempotency_error", "code": "idempotency_key_in_use" })), "in flight"),
         (ResponseTemplate::new(500), "unknown"),
@@ -474,6 +478,9 @@ async fn each_failure_becomes_the_gateway_error_that_says_who_can_act() {
         answers(&server, template).await;
         let error = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error:?}");
+        if ["not found", "misconfigured", "unknown"].contains(&expected) {
+            assert!(error.to_string().contains("GET /v1/payment_intents/pi_1: "), "the call is named: {error}");
+        }
     }
     // An object that a creation names and that does not exist is a refusal: the next attempt is a new request.
     for (status, expected) in [(404, "refused"), (400, "refused"), (429, "busy"), (500, "unknown")] {
@@ -497,13 +504,13 @@ async fn stripes_clock_is_read_from_the_date_of_any_answer() {
 }
 
 #[tokio::test]
-async fn a_nul_is_removed_from_an_error_message() {
+async fn u0000_is_replaced_in_an_error_message() {
     let (server, client) = stripe().await;
     let mut declined = intent_json("requires_payment_method");
     declined["last_payment_error"] = json!({ "type": "card_error", "code": "card_declined", "message": "N\0o." });
     answers(&server, ResponseTemplate::new(200).set_body_json(declined)).await;
     let read = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap();
-    assert_eq!(read.snapshot.last_error.and_then(|it| it.message).as_deref(), Some("No."));
+    assert_eq!(read.snapshot.last_error.and_then(|it| it.message).as_deref(), Some("N\u{fffd}o."));
 }
 
 #[tokio::test]
@@ -633,6 +640,29 @@ async fn customers_and_saved_cards_name_their_installation() {
     let forms: Vec<_> = seen.into_iter().map(|it| String::from_utf8(it.body).unwrap()).collect();
     assert_eq!(forms[0], format!("metadata[customer_id]=cus-ada&metadata[installation_id]={id}"));
     assert!(forms[1].ends_with(&format!("&metadata[installation_id]={id}")), "{}", forms[1]);
+}
+
+#[tokio::test]
+async fn the_owner_of_a_payment_method_is_read_in_each_form() {
+    for (status, body, expected) in [
+        (200, json!({ "id": "pm_1", "customer": null }), "nobody"),
+        (200, json!({ "id": "pm_1", "customer": "cus_1" }), "cus_1"),
+        (200, json!({ "id": "pm_1", "customer": { "id": "cus_2", "object": "customer" } }), "cus_2"),
+        (404, json!({ "error": { "type": "invalid_request_error", "code": "resource_missing" } }), "none"),
+        (403, json!({ "error": { "type": "invalid_request_error" } }), "not allowed"),
+    ] {
+        let (server, client) = stripe().await;
+        let answer = ResponseTemplate::new(status).set_body_json(&body);
+        Mock::given(path("/v1/payment_methods/pm_1")).respond_with(answer).mount(&server).await;
+        let read = gateway(client).owner_of_method(&PaymentMethodId::new("pm_1").unwrap()).await;
+        let read = match read {
+            Ok(owner) => owner.map_or_else(|| "nobody".to_owned(), |it| it.to_string()),
+            Err(GatewayError::NotFound(_)) => "none".to_owned(),
+            Err(GatewayError::Misconfigured(_)) => "not allowed".to_owned(),
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(read, expected, "{body}");
+    }
 }
 
 /// Another program on the account may create payments with any values that Stripe allows.

@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use paywright_app::{
-    AccountEvent, Changes, Clock, DeletedFeedEvents, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease,
-    FeedQuery, FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, Version,
+    Changes, Clock, DeletedFeedEvents, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
+    FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, Version,
 };
 use paywright_domain::{Fact, IntentId, Order, OrderId, Timestamp};
 use paywright_http_api::SpreeFormat;
@@ -225,10 +225,6 @@ struct Timed<S> {
 
 #[async_trait]
 impl<S: Feed> Feed for Timed<S> {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        self.store.add_account_events(events).await
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.store.unpositioned_events(limit).await
     }

@@ -18,15 +18,15 @@ use paywright_webhook_sender::SenderSettings;
 use secrecy::SecretString;
 
 use crate::cli::DevOptions;
-use crate::database::{Database, Schema};
+use crate::database::{Database, Schema, Stores};
 use crate::dev::folder::{DATABASE_FILE, RECEIVERS, Secrets, TWIN_FILE, TWIN_KEY, start_over, write_settings};
 use crate::keys::{in_days, new_key};
+use crate::retention::Keep;
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::books::BooksSection;
 use crate::settings::values::Networks;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
-use crate::worker::Keep;
 use crate::world::{now, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
 
@@ -49,17 +49,38 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
     let stores = database.open(1, Schema::Migrate).await?;
     demo::add_samples(&stores.prices).await?;
-    let service = wire(Wiring {
+    let service = wire(wiring(stores, twin_address, &secrets)?)?;
+    let (api, key) = (&service.api, secrets.api_key()?);
+    store_key(api, &key).await?;
+    let customer = CustomerId::new(CUSTOMER)?;
+    let now = now();
+    let token = api.tokens.customer_token(&customer, now, in_days(now, CUSTOMER_TOKEN_DAYS)?)?;
+    let twin = tokio::spawn(twin.run(stop_requested()));
+    let workers = workers(0);
+    let open_files_max = descriptors::raise_limit();
+    let connections =
+        descriptors::connections_max(Http::default().connections(), open_files_max, database.connections(), workers)?;
+    let signals = StopSignals::new()?;
+    say(&calls(folder, address, twin_address, key.expose(), &token));
+    say(&command_with(&write_settings(folder, address, twin_address, &secrets)?)?);
+    answer(service, listener, workers, connections, signals).await?;
+    twin.await?;
+    Ok(())
+}
+
+/// Parts of the service, with the twin in place of Stripe.
+fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring, Failure> {
+    Ok(Wiring {
         stores,
         stripe: ClientSettings {
-            base_url: format!("http://{twin_address}"),
+            base_url: format!("http://{twin}"),
             pace: Pace::unlimited(),
             ..ClientSettings::new(SecretString::from(TWIN_KEY))
         },
         payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
-        token_secret: SecretString::from(secrets.token.as_str()),
-        token_leeway_seconds: Tokens::LEEWAY_SECONDS,
+        tokens: Tokens::new(&SecretString::from(secrets.token.as_str()))?,
+        token_days: None,
         currency: Currency::Usd,
         country: CountryCode::US,
         publishable_key: None,
@@ -78,22 +99,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
             ..SenderSettings::default()
         },
         books: BooksSection::default(),
-    })?;
-    let (api, key) = (&service.api, secrets.api_key()?);
-    store_key(api, &key).await?;
-    let customer = CustomerId::new(CUSTOMER)?;
-    let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
-    let twin = tokio::spawn(twin.run(stop_requested()));
-    let workers = workers(0);
-    let open_files_max = descriptors::raise_limit();
-    let connections =
-        descriptors::connections_max(Http::default().connections(), open_files_max, database.connections(), workers)?;
-    let signals = StopSignals::new()?;
-    say(&calls(folder, address, twin_address, key.expose(), &token));
-    say(&command_with(&write_settings(folder, address, twin_address, &secrets)?)?);
-    answer(service, listener, workers, connections, signals).await?;
-    twin.await?;
-    Ok(())
+    })
 }
 
 /// Starts the twin, with its state in the folder and with the webhook endpoint of this process.
@@ -122,6 +128,8 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
         StartError::State { .. }
         | StartError::Unwritable { .. }
         | StartError::KeepsNothing
+        | StartError::NoSecret
+        | StartError::Secret { .. }
         | StartError::Seed { .. }
         | StartError::Record { .. }
         | StartError::Http(_) => Failure::from(error),

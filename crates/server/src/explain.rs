@@ -1,16 +1,19 @@
 //! `paywright explain`: explains an order.
 
-use paywright_app::explain_order;
+use std::sync::Arc;
+
+use paywright_app::{BooksAccess, explain_order};
 
 use crate::cli::ExplainOptions;
-use crate::database::{Schema, order_named, order_ref};
+use crate::database::{Schema, Stores, order_named, order_ref};
 use crate::settings::Settings;
+use crate::world::SystemClock;
 use crate::{Failure, say};
 
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     let which = order_ref(&options.order)?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open(1, Schema::Check).await?.orders;
+    let Stores { orders: store, books, .. } = database.open(1, Schema::Check).await?;
     let found = order_named(&*store, &which, &options.order).await?;
     let explained = explain_order(&*store, &*store, found.value).await?;
     let order = &explained.order;
@@ -28,6 +31,10 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
             format!("  [{}]", names.into_iter().flatten().collect::<Vec<_>>().join(", "))
         });
         say(&format!("{}  {}{cause}", moment.at, moment.sentence));
+    }
+    let ledger = BooksAccess::new(books, Arc::new(SystemClock)).ledger(order.id).await?;
+    if !ledger.lines.is_empty() {
+        say(&format!("\nIn the books:\n{}", ledger.to_summary().trim_end()));
     }
     if explained.next.is_empty() {
         say("\nNothing is scheduled.");

@@ -1,6 +1,7 @@
 //! `paywright keys`: creates, lists and revokes API keys.
 
 use paywright_app::{ApiKey, Scope};
+use paywright_domain::text::Text;
 use paywright_http_api::ApiKeyText;
 
 use crate::cli::{KeysCommand, KeysOptions};
@@ -71,12 +72,8 @@ pub(crate) fn new_key(
     scopes: Vec<Scope>,
     days: Option<u32>,
 ) -> Result<ApiKey, Failure> {
-    if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(format!(
-            "a key's name must have 1 to {NAME_CHARS_MAX} characters, none of them a control character"
-        )
-        .into());
-    }
+    let name =
+        Text::<1, NAME_CHARS_MAX>::of_one_line(name).map_err(|problem| format!("a key's name {problem}"))?.into();
     let created_at = now();
     let mut id = [0; 16];
     for (byte, random) in id.iter_mut().zip(random_bytes()?) {

@@ -18,6 +18,7 @@ mod operator;
 mod prices;
 mod publish;
 mod recover;
+mod retention;
 mod serve;
 mod settings;
 mod stop;
@@ -89,6 +90,13 @@ fn say(text: &str) {
     use std::io::Write;
     // A closed stream is no reason to stop serving.
     drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// Prints lines of a command's output as they are.
+fn say_lines(text: &str) {
+    use std::io::Write;
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    drop(write!(std::io::stdout().lock(), "{text}{end}"));
 }
 
 fn say_error(text: &str) {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use paywright_app::Actor;
+use paywright_domain::text::reorders_text;
 
 /// Maximum number of characters of a name that are stored.
 const NAME_CHARS_MAX: usize = 64;
@@ -14,6 +15,6 @@ pub(crate) fn operator() -> Actor {
         Ok(of_process) => format!("uid {}", of_process.uid()),
         Err(_) => "unknown".to_owned(),
     });
-    let is_plain = |it: &char| !it.is_control();
+    let is_plain = |it: &char| !it.is_control() && !reorders_text(*it);
     Actor::Operator { operator: operator.chars().filter(is_plain).take(NAME_CHARS_MAX).collect() }
 }

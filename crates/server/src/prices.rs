@@ -144,9 +144,9 @@ fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, Ve
     for (column, text) in columns.iter().zip(record) {
         match column {
             Column::Id => id = valid(&mut problems, "id", VariantId::new(text)),
-            Column::Name => name = valid(&mut problems, "name", Text::new(text)),
+            Column::Name => name = valid(&mut problems, "name", Text::of_one_line(text)),
             Column::Sku | Column::Price(_) if text.is_empty() => {}
-            Column::Sku => sku = valid(&mut problems, "sku", Text::new(text)),
+            Column::Sku => sku = valid(&mut problems, "sku", Text::of_one_line(text)),
             Column::Description => description = valid(&mut problems, "description", Text::new(text)),
             Column::Active => match text.to_ascii_lowercase().as_str() {
                 "" | "true" | "yes" | "1" => active = true,

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{
-    DeliveryBatch, FeedRetention, Publisher, QUEUES_AT_ONCE, StoreError, WEBHOOKS_AT_ONCE, WorkerWaker,
-};
+use paywright_app::{DeliveryBatch, Publisher, QUEUES_AT_ONCE, StoreError, WEBHOOKS_AT_ONCE, WorkerWaker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::worker::{PAUSE_AFTER_FAILURE, WorkerSignal};
@@ -23,9 +21,6 @@ const STANDBY_POLL: Duration = Duration::from_millis(500);
 
 /// Interval in which the deliverer looks for queues that other processes have filled, or whose wait is over.
 const DELIVERER_POLL: Duration = Duration::from_secs(1);
-
-/// Interval between two deletions of old events.
-const DELETE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Gives committed facts their positions in the feed, until the worker is stopped.
 pub(crate) async fn relay(publisher: Publisher, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
@@ -109,23 +104,6 @@ async fn send(
     if let Err(error) = publisher.deliver(batch, answered).await {
         tracing::warn!(%error, "the deliverer cannot use the store now");
         waker.wake_deliverer();
-    }
-}
-
-/// Deletes old events and attempts, some at a time.
-pub(crate) async fn delete_old_events(publisher: Publisher, keep: FeedRetention, mut stopped: watch::Receiver<bool>) {
-    while !*stopped.borrow() {
-        let more = publisher.delete_old_events(keep).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "old events cannot be deleted now");
-            false
-        });
-        if more {
-            continue;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(DELETE_INTERVAL) => {}
-            _ = stopped.changed() => {}
-        }
     }
 }
 

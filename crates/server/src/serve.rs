@@ -20,10 +20,11 @@ use secrecy::SecretString;
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
+use crate::retention::Keep;
 use crate::settings::books::BooksSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
-use crate::worker::{Keep, Worker, WorkerSignal};
+use crate::worker::{Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
@@ -33,9 +34,10 @@ pub(crate) struct Wiring {
     pub(crate) stripe: ClientSettings,
     pub(crate) payments: Payments,
     pub(crate) webhook_secrets: Vec<SecretString>,
-    pub(crate) token_secret: SecretString,
-    /// Tolerance for the clock of the shop that signs tokens.
-    pub(crate) token_leeway_seconds: u32,
+    /// Signs and verifies tokens.
+    pub(crate) tokens: Tokens,
+    /// Age from which tokens of carts give no access, in days; `None` for no limit.
+    pub(crate) token_days: Option<u32>,
     /// Currency of a cart for which the storefront names none.
     pub(crate) currency: Currency,
     pub(crate) country: CountryCode,
@@ -66,7 +68,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers()));
     let bind = settings.http.bind(options.bind.as_deref())?;
-    let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
+    let (stripe, tokens) = (settings.stripe_client()?, settings.tokens()?);
     let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
     let webhooks = settings.webhook_sender()?;
     let open_files_max = descriptors::raise_limit();
@@ -78,13 +80,17 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         stripe,
         payments: settings.payments.clone(),
         webhook_secrets,
-        token_secret,
-        token_leeway_seconds: settings.auth.leeway_seconds(),
+        tokens,
+        token_days: settings.auth.order_token_days(),
         currency: settings.storefront.currency,
         country: settings.storefront.country,
         publishable_key,
         allowed_origins: settings.storefront.allowed_origins.0.clone(),
-        keep: Keep { carts: settings.storefront.keep_carts(), feed: settings.feed.retention() },
+        keep: Keep {
+            carts: settings.storefront.keep_carts(),
+            feed: settings.feed.retention(),
+            records: settings.payments.retention(),
+        },
         demo: settings.storefront.demo,
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),
@@ -122,7 +128,8 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency)
-            .with_country(wiring.country),
+            .with_country(wiring.country)
+            .with_token_days(wiring.token_days),
         app,
         publisher,
         books: keeper.access(),
@@ -130,7 +137,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         allowed_origins: wiring.allowed_origins,
         demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
-        tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
+        tokens: Arc::new(wiring.tokens),
         bodies: Bodies::default(),
         event_pages: EventPages::default(),
         rate_limits: wiring.rate_limits,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
+use paywright_domain::text::reorders_text;
 use paywright_http_api::without_secrets;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -19,14 +20,23 @@ use crate::world::now;
 
 /// Levels that are logged if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
+/// Module that reads HTTP. It logs what clients do wrong as errors of its own, which `RUST_LOG` shows if it names the module.
+const HTTP: &str = "actix_http";
 
 /// Replacement of a word that must not be in a log.
 const MASK: &str = "***";
 
 pub(crate) fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|it| EnvFilter::try_new(it).is_ok());
+    let filter = EnvFilter::new(filter_of(wanted.as_deref()));
     let lines = Lines { format, in_color: std::io::stderr().is_terminal() };
     Registry::default().with(filter).with(lines).init();
+}
+
+/// Filter of log lines, where `RUST_LOG` is `wanted`.
+fn filter_of(wanted: Option<&str>) -> String {
+    let wanted = wanted.unwrap_or(DEFAULT_FILTER);
+    if wanted.contains(HTTP) { wanted.to_owned() } else { format!("{wanted},{HTTP}=off") }
 }
 
 /// Writes each event as one line.
@@ -139,11 +149,10 @@ fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
         Level::WARN => ("\x1b[33m", "\x1b[0m"),
         _ => ("\x1b[32m", "\x1b[0m"),
     };
-    let mut line = format!("{} {color}{level:>5}{plain}", now());
+    let mut line = String::new();
     let (message, others): (Vec<_>, Vec<_>) = fields.0.into_iter().partition(|(name, _)| *name == MESSAGE);
     for (_, message) in message {
-        // Control characters are replaced, so that an event is a single line.
-        line.extend([" ", &message.as_str().unwrap_or_default().replace(char::is_control, " ")]);
+        line.extend([" ", message.as_str().unwrap_or_default()]);
     }
     for (name, value) in others {
         let is_plain =
@@ -153,6 +162,16 @@ fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
     }
     if is_detail(level) {
         line.extend([" target=", target]);
+    }
+    format!("{} {color}{level:>5}{plain}{}", now(), escaped(&line))
+}
+
+/// Escapes what would end the line, change the terminal or reorder the text around it.
+fn escaped(text: &str) -> String {
+    let must_be_escaped = |it: char| it.is_control() || reorders_text(it) || matches!(it, '\u{2028}' | '\u{2029}');
+    let mut line = String::with_capacity(text.len());
+    for it in text.chars() {
+        if must_be_escaped(it) { line.extend(it.escape_default()) } else { line.push(it) }
     }
     line
 }
@@ -189,6 +208,29 @@ mod tests {
             ("a plain sentence", "a plain sentence"),
         ] {
             assert_eq!(masked(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_of_text_cannot_be_broken_or_reordered_by_a_value() {
+        let value = "a\nb\u{1b}[31m\u{7f}\u{9b}\u{202e}c\u{2066}\u{2028}é";
+        let fields = Fields(vec![(MESSAGE, value.into()), ("key_name", value.into())]);
+        let line = text(Level::INFO, "x", fields, false);
+        assert!(
+            line.contains(" a\\nb\\u{1b}[31m\\u{7f}\\u{9b}\\u{202e}c\\u{2066}\\u{2028}é key_name=\"a\\nb"),
+            "{line}"
+        );
+        assert!(!line.contains(|it: char| it.is_control() || reorders_text(it)), "{line}");
+    }
+
+    #[test]
+    fn errors_of_clients_are_logged_only_where_their_module_is_named() {
+        for (wanted, filter) in [
+            (None, "info,actix_server=warn,actix_http=off"),
+            (Some("debug"), "debug,actix_http=off"),
+            (Some("info,actix_http=trace"), "info,actix_http=trace"),
+        ] {
+            assert_eq!(filter_of(wanted), filter);
         }
     }
 }

@@ -8,6 +8,7 @@ use paywright_app::{
     WaitingOrders,
 };
 use paywright_domain::fact::FeedEventType;
+use paywright_domain::text::Text;
 use secrecy::ExposeSecret;
 
 use crate::cli::{WebhooksCommand, WebhooksOptions};
@@ -169,13 +170,10 @@ fn explained(error: EndpointError) -> Failure {
 }
 
 fn check_description(text: &str) -> Result<(), Failure> {
-    let max = Publisher::ENDPOINT_DESCRIPTION_CHARS_MAX;
-    if text.chars().count() > max || text.chars().any(char::is_control) {
-        return Err(
-            format!("the description must have at most {max} characters, none of them a control character").into()
-        );
+    match Text::<0, { Publisher::ENDPOINT_DESCRIPTION_CHARS_MAX }>::of_one_line(text) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(format!("the description {problem}").into()),
     }
-    Ok(())
 }
 
 /// Line about an endpoint.

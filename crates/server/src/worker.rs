@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bookkeeper, FeedRetention, Publisher, Storefront, StorefrontError, WorkerWaker};
+use paywright_app::{App, Bookkeeper, Publisher, Storefront, WorkerWaker};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::retention::{self, Keep};
 use crate::world::now;
 use crate::{books, publish};
 
@@ -20,9 +21,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause after a step that failed or a store that did not answer.
 pub(crate) const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
-
-/// Interval between two deletions of abandoned carts.
-const DELETE_CARTS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Wakes the background loops of this process.
 #[derive(Debug, Default)]
@@ -70,10 +68,15 @@ impl Worker {
         let (stop, stopped) = watch::channel(false);
         let task_loop = |_| tokio::spawn(run_tasks(app.in_background(), Arc::clone(waker), stopped.clone()));
         let others = [
-            tokio::spawn(delete_carts(storefront.clone(), keep.carts, stopped.clone())),
             tokio::spawn(publish::relay(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
-            tokio::spawn(publish::delete_old_events(publisher.clone(), keep.feed, stopped.clone())),
+            tokio::spawn(retention::delete_old(
+                app.in_background(),
+                storefront.clone(),
+                publisher.clone(),
+                keep,
+                stopped.clone(),
+            )),
         ];
         let books = bookkeeper.map(|it| tokio::spawn(books::keep(it, Arc::clone(waker), stopped.clone())));
         Self { loops: (0..LOOPS).map(task_loop).chain(others).chain(books).collect(), stop }
@@ -120,47 +123,4 @@ async fn run_tasks(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Recei
             _ = stopped.changed() => {}
         }
     }
-}
-
-/// Times for which old things are kept.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Keep {
-    pub(crate) carts: KeepCarts,
-    pub(crate) feed: FeedRetention,
-}
-
-/// Number of seconds for which unchanged carts are kept; for ever if `None`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct KeepCarts {
-    pub(crate) all: Option<u32>,
-    /// Limit for guests' carts without lines.
-    pub(crate) empty: Option<u32>,
-}
-
-/// Deletes abandoned carts, one page of each walk at a time.
-async fn delete_carts(storefront: Storefront, keep: KeepCarts, mut stopped: watch::Receiver<bool>) {
-    while !*stopped.borrow() {
-        let mut more = false;
-        if let Some(seconds) = keep.empty {
-            more |= has_more(storefront.forget_empty_carts(seconds).await);
-        }
-        if let Some(seconds) = keep.all {
-            more |= has_more(storefront.forget_left_carts(seconds).await);
-        }
-        if more {
-            continue;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(DELETE_CARTS_INTERVAL) => {}
-            _ = stopped.changed() => {}
-        }
-    }
-}
-
-/// Whether a walk has more pages.
-fn has_more(page: Result<bool, StorefrontError>) -> bool {
-    page.unwrap_or_else(|error| {
-        tracing::warn!(%error, "abandoned carts cannot be deleted now");
-        false
-    })
 }

@@ -11,13 +11,13 @@ use paywright_domain::order::{CancelReason, OrderEdit};
 use paywright_domain::refund::NewRefund;
 use paywright_domain::text::Text;
 use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, OrderId};
-use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
 
 use crate::books::Violation;
+use crate::external_actions::ExternalAction;
 use crate::fault::Call;
-use crate::stripe::{Delivery, form};
-use crate::world::{BoxFuture, Core, Interrupted, ProcessCall, World};
+use crate::stripe::Delivery;
+use crate::world::{BoxFuture, Interrupted, ProcessCall, World};
 
 /// An action of a person or of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(crate) enum Act {
     ReadFeed,
     /// Time passes, in seconds.
     Wait(u32),
+    /// An operator reconciles the books, and waits for it.
+    Reconcile,
     /// Stripe's API key is rotated; processes use the new one after a restart.
     RotateKey,
 }
@@ -96,136 +98,6 @@ pub(crate) enum Forgery {
     /// A payment of an intent that Stripe does not have.
     OfNoIntent,
 }
-
-/// An action at Stripe outside Paywright: of a customer, a bank, a person at the dashboard or another program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExternalAction {
-    /// The customer confirms the shown intent with this test card.
-    Pay(&'static str),
-    /// The customer passes or fails the bank's authentication.
-    Authenticate(bool),
-    /// The bank approves or declines a payment that is processing.
-    BankDecides(bool),
-    /// A person refunds this amount at the dashboard.
-    Refund(i64),
-    /// A person captures this amount at the dashboard, which releases the rest.
-    Capture(i64),
-    /// A person cancels the intent at the dashboard.
-    Cancel,
-    /// Another program changes the intent's amount.
-    ChangeAmount(i64),
-    /// Another program changes the intent's currency.
-    ChangeCurrency,
-    /// Another program creates a second intent for the order, and it is paid.
-    SecondIntent,
-    /// Another program on the account is paid for something unrelated.
-    ForeignPayment,
-    /// The cardholder disputes the payment.
-    Dispute,
-    /// The shop submits evidence at the dashboard.
-    GiveEvidence,
-    /// The bank decides the dispute: won by the shop if true.
-    CloseDispute(bool),
-    /// The bank reverses its decision of a dispute: won by the shop if true.
-    ReverseDispute(bool),
-    /// The bank accepts or rejects the last refund.
-    BankDecidesRefund(bool),
-}
-
-impl ExternalAction {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pay(card) => card,
-            Self::Authenticate(true) => "authenticate",
-            Self::Authenticate(false) => "fail to authenticate",
-            Self::BankDecides(true) => "the bank approves the payment",
-            Self::BankDecides(false) => "the bank declines the payment",
-            Self::Refund(_) => "refund at the dashboard",
-            Self::Capture(_) => "capture at the dashboard",
-            Self::Cancel => "cancel at the dashboard",
-            Self::ChangeAmount(_) => "another program changes the amount",
-            Self::ChangeCurrency => "another program changes the currency",
-            Self::SecondIntent => "pay by another program's intent for the order",
-            Self::ForeignPayment => "pay for another program's sale",
-            Self::Dispute => "dispute",
-            Self::GiveEvidence => "submit evidence at the dashboard",
-            Self::CloseDispute(true) => "the shop wins the dispute",
-            Self::CloseDispute(false) => "the shop loses the dispute",
-            Self::ReverseDispute(true) => "the bank reverses: the shop wins the dispute",
-            Self::ReverseDispute(false) => "the bank reverses: the shop loses the dispute",
-            Self::BankDecidesRefund(true) => "the bank accepts the refund",
-            Self::BankDecidesRefund(false) => "the bank rejects the refund",
-        }
-    }
-
-    /// Whether the intent's amount or currency, or the received money, may differ from what is due because of this
-    /// action.
-    const fn changes_what_is_due(self) -> bool {
-        matches!(self, Self::ChangeAmount(_) | Self::ChangeCurrency | Self::SecondIntent)
-    }
-
-    /// Request of the action at Stripe; `None` if there is no object for it.
-    fn request(self, core: &Core) -> Option<(String, Params)> {
-        let order = core.books.order.map(|it| it.to_string());
-        let is_ours = |it: &IntentView<'_>| {
-            order.is_some() && it.metadata.get("order_id").map(String::as_str) == order.as_deref()
-        };
-        // The intent that the page shows, or else the newest one.
-        let shown = core.books.shown.as_ref().map(|it| it.as_str().to_owned());
-        let intent = shown.or_else(|| core.stripe.twin.intents().filter(is_ours).last().map(|it| it.id.to_owned()));
-        let path = |verb: &str| intent.as_ref().map(|it| format!("/v1/payment_intents/{it}{verb}"));
-        let twin = |verb: &str| intent.as_ref().map(|it| format!("/_twin/payment_intents/{it}{verb}"));
-        let is_open = |it: &DisputeView<'_>| it.status == "needs_response" || it.status == "under_review";
-        let outcome = |yes: bool, good: &str, bad: &str| form([("outcome", if yes { good } else { bad }.to_owned())]);
-        let paid = |amount: String, more: Option<(&str, String)>| {
-            let pairs = [("amount", amount), ("currency", "usd".to_owned()), ("confirm", "true".to_owned())];
-            let card = ("payment_method", VISA.to_owned());
-            let pairs = pairs.into_iter().chain([("return_url", RETURN.to_owned())]);
-            ("/v1/payment_intents".to_owned(), pairs.chain([card]).chain(more).collect())
-        };
-        Some(match self {
-            Self::Pay(card) => {
-                (path("/confirm")?, form([("payment_method", card.to_owned()), ("return_url", RETURN.to_owned())]))
-            }
-            Self::Authenticate(yes) | Self::BankDecides(yes) => (twin("/finish")?, outcome(yes, "succeeded", "failed")),
-            Self::Refund(amount) => {
-                ("/v1/refunds".to_owned(), form([("payment_intent", intent?), ("amount", amount.to_string())]))
-            }
-            Self::Capture(amount) => (path("/capture")?, form([("amount_to_capture", amount.to_string())])),
-            Self::Cancel => (path("/cancel")?, form([])),
-            Self::ChangeAmount(amount) => (path("")?, form([("amount", amount.to_string())])),
-            Self::ChangeCurrency => (path("")?, form([("currency", "eur".to_owned())])),
-            Self::SecondIntent => {
-                let amount = core.stripe.twin.intents().find(is_ours).map_or(1000, |it| it.amount);
-                paid(amount.to_string(), Some(("metadata.order_id", order.clone()?)))
-            }
-            Self::ForeignPayment => paid("700".to_owned(), None),
-            Self::Dispute => (twin("/dispute")?, form([])),
-            Self::GiveEvidence => {
-                let id = core.stripe.twin.disputes().find(is_open)?.id;
-                (format!("/v1/disputes/{id}"), form([("evidence.receipt", "file_1".to_owned())]))
-            }
-            Self::CloseDispute(won) => {
-                let id = core.stripe.twin.disputes().find(is_open)?.id;
-                (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
-            }
-            Self::ReverseDispute(won) => {
-                let id = core.stripe.twin.disputes().find(|it| !is_open(it))?.id;
-                (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
-            }
-            Self::BankDecidesRefund(accepted) => {
-                let id = core.stripe.twin.refunds().last()?.id;
-                (format!("/_twin/refunds/{id}/finish"), outcome(accepted, "succeeded", "failed"))
-            }
-        })
-    }
-}
-
-/// Test card that pays.
-pub(crate) const VISA: &str = "pm_card_visa";
-
-/// URL to which a customer returns after a redirect.
-const RETURN: &str = "https://shop.example/";
 
 fn usd(minor: i64) -> Option<Money> {
     Money::new(minor, Currency::Usd).ok()
@@ -275,7 +147,9 @@ impl Person {
                 let Some((path, params)) = action.request(&core) else { return };
                 let now = core.now;
                 core.books.changed_elsewhere |= action.changes_what_is_due();
+                let difference = action.difference(&core);
                 let answer = core.stripe.act(&path, params, now);
+                core.books.kept.made_to_differ(difference.filter(|_| answer.status == 200));
                 drop(core);
                 self.world.learn(|| answer.status.to_string());
             }
@@ -293,6 +167,7 @@ impl Person {
                 self.world.turn(Call::LongPause, "wait").await;
                 self.world.core().pass(seconds);
             }
+            Act::Reconcile => self.reconcile().await,
             Act::RotateKey => {
                 self.world.turn(Call::External, "rotate Stripe's key").await;
                 self.world.core().stripe.key_version += 1;

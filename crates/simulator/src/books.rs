@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::feed_books::FeedBooks;
 use crate::invariants::Checked;
+use crate::kept_books::KeptBooks;
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Books {
     pub(crate) leases: Leases,
     /// The feed, the deliveries, and what was received.
     pub(crate) feed: FeedBooks,
+    /// The double-entry books.
+    pub(crate) kept: KeptBooks,
     /// Violation found outside the checks: an untrue answer, or a step without progress.
     pub(crate) broken: Option<Violation>,
     /// Effects of restores from a backup; `None` before the first.

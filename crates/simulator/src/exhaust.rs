@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use crate::acts::{Act, ExternalAction};
+use crate::acts::Act;
 use crate::choices::Choices;
 use crate::explore::Story;
+use crate::external_actions::ExternalAction;
 use crate::plan::{PAID, PAY, PAYING, PLACED, Plan, SHOWN, StepWeights, Workload, manual, story};
 use crate::simulation::{Ending, Simulation};
 

@@ -1,7 +1,8 @@
 //! Stories of the feed and the endpoints: orders are paid, and at the same time endpoints are disabled, enabled and get
 //! events again.
 
-use crate::acts::{Act, EndpointAct, ExternalAction};
+use crate::acts::{Act, EndpointAct};
+use crate::external_actions::ExternalAction;
 use crate::plan::{PAID, PAY, PAYING, PLACED, SHOWN, Workload, manual, story};
 
 const DISABLE: Act = Act::Endpoint(EndpointAct::Disable);

@@ -234,6 +234,9 @@ const WORKER_SECONDS: u32 = 3600;
 /// authorization lasts a week.
 const READ_SECONDS: u32 = 10 * 86_400;
 
+/// Limit for what the books have to read, in seconds: a payment is paid out days later, and again if the bank returns it.
+const BOOKS_SECONDS: u32 = 14 * 86_400;
+
 /// Finds something that is still under way; `None` if the run is at rest.
 pub(crate) fn unfinished(tables: &Tables, twin: &Twin, books: &Books) -> Option<Unfinished> {
     let under_way = |detail: String, since, within_seconds| {
@@ -266,7 +269,9 @@ pub(crate) fn unfinished(tables: &Tables, twin: &Twin, books: &Books) -> Option<
     }
     let known = tables.orders.values().try_for_each(|it| stripe_objects_are_known(&it.value, twin, books));
     let what = known.err().or_else(|| FeedBooks::unfinished(tables));
-    what.map(|what| Unfinished { what, since: Timestamp::EPOCH, within_seconds: READ_SECONDS })
+    let what = what.map(|what| Unfinished { what, since: Timestamp::EPOCH, within_seconds: READ_SECONDS });
+    let of_books = || books.kept.unfinished(tables, twin, books);
+    what.or_else(|| of_books().map(|what| Unfinished { what, since: Timestamp::EPOCH, within_seconds: BOOKS_SECONDS }))
 }
 
 /// I4 by events and answers alone, for known payments. Statuses are compared if the times of any two events differ in

@@ -8,15 +8,20 @@
 //! proves.
 
 mod acts;
+mod acts_at_books;
 mod acts_at_endpoints;
 mod books;
+mod books_agree;
+mod books_stories;
 mod choices;
 mod exhaust;
 mod explore;
+mod external_actions;
 mod fault;
 mod feed_books;
 mod feed_stories;
 mod invariants;
+mod kept_books;
 mod mutants;
 mod plan;
 mod ports;
@@ -26,6 +31,7 @@ mod shrink;
 mod simulation;
 mod store;
 mod stripe;
+mod stripe_balance;
 mod world;
 
 pub use books::Violation;

@@ -4,7 +4,9 @@ use paywright_app::EndpointFormat;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::CaptureMethod;
 
-use crate::acts::{Act, Consumer, ExternalAction, Forgery, VISA};
+use crate::acts::{Act, Consumer, Forgery};
+use crate::books_stories::{ANYTHING_OF_BOOKS, BOOKS_STORIES, BooksPlan};
+use crate::external_actions::{ExternalAction, VISA};
 use crate::feed_stories::{ANYTHING_AT_ENDPOINTS, FEED_STORIES};
 use crate::restores::RESTORES;
 
@@ -30,8 +32,8 @@ pub(crate) struct Workload {
 pub(crate) const PAY: Act = Act::External(ExternalAction::Pay(VISA));
 const DECLINED: Act = Act::External(ExternalAction::Pay("pm_card_chargeDeclined"));
 const REQUIRES_AUTHENTICATION: Act = Act::External(ExternalAction::Pay("pm_card_threeDSecure2Required"));
-const BANK_DECIDES_LATER: Act = Act::External(ExternalAction::Pay("pm_usBankAccount_processing"));
-const REFUND_STAYS_PENDING: Act = Act::External(ExternalAction::Pay("pm_card_pendingRefund"));
+pub(crate) const BANK_DECIDES_LATER: Act = Act::External(ExternalAction::Pay("pm_usBankAccount_processing"));
+pub(crate) const REFUND_STAYS_PENDING: Act = Act::External(ExternalAction::Pay("pm_card_pendingRefund"));
 pub(crate) const REFUND_FAILS: Act = Act::External(ExternalAction::Pay("pm_card_refundFail"));
 pub(crate) const PLACED: &[Act] = &[Act::Place];
 pub(crate) const SHOWN: &[Act] = &[Act::Place, Act::CreateIntent];
@@ -315,6 +317,21 @@ const FEED_EVERY: u64 = 8;
 /// One of so many runs with a restore is about the feed too.
 const RESTORED_FEED_EVERY: u64 = 48;
 
+/// One of so many runs is about the books: bookkeepers take steps while people act. In every other run there are none.
+const BOOKS_EVERY: u64 = 32;
+
+/// Remainder of the seeds of the runs about the books: none of them is about the feed, has a restore or a forged event.
+const OF_BOOKS: u64 = 10;
+
+/// One of so many runs with a restore is about the books too.
+const RESTORED_BOOKS_EVERY: u64 = 96;
+
+/// Remainder of the seeds of the runs with a restore that are about the books.
+const OF_RESTORED_BOOKS: u64 = 27;
+
+/// Number of steps after which no more faults happen in a run about the books, of which each step makes many calls.
+const BOOKS_STEPS_MAX: u32 = 700;
+
 /// Program that gets every event.
 const EVERY_EVENT: Consumer = Consumer { format: EndpointFormat::Standard, types: &[] };
 /// Program that gets each event in its parts.
@@ -341,6 +358,8 @@ pub(crate) struct StepWeights {
     pub(crate) relay: u32,
     /// A deliverer takes a step, or a webhook to an endpoint arrives late.
     pub(crate) send: u32,
+    /// A bookkeeper takes a step.
+    pub(crate) keep: u32,
     /// A call meets one of its faults.
     pub(crate) fault: u32,
     /// A webhook is delivered twice, or is lost.
@@ -376,6 +395,8 @@ pub(crate) struct Plan {
     pub(crate) restores_max: u32,
     /// Whether a recovery is run after a restore, before a process starts.
     pub(crate) recovers: bool,
+    /// Books that are kept.
+    pub(crate) books: Option<BooksPlan>,
     /// Programs with an endpoint.
     pub(crate) endpoints: &'static [Consumer],
     pub(crate) capture: CaptureMethod,
@@ -410,6 +431,8 @@ impl Plan {
             Self::restored(&mut rng)
         } else if seed % FEED_EVERY == FEED_EVERY / 2 {
             Self::of_feed(&mut rng)
+        } else if seed % BOOKS_EVERY == OF_BOOKS {
+            Self::of_books(&mut rng)
         } else if seed % FORGED_EVERY == FORGED_EVERY - 1 {
             rng.choice(FORGED).map(Self::of_story).unwrap_or_default()
         } else {
@@ -436,6 +459,7 @@ impl Plan {
             work: 30,
             relay: if is_about_feed { 40 } else { 0 },
             send: if is_about_feed { 40 } else { 0 },
+            keep: 0,
             fault: perhaps(4),
             disturb: perhaps(5),
             kill: perhaps(5),
@@ -452,7 +476,23 @@ impl Plan {
         } else if seed % 16 < 4 {
             plan.endpoints = &[EVERY_EVENT];
         }
+        if seed % BOOKS_EVERY == OF_BOOKS || seed % RESTORED_BOOKS_EVERY == OF_RESTORED_BOOKS {
+            plan.keep_books(&mut rng);
+        }
         plan
+    }
+
+    /// Makes the run one about the books.
+    fn keep_books(&mut self, rng: &mut fastrand::Rng) {
+        self.books = Some(BooksPlan::drawn(rng));
+        self.processes = rng.choice([1, 2, 2]).unwrap_or(1);
+        self.step_weights.keep = 40;
+        self.steps_max = BOOKS_STEPS_MAX;
+        if rng.bool() {
+            self.endpoints = &[EVERY_EVENT];
+            self.step_weights.relay = 40;
+            self.step_weights.send = 40;
+        }
     }
 
     /// A story of the feed, or any other story and a person who acts at the endpoints.
@@ -462,6 +502,17 @@ impl Plan {
         }
         let mut plan = Self::any_story(rng);
         let acts = (0..rng.usize(1..=3)).filter_map(|_| rng.choice(ANYTHING_AT_ENDPOINTS).copied());
+        plan.people.push(acts.collect());
+        plan
+    }
+
+    /// A story of the books, or any other story, and a person who acts at the books.
+    fn of_books(rng: &mut fastrand::Rng) -> Self {
+        if rng.u32(0..3) > 0 {
+            return rng.choice(BOOKS_STORIES).map(Self::of_story).unwrap_or_default();
+        }
+        let mut plan = Self::any_story(rng);
+        let acts = (0..rng.usize(1..=3)).filter_map(|_| rng.choice(ANYTHING_OF_BOOKS).copied());
         plan.people.push(acts.collect());
         plan
     }
@@ -524,6 +575,7 @@ impl Default for Plan {
             after: Vec::new(),
             restores_max: 0,
             recovers: true,
+            books: None,
             endpoints: &[],
             capture: CaptureMethod::Automatic,
             webhooks: true,
@@ -543,6 +595,7 @@ impl Default for Plan {
                 work: 1,
                 relay: 0,
                 send: 0,
+                keep: 0,
                 fault: 0,
                 disturb: 0,
                 kill: 0,

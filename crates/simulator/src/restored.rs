@@ -31,6 +31,7 @@ pub(crate) fn forget(
     is_recovered: bool,
 ) {
     books.feed.forget(now);
+    books.kept.forget(now);
     let is_kept = |it: &OrderId| now.orders.contains_key(it) || (is_recovered && at_stripe.contains(it));
     books.confirmed_orders.retain(is_kept);
     books.acknowledged_events.retain(|it| now.events.contains_key(it));

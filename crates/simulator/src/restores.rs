@@ -2,7 +2,8 @@
 
 use paywright_domain::intent::CaptureMethod;
 
-use crate::acts::{Act, ExternalAction};
+use crate::acts::Act;
+use crate::external_actions::ExternalAction;
 use crate::plan::{PAID, PAY, PAYING, PLACED, REFUND_FAILS, SHOWN, Workload, story};
 
 const fn restored(

@@ -81,14 +81,14 @@ impl Stripe {
     }
 
     /// Runs `work` at the twin and sends the webhooks of its events.
-    fn at_twin(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> Response) -> Response {
+    pub(crate) fn at_twin<T>(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> T) -> T {
         let before = self.twin.next_event();
-        let response = work(&mut self.twin);
+        let done = work(&mut self.twin);
         let caused: Vec<ProviderEvent> = self.twin.events_from(before).filter_map(read_event).collect();
         for event in caused {
             self.emit(event, now);
         }
-        response
+        done
     }
 
     fn emit(&mut self, event: ProviderEvent, now: Timestamp) {
@@ -135,7 +135,7 @@ impl Stripe {
             | Fault::UnknownUndone
             | Fault::UnknownDone
             | Fault::UnknownLate => {
-                return Err(GatewayError::Busy("the connection was refused".to_owned()));
+                return Err(GatewayError::Unreachable("the connection was refused".into()));
             }
         };
         classify(response)
@@ -263,7 +263,9 @@ impl Stripe {
 fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Result<Page<T>, GatewayError> {
     let from = match after {
         None => 0,
-        Some(after) => all.iter().position(|it| id(it) == after).ok_or(GatewayError::NotFound)? + 1,
+        Some(after) => {
+            all.iter().position(|it| id(it) == after).ok_or_else(|| GatewayError::NotFound(after.to_owned()))? + 1
+        }
     };
     let items: Vec<T> = all.iter().skip(from).take(PAGE).cloned().collect();
     let next = items.last().filter(|_| from + items.len() < all.len()).map(|it| id(it).to_owned());
@@ -284,7 +286,7 @@ pub(crate) fn check_read(fault: Fault) -> Result<(), GatewayError> {
         | Fault::Down
         | Fault::UnknownUndone
         | Fault::UnknownDone
-        | Fault::UnknownLate => Err(GatewayError::Busy("the connection was refused".to_owned())),
+        | Fault::UnknownLate => Err(GatewayError::Unreachable("the connection was refused".into())),
     }
 }
 
@@ -296,7 +298,7 @@ fn classify(response: Response) -> Result<Response, GatewayError> {
     let error = response.body.get("error");
     match response.status {
         401 => Err(GatewayError::Misconfigured("an unknown key".to_owned())),
-        404 => Err(GatewayError::NotFound),
+        404 => Err(GatewayError::NotFound("Stripe answered 404".to_owned())),
         409 => Err(GatewayError::InFlight),
         429 => Err(GatewayError::Busy("Stripe answered 429".to_owned())),
         500.. => Err(GatewayError::KeyExhausted("500".into())),
@@ -391,6 +393,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
             }
             (_, _) => ProviderUpdate::Nothing,
         },
+        ObjectView::Other if event.kind.starts_with("payout.") => ProviderUpdate::Balance,
         ObjectView::Other => ProviderUpdate::Nothing,
     };
     Some(ProviderEvent {
@@ -405,7 +408,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
     })
 }
 
-fn unreadable() -> GatewayError {
+pub(crate) fn unreadable() -> GatewayError {
     GatewayError::Unknown("an answer that cannot be read".into())
 }
 

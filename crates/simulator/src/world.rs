@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use paywright_app::{App, Publisher};
+use paywright_app::{App, Bookkeeper, Publisher};
 use paywright_domain::Timestamp;
 
 use crate::books::Books;
@@ -52,6 +52,12 @@ pub(crate) struct Process {
     pub(crate) app: Option<App>,
     /// Use cases of the feed and the endpoints.
     pub(crate) publisher: Option<Publisher>,
+    /// Use cases of the books, in a run that has some.
+    pub(crate) bookkeeper: Option<Bookkeeper>,
+    /// Whether its bookkeeper was woken: its next step is due immediately.
+    pub(crate) is_books_woken: bool,
+    /// Whether an answer to the bookkeeper has told the time at Stripe.
+    pub(crate) knows_time_at_stripe: bool,
     /// Number of times the process was started.
     pub(crate) generation: u32,
     /// Whether its worker was woken: a task is due immediately.
@@ -87,6 +93,8 @@ pub(crate) struct Core {
     pub(crate) is_touched: bool,
     /// Actor that is being polled.
     pub(crate) running: ActorId,
+    /// Actor whose calls happen at once, without the scheduler.
+    pub(crate) unscheduled: Option<ActorId>,
     /// Number of steps taken.
     pub(crate) steps: u32,
     /// Trace line of the current step, if the run is traced.
@@ -148,6 +156,7 @@ impl World {
             books: Books::default(),
             is_touched: false,
             running: 0,
+            unscheduled: None,
             steps: 0,
             trace_line: None,
             learned: None,
@@ -227,6 +236,17 @@ impl World {
         self.enter(process, may_be_abandoned, publisher.map(work))
     }
 
+    /// As [`Self::in_process`], with the use cases of the books.
+    pub(crate) fn keep<'a, T>(
+        &self,
+        process: usize,
+        may_be_abandoned: bool,
+        work: impl FnOnce(Bookkeeper) -> BoxFuture<'a, T>,
+    ) -> ProcessCall<'a, T> {
+        let bookkeeper = self.core().processes.get(process).and_then(|it| it.bookkeeper.clone());
+        self.enter(process, may_be_abandoned, bookkeeper.map(work))
+    }
+
     fn enter<'a, T>(
         &self,
         process: usize,
@@ -260,6 +280,10 @@ impl Future for Turn<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Fault> {
         let mut core = self.world.core();
         let Some(turn) = self.number else {
+            if core.unscheduled == Some(core.running) {
+                core.is_touched |= self.call.changes_something();
+                return Poll::Ready(Fault::None);
+            }
             let turn = core.turn();
             let pending =
                 PendingCall { turn, actor: core.running, call: self.call, name: self.name, since: core.steps };

@@ -1,4 +1,4 @@
-//! Account events that are stored: by the statement that the books commit with, or by one of their own.
+//! Account events, which the statement that the books commit with stores.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use paywright_app::AccountEvent;
 use uuid::Uuid;
 
 use crate::rows::pg_time;
-use crate::statement::{filled, parameters, statement};
+use crate::statement::parameters;
 
 /// Parts of a statement that store account events if a part of it, or an expression of `FROM`, has a row
 /// (`add_account_events.sql`). They come after `WITH` or a comma; their parameters are [`AccountEvents`].
@@ -54,14 +54,3 @@ parameters!(self: AccountEvents {
     account_livemode: Array<Bool> = self.livemode,
     account_data: Array<SqlText> = self.data,
 });
-
-/// Statement that stores account events, and nothing else.
-pub(crate) struct AddAccountEvents(pub(crate) AccountEvents);
-
-statement!(
-    AddAccountEvents => (),
-    filled!("WITH {parts} SELECT FROM new_events", "{parts}" => store_account_events!("(SELECT) AS always")),
-    self {
-        ..AccountEvents = self.0,
-    }
-);

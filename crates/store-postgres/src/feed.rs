@@ -8,14 +8,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::stored::StoredFeedEvent;
 use paywright_app::{
-    AccountEvent, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
-    Position, StoreError, SubjectId, Version,
+    DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
+    StoreError, SubjectId, Version,
 };
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::PostgresStore;
-use crate::account_events::{AccountEvents, AddAccountEvents};
 use crate::failure::Failure;
 use crate::queue::Claim;
 use crate::rows::{Column, from_pg_micros, pg_position, pg_time};
@@ -226,10 +225,6 @@ statement!(DeleteFeedEvents => (BigInt, Bool, Bool), include_str!("sql/delete_fe
 
 #[async_trait]
 impl Feed for PostgresStore {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        self.write(AddAccountEvents(AccountEvents::of(events))).await.map(drop).map_err(Failure::of_write)
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         let rows: Result<Vec<_>, Failure> = self.rows(UnpositionedEvents(i64::from(limit))).await;
         rows.and_then(|rows| rows.into_iter().map(unpositioned).collect()).map_err(Failure::of_read)

@@ -29,6 +29,7 @@ mod pool;
 mod probe;
 mod queue;
 mod read;
+mod retention;
 mod rows;
 mod search;
 pub mod sql;
@@ -386,6 +387,12 @@ impl Orders for PostgresStore {
         row.and_then(|it| Ok(it.map(|it| it.0.restore()).transpose()?)).map_err(Failure::of_read)
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        let delete = retention::DeleteIdempotencyRecords::of(before, limit);
+        let deleted = self.write(delete).await.map_err(Failure::of_write)?;
+        Ok(u16::try_from(deleted).unwrap_or(limit))
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let written = match Commit::of(&changes).map_err(Failure::of_write)? {
             Commit::Place(place) => self.write(*place).await,
@@ -442,9 +449,9 @@ impl Inbox for PostgresStore {
         self.wrote(queue::CloseEvent::of(closing)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let forgotten = self.write(queue::ForgetEvents(pg_time(before))).await.map_err(Failure::of_write)?;
-        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        let deleted = self.write(retention::DeleteEvents::of(before, limit)).await.map_err(Failure::of_write)?;
+        Ok(u16::try_from(deleted).unwrap_or(limit))
     }
 }
 

@@ -5,7 +5,6 @@ use paywright_testkit::postgres::Database;
 use tokio_postgres::Client;
 
 use crate::PostgresStore;
-use crate::account_events::AddAccountEvents;
 use crate::connect::SESSION;
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
@@ -13,6 +12,7 @@ use crate::delivery::{
 };
 use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
 use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedEvents};
+use crate::retention::{DeleteEvents, DeleteIdempotencyRecords};
 use crate::statement::PreparedStatement;
 
 const ID: &str = "'00000000-0000-0000-0000-000000000001'";
@@ -33,27 +33,36 @@ const BACKLOG: &str = "
     INSERT INTO account_events (subject, number, id, kind, at, is_positioned)
     SELECT gen_random_uuid(), 1, gen_random_uuid(), 'payout.paid', now(), true FROM generate_series(1, 10000) AS n;
     INSERT INTO order_snapshots (order_id, version, view, livemode) SELECT order_id, 1, '{}', false FROM feed;
+    ALTER TABLE idempotency_records DROP CONSTRAINT idempotency_records_order_id_fkey;
+    INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
+    SELECT gen_random_uuid(), n, decode(repeat('00', 32), 'hex'), gen_random_uuid(), '{}', now() - n * interval '1 hour'
+    FROM generate_series(1, 10000) AS n;
+    INSERT INTO webhook_inbox (event_id, kind, created_at, received_at, via, headers, news, verdict)
+    SELECT n, 'payment_intent.succeeded', now(), now() - n * interval '1 hour', 'webhook', '{}', '{}', 'applied'
+    FROM generate_series(1, 10000) AS n;
 ";
 
-/// Tables of which a statement may go through a whole index: endpoints are few, and the first unpositioned facts and
+/// Tables and indexes that a statement may go through as a whole: endpoints are few, and the first unpositioned facts and
 /// account events are read in the order of their indexes.
-const WALKED: [&str; 3] = ["webhook_endpoints", "unpositioned_facts", "account_events"];
+const WALKED: [&str; 3] = ["on webhook_endpoints", "on unpositioned_facts", "using unpositioned_account_events"];
 
 pub(crate) async fn prepare<S: PreparedStatement>(db: &Client, name: &str) {
     db.batch_execute(&format!("PREPARE {name} AS {}", S::text().whole())).await.unwrap();
 }
 
-async fn plan(db: &Client, name: &str, arguments: &str) -> Vec<String> {
-    let rows = db.query(&format!("EXPLAIN EXECUTE {name} ({arguments})"), &[]).await.unwrap();
+pub(crate) async fn plan(db: &Client, name: &str, arguments: &str) -> Vec<String> {
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
+    let rows = db.query(&format!("EXPLAIN EXECUTE {name} {arguments}"), &[]).await.unwrap();
     rows.iter().map(|it| it.get(0)).collect()
 }
 
-/// Panics unless each scan of a table has a condition on its index.
-fn assert_indexed(name: &str, plan: &[String]) {
+/// Panics unless each scan of a table has a condition on its index, other than those of `walked`: `on` a table, or `using`
+/// an index.
+pub(crate) fn assert_indexed(name: &str, plan: &[String], walked: &[&str]) {
     let conditions = plan.iter().skip(1).map(String::as_str).chain([""]);
     for (line, next) in plan.iter().zip(conditions) {
         assert!(!line.contains("Seq Scan"), "{name}: {line}\n{plan:#?}");
-        let is_walked = WALKED.iter().any(|table| line.contains(&format!(" on {table}")));
+        let is_walked = walked.iter().any(|it| line.contains(&format!(" {it} ")));
         if line.contains("Index") && line.contains("Scan using") && !is_walked {
             assert!(next.contains("Index Cond"), "{name}: {line}\n{plan:#?}");
         }
@@ -70,7 +79,6 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         db.batch_execute(SESSION).await.unwrap();
         prepare::<UnpositionedEvents>(&db, "unpositioned").await;
         prepare::<AppendToFeed>(&db, "append").await;
-        prepare::<AddAccountEvents>(&db, "add_account_events").await;
         prepare::<Events>(&db, "events").await;
         prepare::<EventsOfOrder>(&db, "events_of_order").await;
         prepare::<DeleteFeedEvents>(&db, "delete_events").await;
@@ -85,10 +93,11 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<Waiting>(&db, "waiting").await;
         prepare::<MakeQueuesDue>(&db, "make_due").await;
         prepare::<DeleteAttempts>(&db, "delete_attempts").await;
+        prepare::<DeleteIdempotencyRecords>(&db, "delete_records").await;
+        prepare::<DeleteEvents>(&db, "delete_stored_events").await;
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
             ("unpositioned", "500", "unpositioned_account_events"),
-            ("add_account_events", "'{}', '{}', '{}', '{}', '{}', '{}'", "account_events_id_key"),
             ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
             ("events", "0, 100, '{}', 100", "feed_pkey"),
             ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),
@@ -113,9 +122,11 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),
             ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),
             ("delete_attempts", "now(), 100", "attempts_by_age"),
+            ("delete_records", "now(), 100", "idempotency_records_by_age"),
+            ("delete_stored_events", "now(), 100", "events_by_age"),
         ] {
             let plan = plan(&db, name, arguments).await;
-            assert_indexed(name, &plan);
+            assert_indexed(name, &plan, &WALKED);
             // For tables that are known to be empty, several indexes are equally good; the plan is made again once they are
             // analyzed with rows.
             let is_found = setup == "VACUUM ANALYZE" || has_any(&plan, index);
@@ -125,6 +136,6 @@ async fn the_feed_and_queues_are_found_by_indexes() {
 }
 
 /// Whether a plan uses one of the indexes whose names are given, with `|` between.
-fn has_any(plan: &[String], indexes: &str) -> bool {
+pub(crate) fn has_any(plan: &[String], indexes: &str) -> bool {
     indexes.split('|').any(|index| plan.iter().any(|it| it.contains(index)))
 }

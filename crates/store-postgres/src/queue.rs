@@ -202,19 +202,6 @@ statement!(CloseEvent<'_> => (),
     }
 );
 
-/// Statement that deletes closed events, a few thousand at a time.
-pub(crate) struct ForgetEvents(pub(crate) PgTimestamp);
-
-statement!(ForgetEvents => (),
-    concat!(
-        "DELETE FROM webhook_inbox WHERE event_id IN (SELECT event_id FROM webhook_inbox ",
-        "WHERE received_at < :before AND verdict <> 'parked' ORDER BY received_at LIMIT 5000)",
-    ),
-    self {
-        before: Timestamptz = self.0,
-    }
-);
-
 /// Statement that leases a cursor (`lease_cursor.sql`).
 pub(crate) struct LeaseCursor {
     pub(crate) name: String,

@@ -93,11 +93,6 @@ pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) 
 
 #[async_trait]
 impl Feed for SqliteStore {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        let events = events.to_vec();
-        self.writer.run(move |db| append_account_events(db, &events)).await
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.read(move |db| read_unpositioned(db, limit)).await
     }

@@ -21,6 +21,7 @@ mod probe;
 mod queue;
 mod read;
 mod reserve;
+mod retention;
 mod rows;
 mod schema;
 mod search;
@@ -211,6 +212,10 @@ impl Orders for SqliteStore {
         self.read(move |db| read::idempotency_record(db, &key)).await
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.writer.run(move |db| retention::delete_idempotency_records(db, before, limit)).await
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.writer.run(move |db| write::changes(db, &changes)).await
     }
@@ -260,8 +265,8 @@ impl Inbox for SqliteStore {
         self.writer.run(move |db| queue::close_event(db, &closing)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.writer.run(move |db| queue::forget_events(db, before)).await
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.writer.run(move |db| retention::delete_events(db, before, limit)).await
     }
 }
 

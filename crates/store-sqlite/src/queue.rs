@@ -14,9 +14,6 @@ use crate::failure::Failure;
 use crate::rows::{Column, EventRow, TaskRow};
 use crate::schema::{marks, tasks, webhook_inbox};
 
-/// Maximum number of events that are deleted at once.
-const FORGOTTEN_MAX: i64 = 5000;
-
 pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
     let now = lease.now.unix_micros();
     let rows: Vec<TaskRow> = tasks::table
@@ -159,22 +156,6 @@ pub(crate) fn close_event(db: &mut SqliteConnection, closing: &EventClosing) -> 
         ))
         .execute(db)?;
     Ok(closed > 0)
-}
-
-pub(crate) fn forget_events(db: &mut SqliteConnection, before: Timestamp) -> Result<u64, Failure> {
-    let old: Vec<String> = webhook_inbox::table
-        .filter(webhook_inbox::received_at.lt(before.unix_micros()))
-        .filter(webhook_inbox::verdict.ne(EventStatus::Parked.name()))
-        .order(webhook_inbox::received_at)
-        .select(webhook_inbox::event_id)
-        .limit(FORGOTTEN_MAX)
-        .load(db)?;
-    let mut forgotten = 0;
-    for id in old {
-        diesel::delete(webhook_inbox::table.find(id)).execute(db)?;
-        forgotten += 1;
-    }
-    Ok(forgotten)
 }
 
 pub(crate) fn lease_cursor(

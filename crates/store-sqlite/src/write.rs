@@ -126,7 +126,8 @@ fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
 }
 
 /// Writes PaymentIntents, refunds and disputes, which are updated in place and never deleted, and anomalies, which are
-/// only added.
+/// only added. Of many refunds, disputes and anomalies, only those that differ from the stored ones are written: an order
+/// with hundreds of refunds has hundreds of commits.
 fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
     let id = order.id.0.as_bytes().as_slice();
     for (index, intent) in order.intents.iter().enumerate() {
@@ -136,20 +137,53 @@ fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
             diesel::insert_into(payment_intents::table).values(&row).execute(db)?;
         }
     }
-    for refund in &order.refunds {
-        let row = RefundRow::of(id_of(order), StoredRefund::of(refund));
+    write_refunds(db, order)?;
+    write_disputes(db, order)?;
+    write_anomalies(db, order)
+}
+
+fn write_refunds(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
+    let id = order.id.0.as_bytes().as_slice();
+    let of_order = refunds::table.filter(refunds::order_id.eq(id)).order(refunds::number);
+    let rows: Vec<RefundRow<'_>> = if order.refunds.len() > 1 { of_order.load(db)? } else { Vec::new() };
+    let stored: Vec<_> = rows.into_iter().map(RefundRow::stored).collect::<Result<_, _>>()?;
+    for (index, refund) in order.refunds.iter().enumerate() {
+        let refunded = StoredRefund::of(refund);
+        if stored.get(index) == Some(&refunded) {
+            continue;
+        }
+        let row = RefundRow::of(id_of(order), refunded);
         if diesel::update(refunds::table.find((id, i64::from(refund.number)))).set(&row).execute(db)? == 0 {
             diesel::insert_into(refunds::table).values(&row).execute(db)?;
         }
     }
+    Ok(())
+}
+
+fn write_disputes(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
+    let id = order.id.0.as_bytes().as_slice();
+    let of_order = disputes::table.filter(disputes::order_id.eq(id)).order(disputes::position);
+    let rows: Vec<DisputeRow<'_>> = if order.disputes.len() > 1 { of_order.load(db)? } else { Vec::new() };
+    let stored: Vec<_> = rows.into_iter().map(DisputeRow::stored).collect::<Result<_, _>>()?;
     for (index, dispute) in order.disputes.iter().enumerate() {
+        let disputed = StoredDispute::of(dispute);
+        if stored.get(index) == Some(&disputed) {
+            continue;
+        }
         let index = position(index)?;
-        let row = DisputeRow::of(id_of(order), index, StoredDispute::of(dispute));
+        let row = DisputeRow::of(id_of(order), index, disputed);
         if diesel::update(disputes::table.find((id, index))).set(&row).execute(db)? == 0 {
             diesel::insert_into(disputes::table).values(&row).execute(db)?;
         }
     }
-    for (index, anomaly) in order.anomalies.iter().enumerate() {
+    Ok(())
+}
+
+fn write_anomalies(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
+    let of_order = anomalies::table.filter(anomalies::order_id.eq(order.id.0.as_bytes().as_slice()));
+    let stored: i64 = if order.anomalies.len() > 1 { of_order.count().get_result(db)? } else { 0 };
+    let stored = usize::try_from(stored).unwrap_or_default();
+    for (index, anomaly) in order.anomalies.iter().enumerate().skip(stored) {
         let row = AnomalyRow::of(id_of(order), position(index)?, StoredAnomaly::of(anomaly)?);
         diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
     }

@@ -47,13 +47,13 @@ impl Twin {
         self.available_of(PAYMENTS, currency, now)
     }
 
-    fn available_of(&self, balance: &str, currency: &str, now: i64) -> i64 {
+    pub(crate) fn available_of(&self, balance: &str, currency: &str, now: i64) -> i64 {
         let is_available = |it: &&BalanceTransaction| it.is_of(balance, currency) && it.available_on <= now;
         let of_it = self.balance_transactions.iter().filter(is_available);
         of_it.map(BalanceTransaction::net).sum::<i64>() + self.removed(balance, currency)
     }
 
-    fn pending_of(&self, balance: &str, currency: &str, now: i64) -> i64 {
+    pub(crate) fn pending_of(&self, balance: &str, currency: &str, now: i64) -> i64 {
         let is_pending = |it: &&BalanceTransaction| it.is_of(balance, currency) && it.available_on > now;
         self.balance_transactions.iter().filter(is_pending).map(BalanceTransaction::net).sum()
     }

@@ -83,6 +83,15 @@ impl Refusal {
         Self::new(400, None, Some(param), message.to_owned())
     }
 
+    /// Refusal of a payment method that is attached to another customer than the one of the intent.
+    pub(crate) fn not_of_customer(method: &str, customer: &str) -> Self {
+        let message = format!(
+            "The PaymentMethod {method} does not belong to the Customer you supplied {customer}. Please use this \
+             PaymentMethod with the Customer that it belongs to instead."
+        );
+        Self::invalid("payment_method", &message)
+    }
+
     /// Refusal of an id in the path: `noun` is the kind of the object, as Stripe's messages name it.
     pub(crate) fn no_such(noun: &str, id: &str) -> Self {
         let param = match noun {

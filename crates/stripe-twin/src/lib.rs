@@ -54,7 +54,7 @@ mod twin;
 mod webhooks;
 
 pub use body::Body;
-pub use books::{DisputeView, IntentView, ObjectView, RefundView};
+pub use books::{BalanceView, DisputeView, IntentView, ObjectView, PayoutView, RefundView, TransactionView};
 pub use calls::{CallListing, ParameterListing, Treatment, calls, calls_table};
 #[cfg(feature = "server")]
 pub use deliveries::sign;

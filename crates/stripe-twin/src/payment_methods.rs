@@ -72,8 +72,11 @@ impl Twin {
         }
     }
 
-    pub(crate) fn retrieve_method(&self, id: &str) -> Result<Value, Refusal> {
-        self.method(id).map(PaymentMethod::to_json)
+    /// Shows a payment method. The token of a test card becomes a new one at each read, as it does at Stripe.
+    pub(crate) fn retrieve_method(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
+        let is_token = self.payment_methods.get(id).is_none() && cards::by_token(id).is_some();
+        let made = if is_token { Some(self.resolve_method(id, now)?) } else { None };
+        self.method(made.as_deref().unwrap_or(id)).map(PaymentMethod::to_json)
     }
 
     fn method(&self, id: &str) -> Result<&PaymentMethod, Refusal> {
@@ -137,6 +140,12 @@ impl Twin {
         Ok(id)
     }
 
+    /// Owner of a payment method that is attached to another customer than `customer`.
+    pub(crate) fn other_owner(&self, method: Option<&str>, customer: Option<&str>) -> Option<&str> {
+        let method = method.and_then(|it| self.payment_methods.get(it));
+        method.and_then(|it| it.customer.as_deref()).filter(|it| customer != Some(*it))
+    }
+
     /// Refuses a payment method that cannot be attached to a customer.
     pub(crate) fn check_attachable(&self, id: &str, customer: &str) -> Result<(), Refusal> {
         let method = self.method(id)?;
@@ -159,7 +168,7 @@ impl Twin {
         })?;
         self.check_attachable(&id, &customer)?;
         self.save_method(&id, customer, sent.now);
-        self.retrieve_method(&id)
+        self.method(&id).map(PaymentMethod::to_json)
     }
 
     /// Attaches a payment method to a customer, unless it already has one.

@@ -24,12 +24,15 @@ pub struct Arguments {
     /// Delay of each answer, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// URL to which events are sent; `POST /v1/webhook_endpoints` registers more endpoints.
-    #[arg(long, requires = "webhook_secret")]
+    /// URL to which events are sent, signed with the webhook secret; `POST /v1/webhook_endpoints` registers more endpoints.
+    #[arg(long)]
     webhook: Option<String>,
-    /// Secret with which they are signed.
-    #[arg(long, requires = "webhook")]
+    /// Secret with which events are signed. Every user of the machine can see an option, but not the variable.
+    #[arg(long, env = "STRIPE_TWIN_WEBHOOK_SECRET", hide_env_values = true)]
     webhook_secret: Option<String>,
+    /// File with that secret.
+    #[arg(long, conflicts_with = "webhook_secret")]
+    webhook_secret_file: Option<PathBuf>,
     /// File of requests that are performed at the start, unless the state file exists.
     #[arg(long)]
     seed_file: Option<PathBuf>,
@@ -42,6 +45,20 @@ pub struct Arguments {
     /// File to which answers and events are appended, each shape once, for a check against Stripe's API description.
     #[arg(long, env = "STRIPE_TWIN_RECORD")]
     record: Option<PathBuf>,
+}
+
+/// Endpoint that the options name, with its secret.
+fn endpoint_of(arguments: &Arguments) -> Result<Option<WebhookEndpoint>, StartError> {
+    let Some(url) = arguments.webhook.clone() else { return Ok(None) };
+    let secret = match (&arguments.webhook_secret, &arguments.webhook_secret_file) {
+        (Some(secret), _) => secret.clone(),
+        (None, Some(path)) => {
+            let read = std::fs::read_to_string(path);
+            read.map_err(|source| StartError::Secret { path: path.clone(), source })?.trim().to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    if secret.is_empty() { Err(StartError::NoSecret) } else { Ok(Some(first_endpoint(url, secret))) }
 }
 
 /// Webhook endpoint that is registered from the start, for all events.
@@ -67,7 +84,7 @@ pub async fn run(
         say(&serde_json::to_string(&crate::calls()).unwrap_or_default());
         return Ok(());
     }
-    let endpoint = arguments.webhook.zip(arguments.webhook_secret).map(|(url, secret)| first_endpoint(url, secret));
+    let endpoint = endpoint_of(&arguments)?;
     let options = Options {
         state_file: arguments.state,
         seed_file: arguments.seed_file,

@@ -251,10 +251,19 @@ impl Twin {
         customer: Option<&str>,
         accepted: Option<&[String]>,
     ) -> Result<(), Refusal> {
+        let owner = self.other_owner(method, customer);
         let Some(method) = method.and_then(|it| self.payment_methods.get(it)) else { return Ok(()) };
-        if method.customer.as_deref().is_some_and(|it| customer != Some(it)) {
-            let message = "The provided PaymentMethod does not belong to the Customer of this SetupIntent.";
-            return Err(Refusal::invalid("payment_method", message));
+        match (owner, customer) {
+            (None, _) => {}
+            (Some(_), Some(customer)) => return Err(Refusal::not_of_customer(&method.id, customer)),
+            (Some(owner), None) => {
+                let message = format!(
+                    "The payment method supplied ({}) belongs to the Customer {owner}. Please include the Customer in the \
+                     `customer` parameter on the SetupIntent.",
+                    method.id
+                );
+                return Err(Refusal::invalid("payment_method", &message));
+            }
         }
         let kind = method.kind();
         let is_accepted = accepted.is_none_or(|it| it.iter().any(|it| it == kind));

@@ -117,6 +117,13 @@ impl Twin {
         self.check_at(now + KEY_SECONDS);
     }
 
+    /// Performs what Stripe does by itself until `now`, in seconds since 1970. Its events are at the end of
+    /// [`Self::events`].
+    pub fn advance(&mut self, now: i64) {
+        self.cause = Cause::default();
+        self.pass_time(now);
+    }
+
     /// Expires idempotency keys and authorizations, and makes payouts, as Stripe does by itself.
     pub(crate) fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {

@@ -1,8 +1,8 @@
 //! Contract tests of the events of the account, a part of [`feed_contract!`](macro@crate::feed_contract).
 
 use paywright_app::{
-    AccountEvent, AccountEventContext, Break, BreakClass, DeletedFeedEvents, EventContent, EventRef, FeedAppend,
-    FeedEvent, FeedQuery, FeedRange, Position, ResendOutcome, Version,
+    AccountEvent, AccountEventContext, Books, BooksChanges, Break, BreakClass, DeletedFeedEvents, EventContent,
+    EventRef, FeedAppend, FeedEvent, FeedQuery, FeedRange, Position, ResendOutcome, Version,
 };
 use paywright_domain::Currency;
 use paywright_domain::books::{Payout, PayoutStatus, Reconciliation, SignedMoney};
@@ -10,6 +10,7 @@ use paywright_domain::fact::FeedEventType;
 use paywright_domain::id::{InstallationId, PayoutId};
 use uuid::Uuid;
 
+use crate::books_contract::a_state;
 use crate::contract::{NOW, first};
 use crate::endpoint_contract::{add_endpoint, endpoint_id};
 use crate::feed_contract::{
@@ -71,8 +72,16 @@ fn named(event: &AccountEvent, number: u32) -> EventRef {
     EventRef { subject: event.subject, version: Version(number), index: 0 }
 }
 
+/// Stores account events, by a commit of the books.
+pub async fn add_account_events(store: &(impl Books + ?Sized), events: &[AccountEvent]) {
+    let books = store.books().await.unwrap();
+    let (version, state) = books.map_or_else(|| (Version::NEW, a_state()), |it| (it.version, it.value));
+    let changes = BooksChanges { events: events.to_vec(), ..BooksChanges::new(version, state) };
+    store.commit_books(&changes).await.unwrap();
+}
+
 async fn add(store: &dyn FeedStore, events: &[AccountEvent]) {
-    store.add_account_events(events).await.unwrap();
+    add_account_events(store, events).await;
 }
 
 /// Commits of orders and of the books, in turn, and appends that cut through them. Those of one subject stay in order.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    Cause, Changes, Endpoints, EventContent, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange,
-    Lease, OrderEvent, Position, RecordedFact, Store, Version,
+    Books, Cause, Changes, Endpoints, EventContent, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
+    FeedRange, Lease, OrderEvent, Position, RecordedFact, Store, Version,
 };
 use paywright_domain::anomaly::Policies;
 use paywright_domain::fact::FeedEventType;
@@ -22,10 +22,10 @@ use crate::{at, changes, edit_of_lines, order_id, place, subject_of};
 pub use crate::account_event_contract::*;
 pub use crate::retention_contract::*;
 
-/// A store with its feed and its endpoints.
-pub trait FeedStore: Store + Feed + Endpoints {}
+/// A store with its feed, its endpoints, and the books that tell events of the account.
+pub trait FeedStore: Store + Feed + Endpoints + Books {}
 
-impl<S: Store + Feed + Endpoints> FeedStore for S {}
+impl<S: Store + Feed + Endpoints + Books> FeedStore for S {}
 
 /// Store with a feed under test, empty at first.
 pub trait FeedSubject: Send + Sync {

@@ -30,13 +30,16 @@ pub enum Trouble {
     FailsAfter,
     /// Stripe is busy: the caller must try again later.
     Busy,
+    /// No connection to Stripe is made.
+    Unreachable,
     /// The request is refused with this error code.
     Refuses(&'static str),
 }
 
 impl Trouble {
     /// Faults after which a later call can still succeed.
-    pub const PASSING: [Self; 5] = [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy];
+    pub const PASSING: [Self; 6] =
+        [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy, Self::Unreachable];
 
     /// Iterates over no fault, and then each of [`Self::PASSING`].
     pub fn none_and_each_passing() -> impl Iterator<Item = Option<Self>> {
@@ -189,6 +192,15 @@ impl Provider {
         state.refund(id, amount, (None, None), now).unwrap()
     }
 
+    /// Refunds an amount at the time of the last event, whose event Stripe lists late, before the last one.
+    pub fn refund_listed_late(&self, id: &IntentId, amount: Money) {
+        let mut state = self.state();
+        let (before, at) = (state.events.len(), state.events.last().unwrap().created_at);
+        state.refund(id, amount, (None, None), at).unwrap();
+        let late = state.events.split_off(before);
+        state.events.splice(before - 1..before - 1, late);
+    }
+
     /// Sets the status of a refund, as the bank would.
     pub fn decide_refund(&self, id: &RefundId, status: RefundStatus) {
         let now = self.clock.now();
@@ -241,6 +253,7 @@ impl Provider {
         match trouble {
             Some(Trouble::LostBefore) => return Err(GatewayError::Unknown("the request was lost".into())),
             Some(Trouble::Busy) => return Err(GatewayError::Busy("the provider of this test is busy".to_owned())),
+            Some(Trouble::Unreachable) => return Err(GatewayError::Unreachable("connection refused by hush".into())),
             _ => {}
         }
         let saved = if let Some(saved) = state.answers.get(key).cloned() {
@@ -253,7 +266,7 @@ impl Provider {
                     drop(work(&mut state, now));
                     SavedAnswer::Failure
                 }
-                Some(Trouble::LostBefore | Trouble::LostAfter | Trouble::Busy) | None => {
+                Some(Trouble::LostBefore | Trouble::LostAfter | Trouble::Busy | Trouble::Unreachable) | None => {
                     work(&mut state, now).unwrap_or_else(SavedAnswer::Refusal)
                 }
             };
@@ -379,7 +392,7 @@ impl PaymentGateway for Provider {
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
         let now = self.clock.now();
         self.state().reads += 1;
-        let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        let found = self.state().intents.get(id.as_str()).cloned().ok_or_else(not_found)?;
         Ok(self.issued(IntentSnapshot { as_of: now, as_of_max: now, ..found }))
     }
 
@@ -446,21 +459,22 @@ impl PaymentGateway for Provider {
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let found = self.state().refunds.iter().find(|it| it.id == *id).cloned();
-        found.map(|snapshot| IssuedRefund { snapshot, request: None }).ok_or(GatewayError::NotFound)
+        found.map(|snapshot| IssuedRefund { snapshot, request: None }).ok_or_else(not_found)
     }
 }
 
 #[async_trait]
 impl ProviderRecords for Provider {
-    /// Returns two events at a time.
+    /// Returns two events at a time: after a cursor, however old they are.
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
         self.state().event_pages_read += 1;
         let events = self.state().events.clone();
         let from = match after {
             None => 0,
-            Some(id) => events.iter().position(|it| it.id == id).ok_or(GatewayError::NotFound)? + 1,
+            Some(id) => events.iter().position(|it| it.id == id).ok_or_else(not_found)? + 1,
         };
-        let rest: Vec<_> = events.into_iter().skip(from).filter(|it| it.created_at >= since).collect();
+        let rest: Vec<_> =
+            events.into_iter().skip(from).filter(|it| after.is_some() || it.created_at >= since).collect();
         let more = rest.len() > 2;
         let events: Vec<_> = rest.into_iter().take(2).collect();
         Ok(EventPage { last: events.last().map(|it| (it.id.clone(), it.created_at)), more, events })
@@ -474,7 +488,7 @@ impl ProviderRecords for Provider {
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
-        let found = self.state().intents.get(intent.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        let found = self.state().intents.get(intent.as_str()).cloned().ok_or_else(not_found)?;
         Ok(found.order.map(|id| RecordedOrder {
             order: LostOrder {
                 id,
@@ -503,4 +517,8 @@ impl ProviderRecords for Provider {
     async fn disputes_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
         Ok(Page::last(self.state().disputes.iter().filter(|it| it.intent == *intent).cloned().collect()))
     }
+}
+
+fn not_found() -> GatewayError {
+    GatewayError::NotFound("the provider of this test has no such object".to_owned())
 }

@@ -22,6 +22,7 @@ struct State {
     secrets: u32,
     keys: Vec<String>,
     unknown_version: Option<String>,
+    unknown_method: Option<String>,
 }
 
 /// Card with this id.
@@ -56,6 +57,11 @@ impl Cards {
     /// Refuses ephemeral keys for this API version from now on, as Stripe does for an unknown one.
     pub fn does_not_know(&self, version: &str) {
         self.state.lock().unwrap().unknown_version = Some(version.to_owned());
+    }
+
+    /// Knows no payment method with this id from now on. Any other one that was not saved is attached to nobody.
+    pub fn does_not_know_method(&self, id: &str) {
+        self.state.lock().unwrap().unknown_method = Some(id.to_owned());
     }
 
     /// Idempotency keys of all calls so far.
@@ -104,6 +110,14 @@ impl Wallet for Cards {
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {
         let state = self.state.lock().unwrap();
         Ok(state.cards.iter().filter(|(owner, _)| owner == customer).map(|(_, card)| card.clone()).collect())
+    }
+
+    async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError> {
+        let state = self.state.lock().unwrap();
+        if state.unknown_method.as_deref() == Some(method.as_str()) {
+            return Err(GatewayError::NotFound("no such PaymentMethod".into()));
+        }
+        Ok(state.cards.iter().find(|(_, card)| card.id == *method).map(|(owner, _)| owner.clone()))
     }
 
     async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError> {

@@ -24,8 +24,8 @@ await once(shop.listen(0, '127.0.0.1'), 'listening')
 
 const webhook = `http://127.0.0.1:${shop.address().port}/webhooks`
 const twin = spawn(
-  process.env.PAYWRIGHT ?? 'paywright', ['twin', '--port', '0', '--webhook', webhook, '--webhook-secret', SECRET],
-  { stdio: ['ignore', 'pipe', 'inherit'] }
+  process.env.PAYWRIGHT ?? 'paywright', ['twin', '--port', '0', '--webhook', webhook],
+  { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, STRIPE_TWIN_WEBHOOK_SECRET: SECRET } }
 )
 const [line] = await once(createInterface(twin.stdout), 'line')
 const { hostname: host, port, origin } = new URL(line.match(/http:[^;]+/)[0])

@@ -46,8 +46,9 @@ class Checkout(unittest.TestCase):
         threading.Thread(target=shop.serve_forever, daemon=True).start()
         webhook = f"http://127.0.0.1:{shop.server_port}/webhooks"
         program = os.environ.get("PAYWRIGHT", "paywright")
-        command = [program, "twin", "--port", "0", "--webhook", webhook, "--webhook-secret", SECRET]
-        twin = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [program, "twin", "--port", "0", "--webhook", webhook]
+        environment = {**os.environ, "STRIPE_TWIN_WEBHOOK_SECRET": SECRET}
+        twin = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         cls.addClassCleanup(twin.stdout.close)
         cls.addClassCleanup(twin.wait)
         cls.addClassCleanup(twin.kill)

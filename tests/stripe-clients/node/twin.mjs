@@ -36,8 +36,8 @@ export const receiver = async () => {
 export const hooks = await receiver()
 const program = spawn(
   PAYWRIGHT,
-  ['twin', '--port', '0', '--webhook', `${hooks.url}/webhooks`, '--webhook-secret', WEBHOOK_SECRET],
-  { stdio: ['ignore', 'pipe', 'inherit'] }
+  ['twin', '--port', '0', '--webhook', `${hooks.url}/webhooks`],
+  { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, STRIPE_TWIN_WEBHOOK_SECRET: WEBHOOK_SECRET } }
 )
 after(() => program.kill())
 const [line] = await once(createInterface(program.stdout), 'line')

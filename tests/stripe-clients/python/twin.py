@@ -64,7 +64,8 @@ def eventually(probe, what):
 
 hooks = Receiver()
 program = subprocess.Popen(
-    [PROGRAM, "twin", "--port", "0", "--webhook", f"{hooks.url}/webhooks", "--webhook-secret", SECRET],
+    [PROGRAM, "twin", "--port", "0", "--webhook", f"{hooks.url}/webhooks"],
+    env={**os.environ, "STRIPE_TWIN_WEBHOOK_SECRET": SECRET},
     stdout=subprocess.PIPE,
     text=True,
 )

@@ -16,8 +16,8 @@ use super::reads::BooksAccess;
 use super::{BooksZone, StatementError, UnknownZone};
 use crate::warnings::Warnings;
 use crate::{
-    AccountEventContext, App, Books, BooksChanges, BooksState, Clock, Cursor, CursorDue, Cursors, GatewayError, Ids,
-    Lease, Orders, ProviderBalance, StoreError, Version, Versioned, WorkId,
+    AccountEventContext, App, Books, BooksChanges, BooksState, Clock, CreatedRange, Cursor, CursorDue, Cursors,
+    GatewayError, Ids, Lease, Orders, ProviderBalance, StoreError, Version, Versioned, WorkId,
 };
 
 /// Name of the cursor of the books.
@@ -83,6 +83,8 @@ pub struct Bookkeeper {
     owner: Uuid,
     /// Whether the next step is due at once: at the start of a process, and after an event about the balance.
     is_due: Arc<AtomicBool>,
+    /// Whether this process has read again what could not be booked earlier.
+    pub(super) has_read_refused: Arc<AtomicBool>,
 }
 
 /// Why the books cannot be kept or read now.
@@ -111,6 +113,16 @@ pub enum BooksError {
     /// The books name a time zone that this version does not have.
     #[error("the time zone of the books: {0}")]
     Zone(#[source] UnknownZone),
+    /// The day from which the past is to be checked is not one of the books.
+    #[error("the day {since} is not one of the books, which have {first} to today, {today}")]
+    Since {
+        /// The day.
+        since: Day,
+        /// First day of the books.
+        first: Day,
+        /// Today at Stripe.
+        today: Day,
+    },
     /// The setting names another time zone than that in which the books are kept.
     #[error(
         "the books are kept in the time zone {stored}, and books.timezone says {set}: it cannot change once the books have begun"
@@ -153,7 +165,8 @@ impl Bookkeeper {
         let owner = ids.lease_owner();
         let warnings = Arc::clone(&app.warnings);
         let is_due = Arc::new(AtomicBool::new(true));
-        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due }
+        let has_read_refused = Arc::default();
+        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due, has_read_refused }
     }
 
     /// Access to the books without Stripe.
@@ -192,22 +205,67 @@ impl Bookkeeper {
         }
     }
 
-    /// Performs all that is due of the books now, compares, and returns what does not agree; for an operator who waits
-    /// for it.
-    pub async fn reconcile(&self) -> Result<Comparison, BooksError> {
+    /// Performs all that is due of the books now, compares, checks the closed days from `since` on (from the first without
+    /// it), and returns what does not agree; for an operator who waits for it. With `since`, the balance transactions of
+    /// Stripe from that day on are read again: one that Stripe listed too late for the walk is booked as a correction.
+    /// [`BooksError::Since`] unless the day is one of the books.
+    pub async fn reconcile(&self, since: Option<Day>) -> Result<Comparison, BooksError> {
+        if let Some(day) = since {
+            self.read_again_since(day).await?;
+        }
+        let Comparison { expected, .. } = self.compared().await?;
+        self.check_history(since).await?;
+        Ok(Comparison { breaks: self.open_breaks().await?, expected })
+    }
+
+    /// Reads the balance transactions from the start of a day on again. Before the books are begun, checks nothing.
+    async fn read_again_since(&self, since: Day) -> Result<(), BooksError> {
+        let mut attempt = 0;
+        loop {
+            self.learn_time().await?;
+            let Some(books) = self.books.books().await? else { return Ok(()) };
+            let (first, now) = (books.value.first_day, self.stripe_now());
+            let today = self.settings.zone.day_of(now);
+            if since < first || since > today {
+                return Err(BooksError::Since { since, first, today });
+            }
+            let range = CreatedRange { from: self.settings.zone.start_of(since), until: now.plus_seconds(1) };
+            match self.read_range(books, range).await {
+                Ok(_) => return Ok(()),
+                Err(error) => self.pause_after(error, &mut attempt).await?,
+            }
+        }
+    }
+
+    /// Asks Stripe for anything if no answer has told the time there yet.
+    async fn learn_time(&self) -> Result<(), BooksError> {
+        if self.balance.clock_difference_seconds().is_none() {
+            self.balance.balance().await?;
+        }
+        Ok(())
+    }
+
+    /// Performs all that is due of the books now, and compares.
+    async fn compared(&self) -> Result<Comparison, BooksError> {
         let mut attempt = 0;
         loop {
             match self.unit().await {
                 Ok(Progress::More) => attempt = 0,
                 Ok(Progress::Done(compared)) => return Ok(compared),
-                // A serving process has gone on with the books meanwhile.
-                Err(error) if error.is_conflict() && attempt < crate::ATTEMPTS_MAX => {
-                    attempt += 1;
-                    self.clock.pause(attempt).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.pause_after(error, &mut attempt).await?,
             }
         }
+    }
+
+    /// Waits for a serving process that has gone on with the books meanwhile. Any other error, and the last attempt's, is
+    /// returned.
+    pub(super) async fn pause_after(&self, error: BooksError, attempt: &mut u32) -> Result<(), BooksError> {
+        if !error.is_conflict() || *attempt >= crate::ATTEMPTS_MAX {
+            return Err(error);
+        }
+        *attempt += 1;
+        self.clock.pause(*attempt).await;
+        Ok(())
     }
 
     /// Performs the units of one step. Returns whether there are more.
@@ -223,10 +281,7 @@ impl Bookkeeper {
     /// Performs the next unit of work that ends with a commit: a page of orders, a slice of balance transactions, a
     /// payout, or a day. At the end of all units, compares.
     async fn unit(&self) -> Result<Progress, BooksError> {
-        if self.balance.clock_difference_seconds().is_none() {
-            // Any answer tells the time at Stripe.
-            self.balance.balance().await?;
-        }
+        self.learn_time().await?;
         let now = self.stripe_now();
         let books = match self.books.books().await? {
             Some(books) => books,
@@ -234,13 +289,20 @@ impl Bookkeeper {
         };
         self.check_settings(&books.value)?;
         let books = self.book_orders(books).await?;
+        let books = self.read_refused_again(books, now).await?;
         let (books, has_more) = self.read_transactions(books, now).await?;
         if has_more {
             return Ok(Progress::More);
         }
         let books = self.read_payouts(books, now).await?;
+        // Before a reading of the balance, which adds up all open days, those that are over are closed.
+        if let Some(day) = self.day_to_close(&books.value, now) {
+            self.close(books, day).await?;
+            return Ok(Progress::More);
+        }
         let books = self.read_balance(books).await?;
-        if self.close_a_day(books, now).await? {
+        // The first reading opens the books, and a past can be closed from then on.
+        if self.day_to_close(&books.value, now).is_some() {
             return Ok(Progress::More);
         }
         Ok(Progress::Done(self.compare(now).await?))

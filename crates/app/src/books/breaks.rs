@@ -20,7 +20,8 @@ pub struct Break {
     pub ours: Option<SignedMoney>,
     /// Amount that Stripe has; `None` if it has none.
     pub theirs: Option<SignedMoney>,
-    /// Time of the latest movement or fact that it is about; its age counts from here.
+    /// Time of the latest movement or fact that it is about, or of the first reading in which a balance differed; its age
+    /// counts from here.
     pub since: Timestamp,
     /// Time at which it was first seen.
     pub first_seen: Timestamp,
@@ -58,7 +59,7 @@ pub enum BreakClass {
     Currency,
     /// A movement belongs to no order of this installation.
     Link,
-    /// Two balance transactions of one category for one object.
+    /// Two balance transactions of one category for one object, and none that returns the first.
     Duplicate,
     /// The balance transactions of a payout do not add up to it.
     PayoutSum,
@@ -66,6 +67,10 @@ pub enum BreakClass {
     Balance,
     /// A category that this version does not know: its movements are booked under its own name.
     UnknownCategory,
+    /// A balance transaction or payout has a value that the books cannot hold: it is not booked.
+    Unreadable,
+    /// The statement of a closed day no longer gives its stored hash: what is stored was changed afterwards.
+    History,
 }
 
 variant_names! {
@@ -81,12 +86,15 @@ variant_names! {
         PayoutSum => "payout_sum",
         Balance => "balance",
         UnknownCategory => "unknown_category",
+        Unreadable => "unreadable",
+        History => "history",
     }
 }
 
 impl BreakClass {
-    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. The others
-    /// are about one record, and stay until they are resolved.
+    /// Whether each comparison finds the breaks of this class again, so that one that it does not find is gone. Breaks of
+    /// the past are found by [`Bookkeeper::reconcile`](super::Bookkeeper::reconcile) alone, and an unreadable object is
+    /// read again by each process once. The others are about one record, and stay until they are resolved.
     pub const fn is_compared(self) -> bool {
         match self {
             Self::MissingThere
@@ -97,7 +105,7 @@ impl BreakClass {
             | Self::Duplicate
             | Self::PayoutSum
             | Self::Balance => true,
-            Self::FeeSum | Self::UnknownCategory => false,
+            Self::FeeSum | Self::UnknownCategory | Self::Unreadable | Self::History => false,
         }
     }
 
@@ -120,9 +128,17 @@ impl BreakClass {
             Self::PayoutSum => {
                 "run `paywright books payout` for it, and compare it with the payout in Stripe's Dashboard"
             }
-            Self::Balance => "compare Stripe's balance report with `paywright books statement` day by day",
+            Self::Balance => {
+                "run `paywright books reconcile --since DAY` for a day before it began, which reads again what Stripe lists since; if it stays, compare Stripe's report \"Balance change from activity\" with `paywright books statement` day by day"
+            }
             Self::UnknownCategory => {
                 "read what Stripe's documentation says of the category, and choose an account for it in `books.accounts`"
+            }
+            Self::Unreadable => {
+                "the log names the value; update Paywright: it is booked by the first version that can read it"
+            }
+            Self::History => {
+                "compare the rows and the statement of the day with a backup of the database: they were changed after the day was closed"
             }
         }
     }
@@ -149,7 +165,10 @@ impl Break {
     /// and its resolution, unless its amounts have changed.
     pub(super) fn after(&self, known: &Self) -> Self {
         let is_same = (known.ours, known.theirs, known.gone_at) == (self.ours, self.theirs, None);
+        // A balance differs since the first reading that differed.
+        let is_older = self.class == BreakClass::Balance && known.gone_at.is_none();
         Self {
+            since: if is_older { known.since.min(self.since) } else { self.since },
             first_seen: if known.gone_at.is_none() { known.first_seen } else { self.first_seen },
             resolution: known.resolution.clone().filter(|_| is_same),
             ..self.clone()

@@ -11,19 +11,21 @@ use crate::{BooksChanges, BooksState, ClosedDay, ClosedRef, CreatedRange, Versio
 const CLOSED_AFTER_SECONDS: u32 = 3600;
 
 impl Bookkeeper {
-    /// Closes the first open day, if it is over and everything of it is read. Its movements, and those of the day before,
-    /// are read once more: what is found later is a correction. Returns whether a day was closed.
-    pub(super) async fn close_a_day(&self, books: Versioned<BooksState>, now: Timestamp) -> Result<bool, BooksError> {
+    /// The first open day, if it is over, everything of it is read, and its opening balances are known.
+    pub(super) fn day_to_close(&self, state: &BooksState, now: Timestamp) -> Option<Day> {
+        let day = state.first_open_day();
+        let end = self.settings.zone.start_of(day.next()?);
+        let is_read = state.opening.is_some() && state.transactions_until >= end;
+        (is_read && now >= end.plus_seconds(CLOSED_AFTER_SECONDS)).then_some(day)
+    }
+
+    /// Closes the first open day. Its movements, and those of the day before, are read once more: what is found later is
+    /// a correction.
+    pub(super) async fn close(&self, books: Versioned<BooksState>, day: Day) -> Result<(), BooksError> {
         let zone = &self.settings.zone;
-        let day = books.value.first_open_day();
-        let Some(next) = day.next() else { return Ok(false) };
-        let (start, end) = (zone.start_of(day), zone.start_of(next));
-        let is_read = books.value.opening.is_some() && books.value.transactions_until >= end;
-        if !is_read || now < end.plus_seconds(CLOSED_AFTER_SECONDS) {
-            return Ok(false);
-        }
-        let from = day.previous().map_or(start, |it| zone.start_of(it));
-        let books = self.read_range(books, CreatedRange { from, until: end }).await?;
+        let from = zone.start_of(day.previous().unwrap_or(day));
+        let until = day.next().map_or(books.value.transactions_until, |it| zone.start_of(it));
+        let books = self.read_range(books, CreatedRange { from, until }).await?;
         let access = self.access();
         let opening = access.before_open_days(&books.value).await?;
         let summary = access.summary_of_rows(&opening.amounts(), zone, day, day).await?;
@@ -35,7 +37,7 @@ impl Bookkeeper {
         let closed = ClosedDay { day, hash: hash.clone(), previous, timezone, closed_at, summary };
         let state = BooksState { closed: Some(ClosedRef { day, hash }), ..books.value };
         self.commit(BooksChanges { days: vec![closed], ..BooksChanges::new(books.version, state) }).await?;
-        Ok(true)
+        Ok(())
     }
 }
 

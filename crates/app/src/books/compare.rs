@@ -1,25 +1,27 @@
 //! Comparison of the books with themselves and with Stripe: which breaks there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use paywright_domain::Timestamp;
-use paywright_domain::books::{ReportingCategory, SignedMoney, Source};
+use paywright_domain::books::{SignedMoney, Source};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::money::MoneyError;
 
 use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
+use super::duplicates::has_duplicate;
 use super::{Break, BreakClass};
 use crate::{
-    BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey, OrderRef,
-    PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
+    AccountEvent, BalanceAmount, BookedPayout, BooksChanges, BooksState, BreakQuery, ClearingItem, ClearingKey,
+    OpenItemQuery, OrderRef, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 
 /// Number of clearing accounts that are read at once.
 const ITEMS_AT_ONCE: u16 = 200;
 
-/// Largest number of breaks that are compared: beyond it, breaks are stored but not ended.
-const BREAKS_MAX: u16 = 10_000;
+/// Number of breaks that are stored in one commit: of a Stripe account that another program uses too, and that is not set as
+/// shared, each payment of the other program is one.
+const BREAKS_AT_ONCE: usize = 500;
 
 /// Largest number of balance transactions of one object that are read to explain a break.
 const ROWS_MAX: u16 = 100;
@@ -31,6 +33,16 @@ pub struct Comparison {
     pub breaks: Vec<Break>,
     /// Objects whose two sides differ, and are younger than the time of grace.
     pub expected: u64,
+}
+
+/// Breaks of one comparison, which are stored as they are found: their number has no bound.
+struct Findings {
+    /// Books after the last commit.
+    books: Versioned<BooksState>,
+    /// Stored breaks that are not gone, and have not been found again yet.
+    not_found: BTreeMap<String, Break>,
+    /// Breaks that have been found, and are not stored yet.
+    found: Vec<Break>,
 }
 
 /// Meaning of a clearing account whose sides differ.
@@ -48,28 +60,45 @@ impl Bookkeeper {
     /// breaks that are new, and ends those that are gone.
     pub(super) async fn compare(&self, now: Timestamp) -> Result<Comparison, BooksError> {
         let Some(books) = self.books.books().await? else { return Ok(Comparison::default()) };
-        let mut found = Vec::new();
-        let expected = self.compare_clearing(now, &mut found).await?;
+        let mut findings = self.findings(books, |it| it.class.is_compared()).await?;
+        let expected = self.compare_clearing(now, &mut findings).await?;
         for payout in self.books.payouts(&PayoutQuery::Unequal).await? {
-            found.extend(break_of_payout(&payout, &books.value, now));
+            if let Some(found) = break_of_payout(&payout, &findings.books.value, now) {
+                self.add(&mut findings, found).await?;
+            }
         }
-        found.extend(breaks_of_balances(&books.value, now)?);
-        self.store_breaks(books, found, now).await?;
-        let breaks = self.books.breaks(&BreakQuery::Open { limit: BREAKS_MAX }).await?;
-        Ok(Comparison { breaks, expected })
+        for found in breaks_of_balances(&findings.books.value, now)? {
+            self.add(&mut findings, found).await?;
+        }
+        self.store_found(&mut findings).await?;
+        self.end_others(&mut findings, now).await?;
+        Ok(Comparison { breaks: self.open_breaks().await?, expected })
     }
 
-    /// Adds the breaks of clearing accounts to `found`, and returns the number of those that are too young to be one.
-    async fn compare_clearing(&self, now: Timestamp, found: &mut Vec<Break>) -> Result<u64, BooksError> {
-        let (mut expected, mut after) = (0_u64, None);
+    /// Reads the breaks that are neither resolved nor gone.
+    pub(super) async fn open_breaks(&self) -> Result<Vec<Break>, BooksError> {
+        self.access().all_breaks(BreakQuery::Open).await
+    }
+
+    /// Reads the breaks that are not gone.
+    pub(super) async fn present_breaks(&self) -> Result<Vec<Break>, BooksError> {
+        self.access().all_breaks(BreakQuery::Present).await
+    }
+
+    /// Adds the breaks of clearing accounts, and returns the number of those that are too young to be one.
+    async fn compare_clearing(&self, now: Timestamp, findings: &mut Findings) -> Result<u64, BooksError> {
+        // On a shared account, an item of no order is of another program. They are never closed, and become ever more.
+        let of_orders = self.settings.shared_account;
+        let mut query = OpenItemQuery { after: None, of_orders, limit: ITEMS_AT_ONCE };
+        let mut expected = 0_u64;
         loop {
-            let items = self.books.open_items(after.as_ref(), ITEMS_AT_ONCE).await?;
+            let items = self.books.open_items(&query).await?;
             let is_last = items.len() < usize::from(ITEMS_AT_ONCE);
-            after = items.last().map(ClearingKey::of);
+            query.after = items.last().map(ClearingKey::of);
             for item in items.iter().filter(|it| it.has_day) {
                 match self.finding(item, now).await? {
                     Finding::Expected => expected = expected.saturating_add(1),
-                    Finding::Break(each) => found.push(each),
+                    Finding::Break(found) => self.add(findings, found).await?,
                     Finding::Told => {}
                 }
             }
@@ -87,22 +116,19 @@ impl Bookkeeper {
         };
         let (ours, theirs) = (Some(item.expected), Some(item.moved));
         if item.order.is_none() {
-            return Ok(match (self.settings.shared_account, is_young) {
-                (true, _) => Finding::Told,
-                (false, true) => Finding::Expected,
-                (false, false) => new(BreakClass::Link, None, theirs),
-            });
+            return Ok(if is_young { Finding::Expected } else { new(BreakClass::Link, None, theirs) });
         }
         if let Some(other) = self.in_another_currency(item).await? {
             // One break for both accounts, told by the one that the order expects.
             let is_ours = item.transactions == 0;
             return Ok(if is_ours { new(BreakClass::Currency, ours, Some(other)) } else { Finding::Told });
         }
-        if self.is_duplicate(item).await? {
-            return Ok(new(BreakClass::Duplicate, ours, theirs));
-        }
         if is_young || (item.entries == 0 && self.is_processing(item).await?) {
             return Ok(Finding::Expected);
+        }
+        // Not before: Stripe may list a movement between two others after both.
+        if self.is_duplicate(item).await? {
+            return Ok(new(BreakClass::Duplicate, ours, theirs));
         }
         Ok(match (item.entries, item.transactions) {
             (_, 0) => new(BreakClass::MissingThere, ours, None),
@@ -126,18 +152,14 @@ impl Bookkeeper {
         Ok(rows.first().map(of))
     }
 
-    /// Whether two balance transactions of one category were made for the object.
+    /// Whether a balance transaction was made twice for the object.
     async fn is_duplicate(&self, item: &ClearingItem) -> Result<bool, BooksError> {
         if item.transactions < 2 {
             return Ok(false);
         }
         let filter = RowFilter::Source(item.source.clone());
         let rows = self.books.transactions(&RowQuery { filter, after: None, limit: ROWS_MAX }).await?;
-        let mut categories = BTreeMap::<&ReportingCategory, u32>::new();
-        for row in &rows {
-            *categories.entry(&row.transaction.category).or_default() += 1;
-        }
-        Ok(categories.values().any(|it| *it > 1))
+        Ok(has_duplicate(&rows.iter().map(|it| &it.transaction.category).collect::<Vec<_>>()))
     }
 
     /// Whether the item is of a payment that a bank is still processing: Stripe books a bank debit before it has
@@ -149,32 +171,84 @@ impl Bookkeeper {
         Ok(status == Some(IntentStatus::Processing))
     }
 
-    /// Stores the breaks that are new or have changed, and ends those that are gone. A resolved break whose amounts have
-    /// changed is open again.
-    async fn store_breaks(
+    /// Stores the breaks that are new or have changed, and ends those that were looked for and are gone.
+    pub(super) async fn store_breaks(
         &self,
         books: Versioned<BooksState>,
         found: Vec<Break>,
+        is_looked_for: impl Fn(&Break) -> bool,
         now: Timestamp,
     ) -> Result<(), BooksError> {
-        let present = self.books.breaks(&BreakQuery::Present { limit: BREAKS_MAX }).await?;
-        let names: BTreeSet<&str> = found.iter().map(|it| it.id.as_str()).collect();
-        let absent: Vec<String> = found.iter().map(|it| it.id.clone()).collect();
-        let stored = if absent.is_empty() { vec![] } else { self.books.breaks(&BreakQuery::Named(absent)).await? };
+        let mut findings = self.findings(books, is_looked_for).await?;
+        for one in found {
+            self.add(&mut findings, one).await?;
+        }
+        self.store_found(&mut findings).await?;
+        self.end_others(&mut findings, now).await
+    }
+
+    /// Findings before the first one: the present breaks that are looked for are not found yet.
+    async fn findings(
+        &self,
+        books: Versioned<BooksState>,
+        is_looked_for: impl Fn(&Break) -> bool,
+    ) -> Result<Findings, BooksError> {
+        let present = self.present_breaks().await?.into_iter().filter(is_looked_for);
+        let not_found = present.map(|it| (it.id.clone(), it)).collect();
+        Ok(Findings { books, not_found, found: Vec::new() })
+    }
+
+    /// Adds a break, and stores those that were added when they are many. A name that was added is not added again: a
+    /// commit has each break once.
+    async fn add(&self, findings: &mut Findings, found: Break) -> Result<(), BooksError> {
+        findings.not_found.remove(&found.id);
+        if findings.found.iter().all(|it| it.id != found.id) {
+            findings.found.push(found);
+        }
+        if findings.found.len() < BREAKS_AT_ONCE { Ok(()) } else { self.store_found(findings).await }
+    }
+
+    /// Stores the breaks that were added and are new or have changed. A resolved break whose amounts have changed is open
+    /// again.
+    async fn store_found(&self, findings: &mut Findings) -> Result<(), BooksError> {
+        let found = std::mem::take(&mut findings.found);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let names = found.iter().map(|it| it.id.clone()).collect();
+        let stored = self.books.breaks(&BreakQuery::Named(names)).await?;
         let stored: BTreeMap<&str, &Break> = stored.iter().map(|it| (it.id.as_str(), it)).collect();
-        let is_gone = |it: &&Break| it.class.is_compared() && !names.contains(it.id.as_str());
-        let gone = present.iter().filter(is_gone).map(|it| Break { gone_at: Some(now), ..it.clone() });
         let next = |it: &Break| stored.get(it.id.as_str()).map_or_else(|| it.clone(), |known| it.after(known));
         let context = self.event_context();
         let is_new = |it: &&Break| stored.get(it.id.as_str()).is_none_or(|known| known.gone_at.is_some());
-        let events = found.iter().filter(is_new).map(|it| context.break_found(it)).collect();
+        let events: Vec<_> = found.iter().filter(is_new).map(|it| context.break_found(it)).collect();
         let differing = found.iter().map(next).filter(|it| stored.get(it.id.as_str()) != Some(&it));
-        let breaks: Vec<Break> = differing.chain(gone).collect();
+        let breaks: Vec<Break> = differing.collect();
+        self.commit_breaks(findings, breaks, events).await
+    }
+
+    /// Ends the breaks that were not found.
+    async fn end_others(&self, findings: &mut Findings, now: Timestamp) -> Result<(), BooksError> {
+        let gone = std::mem::take(&mut findings.not_found).into_values();
+        let gone: Vec<Break> = gone.map(|it| Break { gone_at: Some(now), ..it }).collect();
+        for some in gone.chunks(BREAKS_AT_ONCE) {
+            self.commit_breaks(findings, some.to_vec(), vec![]).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_breaks(
+        &self,
+        findings: &mut Findings,
+        breaks: Vec<Break>,
+        events: Vec<AccountEvent>,
+    ) -> Result<(), BooksError> {
         if breaks.is_empty() {
             return Ok(());
         }
-        let changes = BooksChanges { breaks, events, ..BooksChanges::new(books.version, books.value) };
-        self.commit(changes).await.map(drop)
+        let Versioned { version, value } = findings.books.clone();
+        findings.books = self.commit(BooksChanges { breaks, events, ..BooksChanges::new(version, value) }).await?;
+        Ok(())
     }
 }
 

@@ -7,11 +7,12 @@ use paywright_domain::id::BalanceTransactionId;
 use paywright_domain::{OrderId, Timestamp};
 
 use super::bookkeeper::BooksError;
-use super::reads::BooksAccess;
-use crate::{BookedEntry, BookedTransaction, RowFilter, RowQuery};
+use super::reads::{BooksAccess, Pages};
+use crate::{BookedEntry, BookedTransaction, RowFilter};
 
-/// Largest number of rows of one order that are read: an order has a few payments, refunds and disputes.
-const ROWS_MAX: u16 = 1000;
+/// Largest number of balance transactions, and of entries, of one order or object that are read: an order has a few
+/// payments, refunds and disputes.
+const ROWS_MAX: usize = 10_000;
 
 /// Ledger of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Ledger {
     /// Sum of each account in each currency, by account; accounts of zero are left out, so that a clearing account that
     /// is listed is open.
     pub balances: Vec<Posting>,
+    /// Whether the order has more rows than are read: entries are left out then, and of the balances too.
+    pub has_more: bool,
 }
 
 /// An entry of a ledger.
@@ -45,24 +48,51 @@ pub struct LedgerLine {
 impl BooksAccess {
     /// Reads the ledger of an order. Empty if nothing of it is booked yet.
     pub async fn ledger(&self, order: OrderId) -> Result<Ledger, BooksError> {
-        let query = |filter| RowQuery { filter, after: None, limit: ROWS_MAX };
-        let entries = self.books.entries(&query(RowFilter::Order(order))).await?;
-        let mut rows = self.books.transactions(&query(RowFilter::Order(order))).await?;
+        let (entries, mut has_more) = self.entries_of_order(order).await?;
+        let (mut rows, more) = self.rows_of(RowFilter::Order(order)).await?;
+        has_more |= more;
         // A balance transaction that was read before its PaymentIntent was known to be of this order names none.
         let mut sources: Vec<&Source> = entries.iter().map(|it| &it.source).collect();
         sources.sort();
         sources.dedup();
         for source in sources {
-            rows.extend(self.books.transactions(&query(RowFilter::Source(source.clone()))).await?);
+            let (of_source, more) = self.rows_of(RowFilter::Source(source.clone())).await?;
+            has_more |= more;
+            rows.extend(of_source);
         }
         rows.sort_by(|left, right| left.transaction.id.cmp(&right.transaction.id));
         rows.dedup_by(|left, right| left.transaction.id == right.transaction.id);
-        Ledger::of(entries, rows).map_err(|error| BooksError::Order { order, error })
+        let ledger = Ledger::of(entries, rows).map_err(|error| BooksError::Order { order, error })?;
+        Ok(Ledger { has_more, ..ledger })
+    }
+
+    /// Entries of an order, and whether there are more than are read.
+    async fn entries_of_order(&self, order: OrderId) -> Result<(Vec<BookedEntry>, bool), BooksError> {
+        let (mut entries, mut pages) = (Vec::new(), Pages::of(RowFilter::Order(order)));
+        while entries.len() < ROWS_MAX {
+            match self.next_entries(&mut pages).await? {
+                Some(page) => entries.extend(page),
+                None => return Ok((entries, false)),
+            }
+        }
+        Ok((entries, true))
+    }
+
+    /// Balance transactions of an order or an object, and whether there are more than are read.
+    async fn rows_of(&self, filter: RowFilter) -> Result<(Vec<BookedTransaction>, bool), BooksError> {
+        let (mut rows, mut pages) = (Vec::new(), Pages::of(filter));
+        while rows.len() < ROWS_MAX {
+            match self.next_transactions(&mut pages).await? {
+                Some(page) => rows.extend(page),
+                None => return Ok((rows, false)),
+            }
+        }
+        Ok((rows, true))
     }
 }
 
 impl Ledger {
-    fn of(entries: Vec<BookedEntry>, rows: Vec<BookedTransaction>) -> Result<Self, EntryError> {
+    pub(super) fn of(entries: Vec<BookedEntry>, rows: Vec<BookedTransaction>) -> Result<Self, EntryError> {
         let mut lines: Vec<LedgerLine> = entries.into_iter().map(LedgerLine::of_entry).collect();
         for row in rows {
             lines.push(LedgerLine::of_transaction(row)?);
@@ -75,7 +105,8 @@ impl Ledger {
             *sum = sum.plus(*amount)?;
         }
         let balances = sums.into_iter().filter(|(_, sum)| !sum.is_zero());
-        Ok(Self { lines, balances: balances.map(|((account, _), amount)| Posting { account, amount }).collect() })
+        let balances = balances.map(|((account, _), amount)| Posting { account, amount }).collect();
+        Ok(Self { lines, balances, has_more: false })
     }
 }
 

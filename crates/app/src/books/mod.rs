@@ -7,13 +7,17 @@ mod breaks;
 mod builder;
 mod closing;
 mod compare;
+mod csv_output;
 mod days;
+mod duplicates;
 mod export;
+mod history;
 mod ledger;
 mod orders;
 mod payouts;
 mod reading;
 mod reads;
+mod refused;
 mod reports;
 #[cfg(test)]
 mod samples;
@@ -31,13 +35,13 @@ pub use self::compare::Comparison;
 pub use self::days::{BooksZone, UnknownZone};
 pub use self::export::{AccountNameError, AccountNames, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter};
 pub use self::ledger::{Ledger, LedgerLine};
-pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent};
+pub use self::reads::{BooksAccess, NOTE_LEN_MAX, PayoutContent, RowPlace};
 pub use self::reports::NoExport;
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
 pub use self::statements::NoStatement;
 pub use self::summary::{BalanceSummary, Correction, DaySummary, ExchangeSum, PayoutMovement, StatementError, Sums};
 pub use self::tax::{TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView};
 pub use self::views::{
-    BreakList, BreakView, LedgerLineView, LedgerView, PayoutMemberView, PayoutView, PostingView, ResolutionView,
-    SignedAmountView,
+    BreakList, BreakView, LedgerLineView, LedgerSummaryView, LedgerView, PayoutMemberView, PayoutView, PostingView,
+    ResolutionView, SignedAmountView,
 };

@@ -8,7 +8,8 @@ use paywright_domain::id::{BalanceTransactionId, PayoutId};
 
 use super::bookkeeper::{Bookkeeper, BooksError};
 use crate::{
-    BookedPayout, BooksChanges, BooksState, CreatedRange, GatewayError, PAYOUT_CHANGES_SECONDS, PayoutQuery, Versioned,
+    BalancePage, BookedPayout, BooksChanges, BooksState, CreatedRange, GatewayError, PAYOUT_CHANGES_SECONDS,
+    PayoutQuery, RefusedObject, Versioned,
 };
 
 impl Bookkeeper {
@@ -47,6 +48,7 @@ impl Bookkeeper {
         loop {
             let page = self.balance.payouts(range, after.as_deref()).await?;
             books = self.store_payouts(books, page.items, now).await?;
+            books = self.tell_refused(books, page.refused).await?;
             after = page.next;
             if after.is_none() {
                 let state = BooksState { payouts_until: now, ..books.value };
@@ -57,7 +59,7 @@ impl Bookkeeper {
 
     /// Stores those of `payouts` that are not stored, or differ from what is stored, with the events that tell what became
     /// of them. A payout of long ago that is read for the first time is not told.
-    async fn store_payouts(
+    pub(super) async fn store_payouts(
         &self,
         books: Versioned<BooksState>,
         payouts: Vec<Payout>,
@@ -83,25 +85,38 @@ impl Bookkeeper {
         self.commit(changes).await
     }
 
-    /// Reads a payout again; as it is stored if Stripe no longer has it.
+    /// Reads a payout again; as it is stored if Stripe no longer has it, or has a value that the books cannot hold.
     async fn read_payout(&self, stored: &Payout) -> Result<Payout, BooksError> {
         match self.balance.payout(&stored.id).await {
             Ok(payout) => Ok(payout),
-            Err(GatewayError::NotFound) => Ok(stored.clone()),
+            Err(GatewayError::NotFound(_)) => Ok(stored.clone()),
+            Err(GatewayError::NotUnderstood(problem)) => {
+                self.warnings.warn(format!("This payout is booked as it was before: {problem}."));
+                Ok(stored.clone())
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn read_members(
+    /// Reads what a payout contains. A balance transaction of it that no walk has found, because Stripe listed it too late,
+    /// is booked now.
+    pub(super) async fn read_members(
         &self,
-        books: Versioned<BooksState>,
+        mut books: Versioned<BooksState>,
         payout: Payout,
     ) -> Result<Versioned<BooksState>, BooksError> {
         let mut members: Vec<BalanceTransactionId> = Vec::new();
         let mut after = None;
         loop {
             let page = self.balance.members(&payout.id, after.as_deref()).await?;
-            members.extend(page.items);
+            if let Some(RefusedObject { problem, .. }) = page.refused.into_iter().next() {
+                // What it contains is not known, as long as one of its rows cannot be named.
+                let (id, created) = (payout.id.to_string(), Some(payout.created));
+                return self.tell_refused(books, vec![RefusedObject { id, created, problem }]).await;
+            }
+            members.extend(page.items.iter().map(|it| it.id.clone()));
+            let items = page.items.into_iter().filter_map(|it| it.transaction).collect();
+            books = self.store_transactions(books, BalancePage { items, refused: vec![], next: None }).await?;
             after = page.next;
             if after.is_none() {
                 break;

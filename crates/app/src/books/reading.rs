@@ -4,7 +4,7 @@ use paywright_domain::Timestamp;
 
 use super::amounts::Balances;
 use super::bookkeeper::{Bookkeeper, BooksError};
-use crate::{BalanceReading, BooksChanges, BooksState, CreatedRange, ReportedTransaction, Versioned};
+use crate::{BalancePage, BalanceReading, BooksChanges, BooksState, CreatedRange, ReportedTransaction, Versioned};
 
 /// Largest number of attempts to read the balance while balance transactions are being made.
 const READS_MAX: u32 = 3;
@@ -14,19 +14,19 @@ const READS_MAX: u32 = 3;
 pub(super) const NEWEST_SECONDS: u32 = 3600;
 
 impl Bookkeeper {
-    /// Reads Stripe's balance between two readings of the newest balance transactions that find the same one: only then
+    /// Reads Stripe's balance between two readings of the newest balance transactions that find the same ones: only then
     /// it contains those that are stored. The first reading gives the opening balances. On an account that is never
-    /// quiet, the last reading stays.
+    /// quiet, the last reading stays. A reading that differs from the books is repeated.
     pub(super) async fn read_balance(
         &self,
         mut books: Versioned<BooksState>,
     ) -> Result<Versioned<BooksState>, BooksError> {
-        for _ in 0..READS_MAX {
+        for attempt in 1..=READS_MAX {
             let newest;
             (books, newest) = self.read_newest(books).await?;
             let sums = self.balance.balance().await?;
             let again = self.balance.transactions(self.since_the_walk(&books.value), None).await?;
-            if again.items.first().map(id) != newest {
+            if ids(&again) != newest {
                 continue;
             }
             let now = self.stripe_now();
@@ -34,10 +34,16 @@ impl Bookkeeper {
             let theirs = Balances::reported(&sums)?;
             let opening = match &books.value.opening {
                 Some(opening) => Balances::of(opening)?,
-                None => theirs.less(&moved.clone().of_reported_balances())?,
+                None => theirs.clone().less(&moved.clone().of_reported_balances())?,
             };
             let ours = if books.value.opening.is_some() { moved } else { moved.with(&opening)? };
-            let reading = Some(BalanceReading { until: now, sums, ours: ours.of_reported_balances().amounts() });
+            let ours = ours.of_reported_balances();
+            if attempt < READS_MAX && !theirs.less(&ours)?.amounts().is_empty() {
+                // The balance and the list are two answers, and Stripe may show a movement in one before the other.
+                self.clock.pause(attempt).await;
+                continue;
+            }
+            let reading = Some(BalanceReading { until: now, sums, ours: ours.amounts() });
             let state = BooksState { opening: Some(opening.amounts()), reading, ..books.value };
             return self.commit(BooksChanges::new(books.version, state)).await;
         }
@@ -48,16 +54,16 @@ impl Bookkeeper {
         CreatedRange { from: state.transactions_until, until: self.stripe_now().plus_seconds(NEWEST_SECONDS) }
     }
 
-    /// Reads the balance transactions since the walk's end, and returns the id of the newest one.
+    /// Reads the balance transactions since the walk's end, and returns the ids of the newest ones.
     async fn read_newest(
         &self,
         books: Versioned<BooksState>,
-    ) -> Result<(Versioned<BooksState>, Option<String>), BooksError> {
+    ) -> Result<(Versioned<BooksState>, Vec<String>), BooksError> {
         let range = self.since_the_walk(&books.value);
         let page = self.balance.transactions(range, None).await?;
-        let newest = page.items.first().map(id);
-        let books = self.store_transactions(books, page.items).await?;
-        let books = if page.next.is_some() { self.read_range(books, range).await? } else { books };
+        let (newest, has_more) = (ids(&page), page.next.is_some());
+        let books = self.store_transactions(books, page).await?;
+        let books = if has_more { self.read_range(books, range).await? } else { books };
         Ok((books, newest))
     }
 
@@ -73,6 +79,8 @@ impl Bookkeeper {
     }
 }
 
-fn id(reported: &ReportedTransaction) -> String {
-    reported.transaction.id.to_string()
+/// Ids of all balance transactions of a page: of those of one second, a new one is not always the first.
+fn ids(page: &BalancePage<ReportedTransaction>) -> Vec<String> {
+    let items = page.items.iter().map(|it| it.transaction.id.to_string());
+    items.chain(page.refused.iter().map(|it| it.id.clone())).collect()
 }

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paywright_domain::books::Day;
-use paywright_domain::id::{OrderNumber, PayoutId};
+use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
 use paywright_domain::{OrderId, Timestamp};
 
 use super::Break;
 use super::bookkeeper::BooksError;
 use super::breaks::Resolution;
 use crate::{
-    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakQuery, Clock, PayoutQuery,
-    RowFilter, RowQuery, StoreError, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakPage, BreakPlace, BreakQuery,
+    Clock, PayoutQuery, RowFilter, RowQuery, StoreError, Versioned,
 };
 
 /// Number of rows that are read at once.
 const ROWS_AT_ONCE: u16 = 500;
+
+/// Number of breaks that are read at once.
+const BREAKS_AT_ONCE: u16 = 500;
 
 /// Largest number of characters of a note.
 pub const NOTE_LEN_MAX: usize = 2000;
@@ -26,10 +29,34 @@ pub const NOTE_LEN_MAX: usize = 2000;
 pub struct PayoutContent {
     /// The payout, with the sum of its members.
     pub payout: BookedPayout,
-    /// The balance transactions that it contains, as far as they are in the books, by creation time and id.
+    /// The balance transactions that it contains, as far as they are in the books, by day, creation time and id: all, or a
+    /// page of them.
     pub members: Vec<BookedTransaction>,
+    /// Place of the last one, if there are more after it.
+    pub next: Option<RowPlace>,
     /// Numbers of their orders.
     pub numbers: BTreeMap<OrderId, OrderNumber>,
+}
+
+/// Place of a balance transaction in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Day of the books; `None` if it is before the first.
+    pub day: Option<Day>,
+    /// Time at which Stripe created it.
+    pub created: Timestamp,
+    /// Id.
+    pub id: BalanceTransactionId,
+}
+
+impl RowPlace {
+    fn of(row: &BookedTransaction) -> Self {
+        Self { day: row.day, created: row.transaction.created, id: row.transaction.id.clone() }
+    }
+
+    fn key(self) -> (Option<Day>, Timestamp, String) {
+        (self.day, self.created, self.id.to_string())
+    }
 }
 
 /// Access to the books: reads them, and records how people resolve breaks. It needs no access to Stripe.
@@ -50,9 +77,29 @@ impl BooksAccess {
         Ok(self.books.books().await?.map(|it| it.value))
     }
 
-    /// Reads the latest breaks: the open ones, or all.
+    /// The time at Stripe, as far as it is known here: ages of breaks count to it.
+    pub async fn time(&self) -> Result<Timestamp, BooksError> {
+        let now = self.clock.now();
+        Ok(self.state().await?.map_or(now, |it| self.time_at_stripe(&it)))
+    }
+
+    /// Reads breaks: a page of a list, or some by their names.
     pub async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, BooksError> {
         Ok(self.books.breaks(query).await?)
+    }
+
+    /// Reads all breaks of a list, page by page: `list` makes the query for a page, and is a variant of [`BreakQuery`].
+    pub async fn all_breaks(&self, list: fn(BreakPage) -> BreakQuery) -> Result<Vec<Break>, BooksError> {
+        let (mut all, mut after): (Vec<Break>, _) = (Vec::new(), None);
+        loop {
+            let page = self.books.breaks(&list(BreakPage { after, limit: BREAKS_AT_ONCE })).await?;
+            let is_last = page.len() < usize::from(BREAKS_AT_ONCE);
+            after = page.last().map(BreakPlace::of);
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     /// Resolves a break with a note of who explains it. Returns the break; `None` if there is none with this name. A break
@@ -79,17 +126,47 @@ impl BooksAccess {
         }
     }
 
-    /// Reads a payout with what it contains. `None` if the books have none with this id.
+    /// Reads a payout with all that it contains. `None` if the books have none with this id.
     pub async fn payout(&self, id: &PayoutId) -> Result<Option<PayoutContent>, BooksError> {
-        let found = self.books.payouts(&PayoutQuery::Id(id.clone())).await?;
-        let Some(payout) = found.into_iter().next() else { return Ok(None) };
+        let Some(payout) = self.payout_alone(id).await? else { return Ok(None) };
         let mut members = Vec::new();
         let mut pages = Pages::of(RowFilter::Payout(id.clone()));
         while let Some(page) = self.next_transactions(&mut pages).await? {
             members.extend(page);
         }
+        Ok(Some(self.content(payout, members, None).await?))
+    }
+
+    /// Reads a payout with a page of what it contains: at most `limit` balance transactions after a place. `None` if the
+    /// books have none with this id.
+    pub async fn payout_page(
+        &self,
+        id: &PayoutId,
+        after: Option<RowPlace>,
+        limit: u16,
+    ) -> Result<Option<PayoutContent>, BooksError> {
+        let Some(payout) = self.payout_alone(id).await? else { return Ok(None) };
+        let (filter, with_one_more) = (RowFilter::Payout(id.clone()), limit.saturating_add(1));
+        let query = RowQuery { filter, after: after.map(RowPlace::key), limit: with_one_more };
+        let mut members = self.books.transactions(&query).await?;
+        let has_more = members.len() > usize::from(limit);
+        members.truncate(limit.into());
+        let next = members.last().filter(|_| has_more).map(RowPlace::of);
+        Ok(Some(self.content(payout, members, next).await?))
+    }
+
+    async fn payout_alone(&self, id: &PayoutId) -> Result<Option<BookedPayout>, BooksError> {
+        Ok(self.books.payouts(&PayoutQuery::Id(id.clone())).await?.into_iter().next())
+    }
+
+    async fn content(
+        &self,
+        payout: BookedPayout,
+        members: Vec<BookedTransaction>,
+        next: Option<RowPlace>,
+    ) -> Result<PayoutContent, BooksError> {
         let numbers = self.order_numbers(members.iter().filter_map(|it| it.order)).await?;
-        Ok(Some(PayoutContent { payout, members, numbers }))
+        Ok(PayoutContent { payout, members, next, numbers })
     }
 
     /// Reads the payouts that were created in a range of times, without what they contain.

@@ -22,6 +22,14 @@ pub enum NoStatement {
         /// First day of the books.
         first: Day,
     },
+    /// The first day is after the last.
+    #[error("the first day, {first}, is after the last, {last}")]
+    Reversed {
+        /// First day.
+        first: Day,
+        /// Last day.
+        last: Day,
+    },
     /// The period begins after today.
     #[error("the period has not begun: today is {today}")]
     NotBegunYet {
@@ -45,6 +53,9 @@ impl BooksAccess {
     pub(super) async fn days_of(&self, first: Day, last: Day) -> Result<(Day, Day), NoStatement> {
         let (state, zone) = self.begun().await?;
         let today = self.today(&state, &zone);
+        if first > last && first > state.first_day {
+            return Err(NoStatement::Reversed { first, last });
+        }
         if last < state.first_day {
             return Err(NoStatement::BeforeStart { first: state.first_day });
         }
@@ -56,8 +67,18 @@ impl BooksAccess {
 
     /// Today: the day of the latest reading, if Stripe's clock is ahead.
     pub(super) fn today(&self, state: &BooksState, zone: &BooksZone) -> Day {
-        let read_until = state.reading.as_ref().map_or(state.start, |it| it.until);
-        zone.day_of(self.clock.now().max(read_until)).max(state.first_open_day())
+        zone.day_of(self.time_at_stripe(state)).max(state.first_open_day())
+    }
+
+    /// The time here, or that of the latest reading of Stripe's balance, if Stripe's clock is ahead.
+    pub(super) fn time_at_stripe(&self, state: &BooksState) -> Timestamp {
+        self.clock.now().max(state.reading.as_ref().map_or(state.start, |it| it.until))
+    }
+
+    /// Time zone of the books, and the time; [`NoStatement::NotBegun`] before they are begun.
+    pub async fn zone_and_time(&self) -> Result<(BooksZone, Timestamp), NoStatement> {
+        let (state, zone) = self.begun().await?;
+        Ok((zone, self.time_at_stripe(&state)))
     }
 
     /// Time zone of the books; [`NoStatement::NotBegun`] before they are begun.
@@ -120,13 +141,8 @@ impl BooksAccess {
         let Some(closed) = &state.closed else {
             return Ok(Balances::of(state.opening.as_deref().unwrap_or_default())?);
         };
-        let mut balances = Balances::default();
-        for day in self.books.closed_days(closed.day, closed.day).await? {
-            for each in &day.summary.balances {
-                balances.add(each.balance, each.closing)?;
-            }
-        }
-        Ok(balances)
+        let days = self.books.closed_days(closed.day, closed.day).await?;
+        Ok(days.first().map(|it| it.summary.closing()).transpose()?.unwrap_or_default())
     }
 
     /// Figures of the rows of the days from `from` to `to`, both included.

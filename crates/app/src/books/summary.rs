@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::amounts::Balances;
 use crate::ports::books::CategorySum;
 
 /// Figures of a statement of one or more days.
@@ -198,6 +199,15 @@ impl DaySummary {
             }
         }
         Ok(())
+    }
+
+    /// Closing balances.
+    pub(super) fn closing(&self) -> Result<Balances, MoneyError> {
+        let mut balances = Balances::default();
+        for of in &self.balances {
+            balances.add(of.balance, of.closing)?;
+        }
+        Ok(balances)
     }
 
     /// Figures of a balance in a currency.

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_domain::books::RowError;
+use paywright_domain::books::{BalanceTransaction, Entry, EntryError, RowError};
 use paywright_domain::id::BalanceTransactionId;
 use paywright_domain::{IntentId, OrderId, Timestamp};
 
 use super::bookkeeper::{Bookkeeper, BooksError};
 use super::{Break, BreakClass};
-use crate::{BookedTransaction, BooksChanges, BooksState, BreakQuery, CreatedRange, ReportedTransaction, Versioned};
+use crate::{
+    BalancePage, BookedTransaction, BooksChanges, BooksState, BreakQuery, CreatedRange, RefusedObject,
+    ReportedTransaction, Versioned,
+};
 
 /// Age below which the next walk reads balance transactions again, in seconds: one may be listed later than another that
 /// was created after it.
@@ -43,16 +46,33 @@ impl Bookkeeper {
         let mut after = None;
         loop {
             let page = self.balance.transactions(range, after.as_deref()).await?;
-            books = self.store_transactions(books, page.items).await?;
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(books),
+            after = page.next.clone();
+            books = self.store_transactions(books, page).await?;
+            if after.is_none() {
+                return Ok(books);
             }
         }
     }
 
-    /// Stores those of `reported` that are new, with what they break.
+    /// Stores those of a page that are new, with what they break, and tells those that cannot be booked.
     pub(super) async fn store_transactions(
+        &self,
+        books: Versioned<BooksState>,
+        page: BalancePage<ReportedTransaction>,
+    ) -> Result<Versioned<BooksState>, BooksError> {
+        let BalancePage { items, mut refused, next: _ } = page;
+        let mut reported = Vec::new();
+        for it in items {
+            match Entry::of_balance_transaction(&it.transaction) {
+                Ok(_) => reported.push(it),
+                Err(error) => refused.push(refused_row(&it, error)),
+            }
+        }
+        let books = self.store_reported(books, reported).await?;
+        self.tell_refused(books, refused).await
+    }
+
+    async fn store_reported(
         &self,
         books: Versioned<BooksState>,
         reported: Vec<ReportedTransaction>,
@@ -98,6 +118,12 @@ impl Bookkeeper {
         }
         Ok(found.into_values().collect())
     }
+}
+
+/// A balance transaction of which no entry can be made.
+fn refused_row(reported: &ReportedTransaction, error: EntryError) -> RefusedObject {
+    let BalanceTransaction { id, created, .. } = &reported.transaction;
+    RefusedObject { id: id.to_string(), created: Some(*created), problem: format!("{id}: {error}") }
 }
 
 /// Breaks that a balance transaction is by itself.

@@ -1,9 +1,7 @@
 //! Retention: deletes old events and attempts.
 
+use crate::retention::DELETED_AT_ONCE;
 use crate::{Publisher, StoreError};
-
-/// Largest number of rows that are deleted in one transaction.
-const DELETED_AT_ONCE: u16 = 500;
 
 /// Times for which events and attempts are kept, in seconds; for ever if `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

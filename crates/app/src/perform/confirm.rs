@@ -56,7 +56,7 @@ impl App {
     async fn payment_now(&self, intent: &IntentId) -> Result<Option<ReadPayment>, PerformError> {
         match self.gateway.payment(intent).await {
             Ok(read) => Ok(Some(read)),
-            Err(GatewayError::NotFound | GatewayError::Foreign(_)) => Ok(None),
+            Err(GatewayError::NotFound(_) | GatewayError::Foreign(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -18,7 +18,7 @@ impl App {
     pub(super) async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = match self.refresh_intent(intent, "poll").await {
             Ok(order) => order,
-            Err(PerformError::Gateway(GatewayError::NotFound)) => {
+            Err(PerformError::Gateway(GatewayError::NotFound(_))) => {
                 self.decide(id, |order, now| order.notice(intent, NoticeKind::IntentLost, None, now)).await?;
                 return Ok(NextRun::Again(HOPELESS_SECONDS));
             }

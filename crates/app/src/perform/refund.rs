@@ -66,7 +66,7 @@ impl App {
                 // Stripe remembers the key for a refund of another amount.
                 ProviderFailure::KeyExhausted
             }
-            Err(GatewayError::NotFound) => {
+            Err(GatewayError::NotFound(_)) => {
                 ProviderFailure::Refused(IntentError::of_code(IntentError::RESOURCE_MISSING))
             }
             Err(error) => error.failure().ok_or(error)?,

@@ -55,9 +55,9 @@ pub trait Books: Send + Sync {
     async fn payouts(&self, query: &PayoutQuery) -> Result<Vec<BookedPayout>, StoreError>;
 
     /// Reads a page of the clearing accounts whose two sides differ, by object and currency.
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError>;
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError>;
 
-    /// Reads breaks, by the time at which they were first seen and id.
+    /// Reads breaks, by the time at which they were first seen and id; [`BreakQuery::Latest`] in the reverse order.
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError>;
 }
 
@@ -132,7 +132,8 @@ pub struct BooksChanges {
     pub days: Vec<ClosedDay>,
     /// Breaks to store or to update.
     pub breaks: Vec<Break>,
-    /// Events of the account to store for the feed, as [`Feed::add_account_events`](crate::Feed::add_account_events) does.
+    /// Events of the account to store for the feed without a position, each after the earlier ones of its subject. One whose
+    /// id is stored already is left out.
     pub events: Vec<AccountEvent>,
 }
 
@@ -342,6 +343,17 @@ pub struct ClearingItem {
     pub has_day: bool,
 }
 
+/// Query for a page of the clearing accounts whose two sides differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenItemQuery {
+    /// Last account of the page before.
+    pub after: Option<ClearingKey>,
+    /// Whether accounts of no order are left out. Their number has no effect on the reading then.
+    pub of_orders: bool,
+    /// Largest number of accounts to read.
+    pub limit: u16,
+}
+
 impl ClearingKey {
     /// Name of the account `item`.
     pub fn of(item: &ClearingItem) -> Self {
@@ -349,24 +361,47 @@ impl ClearingKey {
     }
 }
 
+/// Page of a list of breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakPage {
+    /// Last break of the page before; `None` for the first page.
+    pub after: Option<BreakPlace>,
+    /// Largest number of breaks to read.
+    pub limit: u16,
+}
+
+impl BreakPage {
+    /// The first page.
+    pub const fn first(limit: u16) -> Self {
+        Self { after: None, limit }
+    }
+}
+
+/// Place of a break in a list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BreakPlace {
+    /// Time at which it was first seen.
+    pub first_seen: Timestamp,
+    /// Name.
+    pub id: String,
+}
+
+impl BreakPlace {
+    /// Place of `found`.
+    pub fn of(found: &Break) -> Self {
+        Self { first_seen: found.first_seen, id: found.id.clone() }
+    }
+}
+
 /// Query for breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BreakQuery {
     /// Breaks that are neither resolved nor gone.
-    Open {
-        /// Largest number of breaks to read.
-        limit: u16,
-    },
+    Open(BreakPage),
     /// Breaks that are not gone, resolved ones included.
-    Present {
-        /// Largest number of breaks to read.
-        limit: u16,
-    },
+    Present(BreakPage),
     /// All breaks, those that are gone included, the last seen first.
-    Latest {
-        /// Largest number of breaks to read.
-        limit: u16,
-    },
+    Latest(BreakPage),
     /// Breaks with these names.
     Named(Vec<String>),
 }

@@ -19,10 +19,6 @@ use crate::order_view::{OrderView, PersonalView};
 /// Each call is one transaction. `testkit::feed_contract!` checks each store against these docs.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Stores account events without a position, each after the earlier ones of its subject. One whose id is stored already
-    /// is left out. [`Books::commit_books`](crate::Books::commit_books) does the same in its own transaction.
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError>;
-
     /// Reads at most `limit` events that have no position, in the order in which they are to get one. Those of one subject
     /// come by version and index, and none is left out before one that is read. Their types are not read: the relay
     /// of an older version gives those of a newer one their positions too.

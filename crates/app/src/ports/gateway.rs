@@ -191,9 +191,9 @@ pub enum GatewayError {
     /// Stripe refused the request, and changed nothing. The same request would be refused again.
     #[error("Stripe refused the request: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Refused(IntentError),
-    /// Stripe has no object with the requested id.
-    #[error("Stripe has no such object")]
-    NotFound,
+    /// Stripe has no object with the requested id. The text names the call and what Stripe answered.
+    #[error("Stripe has no such object: {0}")]
+    NotFound(String),
     /// The idempotency key is exhausted: Stripe stored a server error under it and repeats that for as long as it keeps
     /// the key, or stored the key with other parameters. The caller must find out in Stripe's lists whether the request
     /// was carried out; if it was not, only a request under another key can succeed.
@@ -203,6 +203,10 @@ pub enum GatewayError {
     /// later.
     #[error("Stripe is busy: {0}")]
     Busy(String),
+    /// No connection to Stripe was made (refused, an unknown name, a certificate that is not trusted): the request was
+    /// not carried out, and may be sent later.
+    #[error("Stripe cannot be reached: {0}")]
+    Unreachable(#[source] Box<dyn StdError + Send + Sync>),
     /// Another request with the same key is in flight; this one was not carried out.
     #[error("Stripe is still answering the same request")]
     InFlight,
@@ -229,8 +233,9 @@ impl GatewayError {
         match self {
             Self::Refused(error) => Some(ProviderFailure::Refused(error.clone())),
             Self::KeyExhausted(_) => Some(ProviderFailure::KeyExhausted),
-            Self::NotFound
+            Self::NotFound(_)
             | Self::Busy(_)
+            | Self::Unreachable(_)
             | Self::InFlight
             | Self::Misconfigured(_)
             | Self::NotUnderstood(_)

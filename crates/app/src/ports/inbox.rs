@@ -31,9 +31,9 @@ pub trait Inbox: Send + Sync {
     /// this lease; if it was not, nothing is changed.
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError>;
 
-    /// Deletes events that are not parked and arrived before `before`, up to a limit of the store's own. Returns their
-    /// number.
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+    /// Deletes events that are not parked and were both created and received before `before`: the first received ones,
+    /// up to `limit` of them. Returns their number.
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError>;
 }
 
 /// A Stripe event in the inbox, without the secrets that it may have carried.

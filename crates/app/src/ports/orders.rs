@@ -51,6 +51,10 @@ pub trait Orders: Send + Sync {
     /// Reads the record of an earlier request with this key.
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
 
+    /// Deletes records that were committed before `before`: the oldest ones, up to `limit` of them. Returns their
+    /// number.
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError>;
+
     /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if the id or
     /// number of a new order or the idempotency key exists, or if the key placed an order that was lost
     /// ([`Installations::add_lost_order`](crate::Installations::add_lost_order)).

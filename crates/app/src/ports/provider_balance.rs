@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::gateway::GatewayError;
 
 /// Port to Stripe's balance, for the books. It only reads. A list is read page by page, the newest object first; each
-/// list method takes `after`, the [`BalancePage::next`] of the page before (`None` for the first page).
+/// list method takes `after`, the [`BalancePage::next`] of the page before (`None` for the first page). No text that is
+/// read has the character U+0000, which PostgreSQL cannot store.
 #[async_trait]
 pub trait ProviderBalance: Send + Sync {
     /// Reads a page of the balance transactions created in `range`.
@@ -22,18 +23,15 @@ pub trait ProviderBalance: Send + Sync {
     /// Reads a page of the payouts created in `range`.
     async fn payouts(&self, range: CreatedRange, after: Option<&str>) -> Result<BalancePage<Payout>, GatewayError>;
 
-    /// Reads a payout. [`GatewayError::NotFound`] if Stripe has none with this id.
+    /// Reads a payout. [`GatewayError::NotFound`] if Stripe has none with this id, [`GatewayError::NotUnderstood`] if it has
+    /// a value that the books cannot hold.
     async fn payout(&self, id: &PayoutId) -> Result<Payout, GatewayError>;
 
-    /// Reads a page of the ids of the balance transactions that an automatic payout contains, without the payout's own.
-    /// It may be read once the payout's reconciliation is completed.
-    async fn members(
-        &self,
-        payout: &PayoutId,
-        after: Option<&str>,
-    ) -> Result<BalancePage<BalanceTransactionId>, GatewayError>;
+    /// Reads a page of the balance transactions that an automatic payout contains, without the payout's own. It may be read
+    /// once the payout's reconciliation is completed.
+    async fn members(&self, payout: &PayoutId, after: Option<&str>) -> Result<BalancePage<PayoutMember>, GatewayError>;
 
-    /// Reads the sums of each balance in each currency.
+    /// Reads the sums of each balance in each currency, without those that the books cannot hold.
     async fn balance(&self) -> Result<Vec<BalanceSum>, GatewayError>;
 
     /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was
@@ -57,8 +55,21 @@ pub struct CreatedRange {
 pub struct BalancePage<T> {
     /// Objects of the page, the newest first.
     pub items: Vec<T>,
+    /// Objects of the page with values that the books cannot hold.
+    pub refused: Vec<RefusedObject>,
     /// Value of `after` for the next page; `None` on the last page.
     pub next: Option<String>,
+}
+
+/// Object of a list with a value that the books cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedObject {
+    /// Stripe's id of the object.
+    pub id: String,
+    /// Time at which Stripe created it, if that can be read.
+    pub created: Option<Timestamp>,
+    /// The value, and why it cannot be held.
+    pub problem: String,
 }
 
 /// Balance transaction in an answer of Stripe.
@@ -68,6 +79,15 @@ pub struct ReportedTransaction {
     pub transaction: BalanceTransaction,
     /// PaymentIntent of the charge, refund or dispute that caused it, if there is one.
     pub intent: Option<IntentId>,
+}
+
+/// Balance transaction that a payout contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayoutMember {
+    /// Stripe's id of it.
+    pub id: BalanceTransactionId,
+    /// The balance transaction; `None` if it has a value that the books cannot hold.
+    pub transaction: Option<ReportedTransaction>,
 }
 
 /// Sum of one balance at Stripe in one currency, available and pending together.

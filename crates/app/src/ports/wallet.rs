@@ -29,6 +29,10 @@ pub trait Wallet: Send + Sync {
     /// Reads the saved cards of a customer, the newest first; a hundred at most.
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError>;
 
+    /// Reads to which customer a payment method is attached; `None` for one that is attached to nobody.
+    /// [`GatewayError::NotFound`] if Stripe has no such payment method.
+    async fn owner_of_method(&self, method: &PaymentMethodId) -> Result<Option<ProviderCustomerId>, GatewayError>;
+
     /// Reads the card of a PaymentIntent's payment method; `None` where it has none, or one that is not a card.
     async fn card_of_intent(&self, intent: &IntentId) -> Result<Option<SavedCard>, GatewayError>;
 

@@ -213,8 +213,11 @@ impl Storefront {
         Ok(self.change_by_variants(loaded, shopper, needed, add).await?.session)
     }
 
-    /// Assigns a guest's cart to a customer.
+    /// Assigns a guest's cart to a customer. From then on the token that the guest was given gives access only together
+    /// with the customer's bearer token.
     pub async fn associate(&self, guest: &Shopper, customer: &CustomerId) -> Result<Session, StorefrontError> {
+        // A repeat names the cart by the same token and gets the same answer, whose content only its customer is shown.
+        let guest = &Shopper { is_reissued: true, ..guest.clone() };
         let loaded = self.load(guest).await?;
         Ok(self.change(loaded, guest, |cart, _, _| Ok(cart.owned_by(customer.clone())?)).await?.session)
     }

@@ -4,6 +4,7 @@ use paywright_domain::storefront::{Cart, CartError, CheckoutEdit, CheckoutError,
 
 use super::change::Loaded;
 use super::find::Opened;
+use super::saved_cards::Payable;
 use super::{PaymentIntentParams, Session, Shopper, Storefront, StorefrontError};
 use crate::CheckPaymentError;
 
@@ -27,25 +28,15 @@ pub enum CartChange {
 }
 
 impl Storefront {
-    /// Edits the shopper's cart at checkout. A saved card must be one of the cart's customer.
+    /// Edits the shopper's cart at checkout. Its payment method must not be another customer's.
     pub async fn edit_checkout(&self, shopper: &Shopper, edit: &CheckoutEdit) -> Result<Session, StorefrontError> {
         let session = self.current(shopper).await?;
-        self.check_choice(&session.cart, shopper, edit.payment_method.as_ref()).await?;
+        if let Some(choice) = &edit.payment_method {
+            self.check_method(shopper, Payable::Cart(&session.cart), choice).await?;
+        }
         let loaded = self.load_with(session).await?;
         let change = |cart: Cart, loaded: &Loaded, now| Ok(cart.edited(edit, &loaded.terms, now)?);
         Ok(self.change(loaded, shopper, change).await?.session)
-    }
-
-    async fn check_choice(
-        &self,
-        cart: &Cart,
-        shopper: &Shopper,
-        choice: Option<&PaymentMethodChoice>,
-    ) -> Result<(), StorefrontError> {
-        match choice {
-            Some(PaymentMethodChoice::Saved(method)) => self.check_saved_card(cart, shopper, method).await,
-            Some(PaymentMethodChoice::New(_)) | None => Ok(()),
-        }
     }
 
     /// Chooses a shipping rate for the shopper's cart. Where `shipment` is named, it must be the cart's.
@@ -123,19 +114,14 @@ impl Storefront {
         choice: Option<&PaymentMethodChoice>,
         amount: Option<String>,
     ) -> Result<Session, StorefrontError> {
-        let params = PaymentIntentParams { payment_method: choice.map(|it| it.id().clone()), amount };
+        let params = PaymentIntentParams { payment_method: choice.cloned(), amount };
         match self.opened_or_alone(shopper).await? {
             Opened::Alone(order) => {
-                if let Some(PaymentMethodChoice::Saved(_)) = choice {
-                    let session = self.current_of(None, shopper).await?;
-                    self.check_choice(&session.cart, shopper, choice).await?;
-                }
-                self.intent_of_order(*order, &params).await?;
+                self.intent_of_order(*order, shopper, &params).await?;
                 self.current_of(None, shopper).await
             }
             Opened::Cart(opened) => {
                 let session = self.current_of(opened.map(|it| *it), shopper).await?;
-                self.check_choice(&session.cart, shopper, choice).await?;
                 let (session, payment) = self.intent_of_cart(session, shopper, &params).await?;
                 Ok(session.with_order(Some(payment.order)))
             }

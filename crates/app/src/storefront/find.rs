@@ -128,19 +128,38 @@ impl Storefront {
         Err(StorefrontError::NoCart)
     }
 
-    /// Finds the cart of the shopper's token, open or not. For another customer than its owner it does not exist:
-    /// [`StorefrontError::NoCart`].
+    /// Finds the cart of the shopper's token, open or not. It does not exist for another customer than its owner, nor,
+    /// without its owner's bearer token, by a token that gives no access any more: [`StorefrontError::NoCart`].
     pub async fn opened(&self, shopper: &Shopper) -> Result<Option<Session>, StorefrontError> {
         let which = match shopper.subject {
             Some(TokenSubject::Cart(id)) => CartRef::Id(id),
             Some(TokenSubject::Order(order)) => CartRef::Order(order),
             None => return Ok(None),
         };
-        match self.carts.cart(which).await? {
-            Some(found) if found.value.is_anothers(shopper.customer.as_ref()) => Err(StorefrontError::NoCart),
-            Some(found) => Ok(Some(self.with_order(found).await?)),
-            None => Ok(None),
+        let Some(found) = self.carts.cart(which).await? else { return Ok(None) };
+        if found.value.is_anothers(shopper.customer.as_ref()) {
+            return Err(StorefrontError::NoCart);
         }
+        let order = self.order_of(&found.value).await?;
+        let session = Session::loaded(found, order);
+        if self.admits(shopper, &session) {
+            Ok(Some(self.renewed(session).await?))
+        } else {
+            Err(StorefrontError::NoCart)
+        }
+    }
+
+    /// Whether the shopper's token still gives access to its cart. With the bearer token of the cart's customer it always
+    /// does.
+    fn admits(&self, shopper: &Shopper, session: &Session) -> bool {
+        let cart = &session.cart;
+        let is_guests =
+            cart.was_guests && !shopper.is_reissued && matches!(shopper.subject, Some(TokenSubject::Cart(_)));
+        // The token is needed after the order was placed, by which the cart is not changed.
+        let used_at = session.order.as_ref().map_or(cart.updated_at, |it| it.placed_at.max(cart.updated_at));
+        let now = self.app.clock.now();
+        let is_too_old = self.token_seconds.is_some_and(|it| now >= used_at.plus_seconds(it));
+        shopper.owns(cart) || !(is_guests || is_too_old)
     }
 
     /// Finds the cart of the shopper's token, as [`Self::opened`], or its order, if that was not made from a cart. The
@@ -223,7 +242,11 @@ impl Storefront {
 
     async fn with_order(&self, found: Versioned<Cart>) -> Result<Session, StorefrontError> {
         let order = self.order_of(&found.value).await?;
-        let session = Session::loaded(found, order);
+        self.renewed(Session::loaded(found, order)).await
+    }
+
+    /// Gives the cart of a session another order, if its order was not paid in time.
+    async fn renewed(&self, session: Session) -> Result<Session, StorefrontError> {
         if session.is_left() { self.with_new_order(session).await } else { Ok(session) }
     }
 

@@ -18,7 +18,7 @@ mod saved_cards;
 use std::sync::Arc;
 
 use paywright_domain::country::CountryCode;
-use paywright_domain::id::CustomerId;
+use paywright_domain::id::{CustomerId, PaymentMethodId};
 use paywright_domain::order::{CancelReason, ContentError, OrderState};
 use paywright_domain::storefront::{Cart, CartError, CartId, CheckoutError, Terms, TermsProblem, Variant, VariantId};
 use paywright_domain::{Currency, Money, Order, OrderId};
@@ -49,6 +49,8 @@ pub struct Storefront {
     wallet: Arc<dyn Wallet>,
     currency: Currency,
     country: CountryCode,
+    /// Age from which the token of a cart gives no access, in seconds; `None` for no limit.
+    token_seconds: Option<u32>,
 }
 
 /// Cart or order that a storefront token gives access to.
@@ -65,6 +67,9 @@ pub enum TokenSubject {
 pub struct Shopper {
     /// Cart or order that the request's token gives access to.
     pub subject: Option<TokenSubject>,
+    /// Whether the token was issued after its cart was assigned to a customer. The one that a guest had before gives
+    /// no access any more.
+    pub is_reissued: bool,
     /// Customer of the request's bearer token.
     pub customer: Option<CustomerId>,
     /// Currency of the request.
@@ -75,6 +80,11 @@ impl Shopper {
     /// The same shopper without its token.
     fn without_token(&self) -> Self {
         Self { subject: None, ..self.clone() }
+    }
+
+    /// Whether the bearer token of the request is that of the cart's customer.
+    fn owns(&self, cart: &Cart) -> bool {
+        self.customer.is_some() && self.customer == cart.customer
     }
 }
 
@@ -206,6 +216,9 @@ pub enum StorefrontError {
     /// The customer has no such saved card.
     #[error("there is no such saved card")]
     NoCard,
+    /// Stripe has no such payment method, or it is another customer's. In Stripe's words.
+    #[error("No such PaymentMethod: '{0}'")]
+    NoPaymentMethod(PaymentMethodId),
     /// The terms of sale are invalid.
     #[error(transparent)]
     Terms(#[from] TermsProblem),
@@ -239,13 +252,20 @@ impl Storefront {
         wallet: Arc<dyn Wallet>,
         currency: Currency,
     ) -> Self {
-        Self { app, carts, prices, wallet, currency, country: CountryCode::US }
+        Self { app, carts, prices, wallet, currency, country: CountryCode::US, token_seconds: None }
     }
 
     /// Returns the same use cases with another default country.
     #[must_use]
     pub fn with_country(self, country: CountryCode) -> Self {
         Self { country, ..self }
+    }
+
+    /// Returns the same use cases with an age, in days, from which the token of a cart gives no access; `None` for no
+    /// limit. The age counts from the last change of the cart, or the placing of its order.
+    #[must_use]
+    pub fn with_token_days(self, days: Option<u32>) -> Self {
+        Self { token_seconds: days.map(|it| it.saturating_mul(24 * 3600)), ..self }
     }
 
     /// Country for which shipping rates are estimated where neither the request nor the cart has one.

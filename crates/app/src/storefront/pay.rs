@@ -1,11 +1,12 @@
 use paywright_domain::id::{PaymentMethodId, ProviderCustomerId};
 use paywright_domain::intent::RequestIntentError;
 use paywright_domain::order::{OrderEdit, OrderState, Payer};
-use paywright_domain::storefront::{Cart, CartError};
+use paywright_domain::storefront::{Cart, CartError, PaymentMethodChoice};
 use paywright_domain::{Money, NewOrder, Order};
 
 use super::change::Loaded;
 use super::find::Opened;
+use super::saved_cards::Payable;
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
@@ -17,9 +18,16 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentIntentParams {
     /// PaymentMethod that the customer chose.
-    pub payment_method: Option<PaymentMethodId>,
+    pub payment_method: Option<PaymentMethodChoice>,
     /// Amount that the customer was shown, as a decimal in major units; refused if it is not the amount due.
     pub amount: Option<String>,
+}
+
+impl PaymentIntentParams {
+    /// Stripe's id of the PaymentMethod that the customer chose.
+    fn method_id(&self) -> Option<&PaymentMethodId> {
+        self.payment_method.as_ref().map(PaymentMethodChoice::id)
+    }
 }
 
 /// Order that a shopper is shown, as it was loaded.
@@ -53,7 +61,7 @@ impl Storefront {
         params: &PaymentIntentParams,
     ) -> Result<OrderPayment, StorefrontError> {
         match self.opened_or_alone(shopper).await? {
-            Opened::Alone(order) => self.intent_of_order(*order, params).await,
+            Opened::Alone(order) => self.intent_of_order(*order, shopper, params).await,
             Opened::Cart(opened) => {
                 let session = self.current_of(opened.map(|it| *it), shopper).await?;
                 Ok(self.intent_of_cart(session, shopper, params).await?.1)
@@ -69,23 +77,29 @@ impl Storefront {
         shopper: &Shopper,
         params: &PaymentIntentParams,
     ) -> Result<(Session, OrderPayment), StorefrontError> {
+        if let Some(choice) = &params.payment_method {
+            self.check_method(shopper, Payable::Cart(&session.cart), choice).await?;
+        }
+        let chosen_before = &session.cart.payment_method.clone();
         self.app
             .retry_with(Some(session), |session, _| async move {
                 let session = match session {
                     Some(session) => session,
                     None => self.current(shopper).await?,
                 };
-                Ok((self.try_payment_intent(session, shopper, params).await?, None))
+                Ok((self.try_payment_intent(session, shopper, params, chosen_before.as_ref()).await?, None))
             })
             .await
     }
 
-    /// One attempt of [`Self::intent_of_cart`], which is outdated if the cart was changed meanwhile.
+    /// One attempt of [`Self::intent_of_cart`], which is outdated if the cart was changed meanwhile. If Stripe refuses the
+    /// payment method of the request, the cart has the one that was `chosen_before`.
     async fn try_payment_intent(
         &self,
         session: Session,
         shopper: &Shopper,
         params: &PaymentIntentParams,
+        chosen_before: Option<&PaymentMethodId>,
     ) -> Result<Attempt<(Session, OrderPayment)>, StorefrontError> {
         let Loaded { session, customer, .. } = self.prepared(session, shopper, params).await?;
         if session.order.is_none() {
@@ -99,8 +113,9 @@ impl Storefront {
         if is_refused(&created) && session.cart.payment_method.is_some() {
             // A payment method that Stripe refused must not block the next one. The refusal was committed with the
             // order, which is loaded again.
+            let kept = params.method_id().and_then(|refused| chosen_before.filter(|it| *it != refused)).cloned();
             let loaded = self.load(shopper).await?;
-            self.change(loaded, shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
+            self.change(loaded, shopper, |cart, _, _| Ok(cart.with_payment_method(kept.clone()))).await?;
         }
         let is_canceled = matches!(created, Err(CreatePaymentIntentError::Request(RequestIntentError::Canceled)));
         // Another request may have canceled the order to give the cart another one.
@@ -151,7 +166,7 @@ impl Storefront {
             return Err(StorefrontError::Unsold(name.to_owned()));
         }
         check_amount(params, cart.totals().map_err(CartError::Total)?.due)?;
-        let Some(method) = &params.payment_method else { return Ok(loaded) };
+        let Some(method) = params.method_id() else { return Ok(loaded) };
         self.change(loaded, shopper, |cart, _, _| Ok(cart.with_payment_method(Some(method.clone())))).await
     }
 
@@ -180,12 +195,16 @@ impl Storefront {
     pub(super) async fn intent_of_order(
         &self,
         order: Versioned<Order>,
+        shopper: &Shopper,
         params: &PaymentIntentParams,
     ) -> Result<OrderPayment, StorefrontError> {
         check_amount(params, order.value.total)?;
+        if let Some(choice) = &params.payment_method {
+            self.check_method(shopper, Payable::Order(&order.value), choice).await?;
+        }
         let (which, payer) = (OrderRef::Id(order.value.id), order.value.payer.clone());
         let edit = |payer| OrderEdit { payer: Some(payer), ..OrderEdit::default() };
-        let known = match &params.payment_method {
+        let known = match params.method_id() {
             Some(method) => {
                 let chosen = Payer { payment_method: Some(method.clone()), ..payer.clone() };
                 self.app.edit_order_from(Some(order), &which, &Access::All, edit(chosen)).await?;

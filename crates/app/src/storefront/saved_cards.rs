@@ -1,6 +1,6 @@
 use paywright_domain::Order;
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
-use paywright_domain::storefront::Cart;
+use paywright_domain::storefront::{Cart, PaymentMethodChoice};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -19,6 +19,26 @@ pub struct CardSetup {
     pub ephemeral_key: SecretString,
     /// Client secret of the SetupIntent with which the app saves another one.
     pub setup_intent: SecretString,
+}
+
+/// Object that a payment method is to pay.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Payable<'a> {
+    /// A cart, and its order.
+    Cart(&'a Cart),
+    /// An order that was not made from a cart.
+    Order(&'a Order),
+}
+
+impl Payable<'_> {
+    /// Whether the bearer token of the request is that of the customer of the cart or the order.
+    fn is_owned_by(self, shopper: &Shopper) -> bool {
+        let customer = match self {
+            Self::Cart(cart) => &cart.customer,
+            Self::Order(order) => &order.customer,
+        };
+        customer.is_some() && *customer == shopper.customer
+    }
 }
 
 impl Storefront {
@@ -76,16 +96,42 @@ impl Storefront {
         })
     }
 
-    /// Checks that a saved card may pay the shopper's cart: both belong to the shopper, a customer.
-    pub(super) async fn check_saved_card(
+    /// Checks that the shopper may pay with a payment method: that it is attached to nobody, or to the customer of what is
+    /// paid. A saved card must be attached, and be named with that customer's bearer token. Whether a payment method of
+    /// another customer exists is not told.
+    pub(super) async fn check_method(
         &self,
-        cart: &Cart,
         shopper: &Shopper,
-        method: &PaymentMethodId,
+        payable: Payable<'_>,
+        choice: &PaymentMethodChoice,
     ) -> Result<(), StorefrontError> {
-        let owner = shopper.customer.as_ref().filter(|it| cart.customer.as_ref() == Some(it));
-        let cards = self.saved_cards(owner.ok_or(StorefrontError::NoCard)?).await?;
-        if cards.iter().any(|it| it.id == *method) { Ok(()) } else { Err(StorefrontError::NoCard) }
+        let is_owner = match choice {
+            PaymentMethodChoice::Saved(_) => payable.is_owned_by(shopper),
+            PaymentMethodChoice::New(_) => true,
+        };
+        let is_allowed = is_owner
+            && match self.wallet.owner_of_method(choice.id()).await {
+                Ok(Some(owner)) => self.provider_customer_of(payable).await?.is_some_and(|it| it == owner),
+                Ok(None) => matches!(choice, PaymentMethodChoice::New(_)),
+                Err(GatewayError::NotFound(_)) => false,
+                Err(error) => return Err(error.into()),
+            };
+        match (is_allowed, choice) {
+            (true, _) => Ok(()),
+            (false, PaymentMethodChoice::Saved(_)) => Err(StorefrontError::NoCard),
+            (false, PaymentMethodChoice::New(id)) => Err(StorefrontError::NoPaymentMethod(id.clone())),
+        }
+    }
+
+    /// Customer at Stripe of the PaymentIntent that pays a cart or an order.
+    async fn provider_customer_of(&self, payable: Payable<'_>) -> Result<Option<ProviderCustomerId>, StorefrontError> {
+        match payable {
+            Payable::Cart(cart) => match &cart.customer {
+                Some(customer) => Ok(self.carts.provider_customer(customer, self.app.settings.livemode).await?),
+                None => Ok(None),
+            },
+            Payable::Order(order) => Ok(order.payer.customer.clone()),
+        }
     }
 
     /// Detaches a saved card of this customer.

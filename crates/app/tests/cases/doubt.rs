@@ -12,7 +12,7 @@ use paywright_domain::id::CustomerId;
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::order::CancelReason;
 use paywright_domain::refund::NewRefund;
-use paywright_domain::{Order, OrderId};
+use paywright_domain::{Order, OrderId, Timestamp};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
@@ -94,6 +94,9 @@ impl Orders for Doubtful {
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         self.answers()?;
         self.store.orders.idempotency_record(key).await
+    }
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.store.orders.delete_idempotency_records(before, limit).await
     }
 }
 

@@ -201,7 +201,7 @@ async fn the_proceeds_of_a_payment_are_read_when_stripe_has_booked_them() {
 async fn a_failed_read_of_a_parked_event_is_repeated_soon() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
-    gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
+    gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound("pi_1".into())));
     let shop = Shop::with(gateway).await;
     let look = ProviderUpdate::ReadRequired(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
@@ -452,6 +452,24 @@ async fn a_cursor_that_is_due_later_than_possible_is_due_now() {
     let before = shop.provider().walked();
     shop.after(0).await;
     assert!(shop.provider().walked() > before);
+}
+
+/// Stripe may list an event after a younger one. While this machine's clock is ahead, the youngest are not taken for old.
+#[tokio::test]
+async fn a_clock_that_is_ahead_does_not_move_the_cursor_past_the_events_of_the_last_minute() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    shop.after(300).await;
+    shop.provider().refund_at_dashboard(&intent, usd(1));
+    shop.provider().clock_is_ahead(-2 * 86_400);
+    shop.clock.advance_seconds(2 * 86_400 + 10);
+    shop.after(0).await;
+    assert_eq!(shop.order(&order).await.refunds.len(), 1, "it is read");
+    // An event that was created before the last one, and is listed after it was read.
+    shop.provider().refund_listed_late(&intent, usd(2));
+    shop.after(300).await;
+    assert_eq!(shop.order(&order).await.refunds.len(), 2);
 }
 
 /// List with the same event on every page, which says each time that there is more.

@@ -1,6 +1,9 @@
-use paywright_app::{Access, ListOrdersError, OrderQuery};
+use paywright_app::{Access, App, ListOrdersError, OrderQuery};
 use paywright_domain::id::CustomerId;
-use paywright_testkit::{MockGateway, order_id};
+use paywright_domain::order::LineItem;
+use paywright_domain::text::Text;
+use paywright_domain::{NewOrder, Order};
+use paywright_testkit::{MockGateway, new_order, order_id, usd};
 
 use crate::Shop;
 
@@ -22,6 +25,33 @@ async fn pages_of_orders_are_read_to_the_end() {
     }
     let ids = |from: u32, to: u32| (from..=to).rev().map(order_id).collect::<Vec<_>>();
     assert_eq!(pages, [ids(5, 7), ids(2, 4), ids(1, 1)]);
+}
+
+/// Otherwise a page of 100 large orders would have more than 20 MB.
+#[tokio::test]
+async fn a_page_of_large_orders_ends_early_and_the_next_one_continues_it() {
+    let shop = Shop::with(MockGateway::new()).await;
+    let mut line = LineItem::new("x".repeat(250), usd(100), 1).unwrap();
+    line.description = Text::new("x".repeat(1000)).unwrap();
+    let new = NewOrder { lines: vec![line; Order::LINES_MAX], adjustments: Vec::new(), ..new_order() };
+    for _ in 0..30 {
+        shop.app.place_order(new.clone(), None).await.unwrap();
+    }
+    let mut query = OrderQuery { customer: None, older_than: None, limit: App::PAGE_MAX };
+    let mut pages = Vec::new();
+    let mut listed = Vec::new();
+    loop {
+        let page = shop.app.list_orders(query.clone(), &Access::All).await.unwrap();
+        pages.push(page.orders.len());
+        listed.extend(page.orders.iter().map(|it| it.id));
+        query.older_than = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    // Each has about 290 kB, and a page at most 4 MiB.
+    assert_eq!(pages, [14, 14, 2]);
+    assert_eq!(listed, (1..=30).rev().map(order_id).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! them.
 
 mod actors;
+mod books;
 mod capture;
 mod catch_up;
 mod check_payment;
@@ -16,7 +17,9 @@ mod place_order;
 mod publish;
 mod recover;
 mod refunds;
+mod retention;
 mod settle;
+mod shared_account_books;
 mod storefront;
 mod worker;
 

@@ -17,7 +17,7 @@ use paywright_domain::id::{CustomerId, PaymentMethodId};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::operation::{EditError, NotNow};
 use paywright_domain::order::{Metadata, OrderState};
-use paywright_domain::storefront::{CartError, CheckoutEdit, Prices, Terms, Variant, VariantId};
+use paywright_domain::storefront::{CartError, CheckoutEdit, PaymentMethodChoice, Prices, Terms, Variant, VariantId};
 use paywright_domain::text::Email;
 use paywright_domain::{Currency, Order};
 use paywright_testkit::storefront_contract::{terms, variant};
@@ -31,6 +31,11 @@ struct Front {
     store: Arc<Kind>,
     storefront: Storefront,
     cards: Cards,
+}
+
+/// Payment method that the browser has just created.
+fn new_method(id: &str) -> PaymentMethodChoice {
+    PaymentMethodChoice::New(PaymentMethodId::new(id).unwrap())
 }
 
 impl Front {
@@ -118,7 +123,7 @@ async fn a_cart_that_is_changed_while_it_is_being_paid_changes_its_order() {
 async fn a_payment_of_another_amount_is_refused_and_places_nothing() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
-    let method = Some(PaymentMethodId::new("pm_1").unwrap());
+    let method = Some(new_method("pm_1"));
     for wrong in ["19.99", "2000", "-20", "x", "20.001"] {
         let params = PaymentIntentParams { payment_method: method.clone(), amount: Some(wrong.to_owned()) };
         let refused = front.storefront.payment_intent(&shopper, &params).await.unwrap_err();
@@ -128,7 +133,7 @@ async fn a_payment_of_another_amount_is_refused_and_places_nothing() {
     assert_eq!(front.opened(&shopper).await.cart.payment_method, None);
     let params = PaymentIntentParams { payment_method: method.clone(), amount: Some("20.0".to_owned()) };
     let paying = front.storefront.payment_intent(&shopper, &params).await.unwrap();
-    assert_eq!(paying.order.payer.payment_method, method);
+    assert_eq!(paying.order.payer.payment_method.as_ref(), method.as_ref().map(PaymentMethodChoice::id));
 }
 
 #[tokio::test]
@@ -326,13 +331,41 @@ async fn a_card_that_stripe_refuses_does_not_block_the_next_one() {
     let alone = Shopper { subject: Some(TokenSubject::Order(order.id)), ..Shopper::default() };
     for shopper in [cart, alone] {
         front.shop.provider().will([Trouble::Refuses("resource_missing")]);
-        let params =
-            PaymentIntentParams { payment_method: Some(PaymentMethodId::new("pm_none").unwrap()), amount: None };
+        let params = PaymentIntentParams { payment_method: Some(new_method("pm_none")), amount: None };
         let refused = front.storefront.payment_intent(&shopper, &params).await.unwrap_err();
         assert!(matches!(refused, StorefrontError::Intent(_)), "{refused}");
         let made = front.pay(&shopper).await.unwrap();
         assert_eq!(made.payer.payment_method, order.payer.payment_method.clone().filter(|_| made.id == order.id));
         assert!(made.payable_intent().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_is_refused_leaves_the_one_that_was_chosen_before() {
+    let front = Front::open().await;
+    front.cards.does_not_know_method("pm_none");
+    let cart = front.with_bones(None).await;
+    let choice = CheckoutEdit { payment_method: Some(new_method("pm_1")), ..CheckoutEdit::default() };
+    front.storefront.edit_checkout(&cart, &choice).await.unwrap();
+    let by = |method: &str| PaymentIntentParams { payment_method: Some(new_method(method)), amount: None };
+    let placed = front.shop.placed().await;
+    let alone = Shopper { subject: Some(TokenSubject::Order(placed.id)), ..Shopper::default() };
+    let of_order = placed.payer.payment_method.clone();
+    for (shopper, before) in [(cart, Some(new_method("pm_1").id().clone())), (alone, of_order)] {
+        let unknown = front.storefront.payment_intent(&shopper, &by("pm_none")).await.unwrap_err();
+        assert!(matches!(unknown, StorefrontError::NoPaymentMethod(_)), "{unknown}");
+        // Stripe knows the next one, and does not let it pay.
+        front.shop.provider().will([Trouble::Refuses("payment_method_unexpected_state")]);
+        let refused = front.storefront.payment_intent(&shopper, &by("pm_2")).await.unwrap_err();
+        assert!(matches!(refused, StorefrontError::Intent(_)), "{refused}");
+        assert_eq!(front.pay(&shopper).await.unwrap().payer.payment_method, before, "before the first PaymentIntent");
+        front.shop.provider().will([Trouble::Refuses("payment_method_unexpected_state")]);
+        let refused = front.storefront.payment_intent(&shopper, &by("pm_3")).await.unwrap_err();
+        assert!(matches!(refused, StorefrontError::Edit(_)), "{refused}");
+        assert_eq!(front.pay(&shopper).await.unwrap().payer.payment_method, before, "of a PaymentIntent");
+        // One that was chosen before and that Stripe refuses by now does not block the next one.
+        let other = front.storefront.payment_intent(&shopper, &by("pm_4")).await.unwrap();
+        assert_eq!(other.order.payer.payment_method.as_ref(), Some(new_method("pm_4").id()));
     }
 }
 
@@ -349,10 +382,11 @@ async fn an_intent_is_found_by_its_id_and_read_from_stripe() {
     let signed_in = Shopper { customer: Some(ada), ..Shopper::default() };
     let newest = front.storefront.current(&signed_in).await.unwrap().cart.id;
     assert_eq!(guest.subject, Some(TokenSubject::Cart(newest)), "the other cart is the newest");
-    let params = PaymentIntentParams { payment_method: Some(PaymentMethodId::new("pm_1").unwrap()), amount: None };
+    let params = PaymentIntentParams { payment_method: Some(new_method("pm_1")), amount: None };
     let updated = front.storefront.update_intent(&signed_in, &name, &params).await.unwrap();
-    assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &params.payment_method));
-    assert_eq!(front.opened(&guest).await.order, None);
+    let chosen = updated.order.payer.payment_method.as_ref();
+    assert_eq!((updated.order.id, chosen), (order.id, Some(new_method("pm_1").id())));
+    assert_eq!(front.opened(&Shopper { is_reissued: true, ..guest }).await.order, None);
     // It was paid a moment ago, and no event has reported it yet.
     front.shop.provider().pay(&order.payable_intent().unwrap().id);
     front.shop.clock.advance_seconds(1);

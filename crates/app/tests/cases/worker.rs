@@ -204,7 +204,7 @@ async fn an_intent_that_stripe_does_not_have_gets_a_notice_and_is_still_polled()
     assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["intent_lost"]);
     assert_eq!(shop.tasks(&order).await, [format!("poll_intent:{intent}")]);
     let requested = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
-    assert!(matches!(requested, Err(CreatePaymentIntentError::Gateway(GatewayError::NotFound))), "{requested:?}");
+    assert!(matches!(requested, Err(CreatePaymentIntentError::Gateway(GatewayError::NotFound(_)))), "{requested:?}");
 }
 
 #[tokio::test]

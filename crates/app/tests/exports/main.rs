@@ -205,7 +205,9 @@ fn the_itemized_csv_adds_up_to_the_statement() {
     assert_eq!(rows.len(), booked.len());
     for (row, booked) in rows.iter().zip(booked) {
         assert_eq!(row["balance_transaction_id"], booked.transaction.id.as_str());
-        assert_eq!(row["description"], booked.transaction.description);
+        let description = &booked.transaction.description;
+        let quote = if description.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
+        assert_eq!(row["description"], format!("{quote}{description}"));
         assert_eq!(row["gross"], booked.transaction.amount.to_decimal());
     }
     for of in &month.summary().balances {

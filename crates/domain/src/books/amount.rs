@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::money::MoneyError;
+use crate::money::{MoneyError, minor_of_wire};
 use crate::{Currency, Money};
 
 /// Amount of money in whole minor units of ISO 4217, negative or not. In a posting, a debit is positive and a credit
@@ -23,12 +23,14 @@ impl SignedMoney {
         Self { minor: 0, currency }
     }
 
-    /// Converts a signed integer of Stripe's API. [`MoneyError::Inexact`] if it has a fraction that the currency does not
-    /// have, [`MoneyError::TooLarge`] if it is out of range.
+    /// Converts a signed integer of Stripe's API. Unlike an amount of an order it has no maximum: a balance is the sum of many.
+    /// [`MoneyError::Inexact`] if it has a fraction that the currency does not have, [`MoneyError::TooLarge`] if it does not
+    /// fit.
     pub fn from_wire(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
-        let size = i64::try_from(amount.unsigned_abs()).map_err(|_| MoneyError::TooLarge)?;
-        let minor = Money::from_wire(size, currency)?.minor();
-        Ok(Self { minor: if amount < 0 { -minor } else { minor }, currency })
+        let minor = minor_of_wire(amount, currency)?;
+        // Each amount has one with the other sign.
+        minor.checked_neg().ok_or(MoneyError::TooLarge)?;
+        Ok(Self { minor, currency })
     }
 
     /// The amount in minor units.
@@ -120,5 +122,8 @@ mod tests {
         assert_eq!(SignedMoney::from_wire(-50_000, Currency::Isk), Ok(SignedMoney::new(-500, Currency::Isk)));
         assert!(matches!(SignedMoney::from_wire(-50_001, Currency::Isk), Err(MoneyError::Inexact { .. })));
         assert_eq!(SignedMoney::from_wire(i64::MIN, Currency::Usd), Err(MoneyError::TooLarge));
+        // A balance of many orders in rupiahs, above the maximum of one.
+        let balance = 100 * Money::MINOR_MAX;
+        assert_eq!(SignedMoney::from_wire(-balance, Currency::Idr), Ok(SignedMoney::new(-balance, Currency::Idr)));
     }
 }

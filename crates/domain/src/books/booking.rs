@@ -6,12 +6,19 @@ impl Entry {
     /// Books a balance transaction: the balance at Stripe by the net amount, the fees by their kinds, and the other
     /// account of its category by the amount. In two currencies, [`Account::Exchange`] is between them; a rate of
     /// exchange is never used, because both amounts are known. If the amounts contradict each other
-    /// ([`BalanceTransaction::check`]), what is left is in [`Account::Unexplained`].
+    /// ([`BalanceTransaction::check`]), what is left is in [`Account::Unexplained`]; of a part of the fee in another
+    /// currency, all of it. Only amounts whose sum does not fit are refused.
     pub fn of_balance_transaction(row: &BalanceTransaction) -> Result<Self, EntryError> {
         let mut postings = vec![Posting::debit(Account::Balance(row.balance), row.net)];
         postings.extend(row.fees.iter().map(|it| Posting::debit(account_of_fee(it, row), it.amount)));
-        let rest = postings.iter().try_fold(row.amount, |rest, it| rest.minus(it.amount))?;
-        postings.push(Posting::debit(Account::Unexplained, rest));
+        let mut rests = vec![row.amount];
+        for Posting { amount, .. } in &postings {
+            match rests.iter_mut().find(|it| it.currency() == amount.currency()) {
+                Some(rest) => *rest = rest.minus(*amount)?,
+                None => rests.push(amount.negated()?),
+            }
+        }
+        postings.extend(rests.into_iter().map(|it| Posting::debit(Account::Unexplained, it)));
         let other = other_account(row);
         match row.presented.filter(|it| it.currency() != row.amount.currency()) {
             Some(presented) => postings.extend([

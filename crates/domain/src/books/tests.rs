@@ -7,7 +7,7 @@ use crate::anomaly::Policies;
 use crate::dispute::{Dispute, DisputeStatus};
 use crate::id::{BalanceTransactionId, DisputeId, PayoutId, RefundId};
 use crate::intent::{IntentPlan, IntentStatus};
-use crate::money::Percent;
+use crate::money::{MoneyError, Percent};
 use crate::order::tests::at;
 use crate::order::{Adjustment, AdjustmentKind, ContentError, TaxRateDetails};
 use crate::refund::{NewRefund, Refund, RefundStatus};
@@ -294,6 +294,27 @@ fn what_a_row_does_not_explain_is_booked_under_its_own_name() {
 }
 
 #[test]
+fn amounts_in_another_currency_than_the_rows_are_unexplained() {
+    let charge = row(1, ReportingCategory::Charge, 1_000, 59, Source::None);
+    let euros = |minor| SignedMoney::new(minor, Currency::Eur);
+    let part = |amount| Fee { kind: "tax".into(), amount };
+    let fees = vec![part(usd(39)), part(euros(20)), part(euros(7))];
+    let wrong = BalanceTransaction { fees, ..charge.clone() };
+    assert!(matches!(wrong.check(), Err(RowError::Money(_))));
+    let entry = Entry::of_balance_transaction(&wrong).unwrap();
+    let unexplained = |entry: &Entry, currency| entry.sum_of(&Account::Unexplained, currency).minor();
+    assert_eq!((unexplained(&entry, Currency::Usd), unexplained(&entry, Currency::Eur)), (20, -27));
+    assert_eq!(entry.sum_of(&Account::TaxOnFees, Currency::Eur), euros(27));
+    assert_eq!(entry.sum_of(&Account::Balance(BalanceType::Payments), Currency::Usd), charge.net);
+    let wrong = BalanceTransaction { net: euros(941), presented: Some(euros(900)), ..charge.clone() };
+    let entry = Entry::of_balance_transaction(&wrong).unwrap();
+    assert_eq!((unexplained(&entry, Currency::Usd), unexplained(&entry, Currency::Eur)), (941, -941));
+    // Only sums that do not fit are refused.
+    let largest = BalanceTransaction { amount: usd(i64::MIN), ..charge };
+    assert_eq!(Entry::of_balance_transaction(&largest), Err(EntryError::Money(MoneyError::TooLarge)));
+}
+
+#[test]
 fn money_that_did_not_pay_the_order_is_no_sale() {
     let order = paid(&[(5_000, 1)], &[], Currency::Usd, &pi("1"));
     let second = Entry::of_payment(&order, &pi("2"), money(0, Currency::Usd), order.total);
@@ -382,12 +403,15 @@ fn categories() -> impl Strategy<Value = ReportingCategory> {
 
 fn row_of_any_kind() -> impl Strategy<Value = BalanceTransaction> {
     let kinds = prop::sample::select(vec!["stripe_fee", "tax", "withheld_tax", "application_fee", "x"]);
-    let fees = prop::collection::vec((kinds, -1_000_i64..100_000), 0..4);
+    let currencies = prop::sample::select(vec![Currency::Usd, Currency::Usd, Currency::Eur]);
+    let fees = prop::collection::vec(((kinds, currencies), -1_000_i64..100_000), 0..4);
     let presented = prop::option::of((-9_000_000_i64..9_000_000, prop::sample::select(Currency::ALL)));
     (categories(), -9_000_000_i64..9_000_000, fees, prop::sample::select(BalanceType::ALL.to_vec()), presented)
         .prop_map(|(category, amount, fees, balance, presented)| {
-            let fees: Vec<_> =
-                fees.into_iter().map(|(kind, fee)| Fee { kind: kind.into(), amount: usd(fee) }).collect();
+            let fees: Vec<_> = fees
+                .into_iter()
+                .map(|((kind, of), fee)| Fee { kind: kind.into(), amount: SignedMoney::new(fee, of) })
+                .collect();
             let fee = fees.iter().map(|it| it.amount.minor()).sum();
             let presented = presented.map(|(minor, currency)| SignedMoney::new(minor, currency));
             BalanceTransaction { balance, fees, presented, ..row(1, category, amount, fee, Source::None) }

@@ -17,6 +17,17 @@ use crate::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OrderId(pub Uuid);
 
+impl OrderId {
+    /// Time at which the id was drawn, to the second; `None` if it is not a version 7 UUID.
+    pub fn drawn_at(self) -> Option<Timestamp> {
+        if self.0.get_version_num() != 7 {
+            return None;
+        }
+        let seconds = i64::try_from((self.0.as_u128() >> 80) / 1000).ok()?;
+        Timestamp::from_unix_seconds(seconds).ok()
+    }
+}
+
 impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
@@ -288,6 +299,19 @@ mod tests {
         }
         for bad in ["", "ORD-20250331-00000", "ORD-20250331-00000U", "ORD-2025033a-000000", "ord_20250331_000000"] {
             assert_eq!(OrderNumber::parse(bad), Err(IdError::NotAnOrderNumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_order_id_has_the_time_at_which_it_was_drawn() {
+        for (id, drawn_at) in [
+            (0x0195_ec4a_58b4_7000_8000_0000_0000_0009, Some(1_743_426_050)),
+            (0x0000_0000_03e7_7fff_8000_0000_0000_0000, Some(0)),
+            (0x0195_ec4a_58b4_4000_8000_0000_0000_0009, None),
+            (u128::MAX, None),
+        ] {
+            let drawn = OrderId(Uuid::from_u128(id)).drawn_at();
+            assert_eq!(drawn.map(Timestamp::unix_seconds), drawn_at, "{id:x}");
         }
     }
 

@@ -171,11 +171,6 @@ impl IntentError {
     pub fn is_unexpected_state(&self) -> bool {
         self.code.as_deref() == Some(Self::UNEXPECTED_STATE)
     }
-
-    /// Whether Stripe does not know the object that was requested.
-    pub fn is_resource_missing(&self) -> bool {
-        self.code.as_deref() == Some(Self::RESOURCE_MISSING)
-    }
 }
 
 /// Source of a snapshot of a PaymentIntent.

@@ -114,6 +114,17 @@ pub enum ChargeError {
     },
 }
 
+/// Minor units of an integer of Stripe's API, of any size and sign. [`MoneyError::Inexact`] if it has a fraction that the
+/// currency does not have.
+pub(crate) fn minor_of_wire(amount: i64, currency: Currency) -> Result<i64, MoneyError> {
+    let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
+    let (scale_up, scale_down) = (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
+    if amount % scale_down != 0 {
+        return Err(MoneyError::Inexact { step: Money { minor: 1, currency } });
+    }
+    (amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)
+}
+
 const fn power_of_ten(exponent: u32) -> i64 {
     10_i64.pow(exponent)
 }
@@ -212,12 +223,7 @@ impl Money {
     /// Converts an integer of Stripe's API to an amount. [`MoneyError::Inexact`] if it has a fraction that the currency
     /// does not have (ISK and UGX).
     pub fn from_wire(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
-        let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
-        let (scale_up, scale_down) = (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
-        if amount % scale_down != 0 {
-            return Err(MoneyError::Inexact { step: Self { minor: 1, currency } });
-        }
-        Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
+        Self::new(minor_of_wire(amount, currency)?, currency)
     }
 
     /// Converts the amount to the integer of Stripe's API, if it is within Stripe's minimum and maximum for a charge.

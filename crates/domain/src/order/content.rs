@@ -66,12 +66,13 @@ pub enum LineProblem {
 }
 
 impl LineItem {
-    /// Makes a line with a name, a price and a quantity, and without description and SKU.
+    /// Makes a line with a name, a price and a quantity, and without description and SKU. The name may be a stored one:
+    /// that of a caller is checked by [`Text::of_one_line`] before.
     pub fn new(name: impl Into<String>, unit_amount: Money, quantity: u32) -> Result<Self, LineProblem> {
         if unit_amount.is_zero() {
             return Err(LineProblem::NoAmount);
         }
-        let name = Text::new(name).map_err(LineProblem::Name)?;
+        let name = Text::restore(name).map_err(LineProblem::Name)?;
         Self { name, description: Text::default(), sku: None, unit_amount, quantity }.with_quantity(quantity)
     }
 

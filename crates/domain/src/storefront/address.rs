@@ -1,5 +1,5 @@
 use crate::country::CountryCode;
-use crate::text::Text;
+use crate::text::{Text, is_blank};
 
 /// Billing or shipping address. Only its country has an effect: on shipping rates, taxes and the required fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Address {
             (AddressField::City, self.city.as_str()),
             (AddressField::State, if needs_state { self.state.as_str() } else { "none" }),
         ];
-        fields.into_iter().filter(|(_, text)| text.trim().is_empty()).map(|(field, _)| field).collect()
+        fields.into_iter().filter(|(_, text)| is_blank(text)).map(|(field, _)| field).collect()
     }
 
     /// Required fields that are blank when a customer submits the address: of a quick address only the city is
@@ -130,6 +130,7 @@ mod tests {
             (named("DE"), vec![FirstName, LastName, Street, City], vec![]),
             (named("US"), vec![FirstName, LastName, Street, City, State], vec![]),
             (Address { city: Text::new("  ").unwrap(), ..full("DE") }, vec![City], vec![]),
+            (Address { city: Text::new("\u{200b} \u{feff}").unwrap(), ..full("DE") }, vec![City], vec![]),
             (full("DE"), vec![], vec![]),
             (full("US"), vec![State], vec![]),
             (Address { state: Text::new("New York").unwrap(), ..full("US") }, vec![], vec![]),

@@ -81,6 +81,10 @@ pub struct CartData {
     pub order_named_at: Timestamp,
     /// Customer of the cart; `None` for a guest.
     pub customer: Option<CustomerId>,
+    /// Whether the cart was a guest's before it was assigned to its customer. The token that the guest was given then
+    /// gives no access any more.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub was_guests: bool,
     /// Email address for the receipt.
     pub email: Option<Email>,
     /// Currency of all amounts of the cart.
@@ -204,6 +208,7 @@ impl Cart {
                 order,
                 order_named_at: now,
                 customer,
+                was_guests: false,
                 email: None,
                 currency,
                 lines: Vec::new(),
@@ -407,7 +412,8 @@ impl Cart {
         self
     }
 
-    /// Whether the cart belongs to another customer than `bearer`. A guest with the cart's token (`None`) may use it.
+    /// Whether the cart belongs to another customer than `bearer`. A holder of the cart's token without one (`None`) is no
+    /// other customer.
     pub fn is_anothers(&self, bearer: Option<&CustomerId>) -> bool {
         self.customer.as_ref().zip(bearer).is_some_and(|(owner, bearer)| owner != bearer)
     }
@@ -417,6 +423,7 @@ impl Cart {
         if self.is_anothers(Some(&customer)) {
             return Err(CartError::OfAnotherCustomer);
         }
+        self.data.was_guests |= self.customer.is_none();
         self.data.customer = Some(customer);
         Ok(self)
     }

@@ -513,6 +513,7 @@ mod tests {
         assert_eq!(owned.clone().owned_by(customer("ada")), Ok(owned.clone()));
         assert!(owned.is_anothers(Some(&customer("eve"))) && !cart().is_anothers(Some(&customer("eve"))));
         assert!(!owned.is_anothers(Some(&customer("ada"))) && !owned.is_anothers(None));
+        assert!(owned.was_guests && !cart().was_guests);
         assert_eq!(owned.owned_by(customer("eve")), Err(CartError::OfAnotherCustomer));
         let full = (0..crate::Order::LINES_MAX)
             .try_fold(cart(), |cart, n| cart.with_more(&variant(&n.to_string(), 1), 1))

@@ -25,12 +25,12 @@ const CALL: &[Code] = &[
     (500, "order_corrupt"),
     (503, "store_unavailable"),
 ];
-/// Optional bearer token.
-const BEARER: &[Code] = &[(401, "token_invalid")];
-/// Required bearer token.
-const BEARER_REQUIRED: &[Code] = &[(401, "token_missing"), (401, "token_invalid")];
-/// Calls for applications only.
-const ALONE: &[Code] = &[(401, "token_invalid"), (403, "bearer_not_allowed")];
+/// Bearer token.
+const BEARER: &[Code] = &[(401, "token_invalid"), (401, "token_valid_too_long"), (401, "token_too_old")];
+/// Required bearer token, beside [`BEARER`].
+const BEARER_REQUIRED: &[Code] = &[(401, "token_missing")];
+/// Calls for applications only, beside [`BEARER`].
+const ALONE: &[Code] = &[(403, "bearer_not_allowed")];
 /// Order in the path.
 const ORDER: &[Code] = &[(400, "order_id_malformed"), (404, "order_not_found")];
 /// Query.
@@ -42,6 +42,7 @@ const BODY: &[Code] = &[
     (408, "body_timeout"),
     (413, "body_too_large"),
     (415, "content_type_not_supported"),
+    (415, "content_encoding_not_supported"),
     (503, "server_busy"),
     (503, "shutting_down"),
 ];
@@ -90,9 +91,11 @@ macro_rules! refusals {
 }
 
 refusals! {
-    PlaceOrder: CALL, BODY, IDEMPOTENT, COMMIT, &[(409, "order_lost"), (422, "invalid_order")];
+    PlaceOrder: CALL, BEARER, BODY, IDEMPOTENT, COMMIT,
+        &[(403, "customer_mismatch"), (409, "order_lost"), (422, "invalid_order")];
     ListOrders: CALL, BEARER, QUERY, &[(403, "list_not_allowed")];
     ReadOrder: CALL, BEARER, ORDER;
+    ExplainOrder: CALL, BEARER, ORDER, &[(500, "books_unreadable")];
     EditOrder: CALL, BEARER, ORDER, BODY, COMMIT, STRIPE, SETTLE, NOT_NOW,
         &[(409, "order_paid"), (409, "order_canceled"), (422, "invalid_order")];
     CancelOrder: CALL, BEARER, ORDER, BODY, COMMIT, STRIPE, SETTLE, NOT_NOW,
@@ -103,32 +106,32 @@ refusals! {
     RefundOrder: CALL, BEARER, ORDER, BODY, IDEMPOTENT, COMMIT,
         &[(409, "payment_not_received"), (409, "payment_already_refunded"), (409, "payment_disputed"),
           (422, "invalid_refund"), (422, "invalid_amount")];
-    CreatePaymentIntent: CALL, BEARER_REQUIRED, ORDER, COMMIT, STRIPE, SETTLE,
+    CreatePaymentIntent: CALL, BEARER, BEARER_REQUIRED, ORDER, COMMIT, STRIPE, SETTLE,
         &[(409, "order_paid"), (409, "order_canceled")];
     ConfirmPayment: CALL, BEARER, ORDER, COMMIT, STRIPE, SETTLE,
         &[(409, "payment_processing"), (409, "payment_not_completed")];
-    ListEvents: CALL, ALONE, QUERY, ORDER, POSITION, &[(503, "server_busy")];
-    CreateEndpoint: CALL, ALONE, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL, POSITION,
+    ListEvents: CALL, BEARER, ALONE, QUERY, ORDER, POSITION, &[(503, "server_busy")];
+    CreateEndpoint: CALL, BEARER, ALONE, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL, POSITION,
         &[(409, "too_many_webhook_endpoints")];
-    ListEndpoints: CALL, ALONE, QUERY;
-    ReadEndpoint: CALL, ALONE, ENDPOINT;
-    UpdateEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL,
+    ListEndpoints: CALL, BEARER, ALONE, QUERY;
+    ReadEndpoint: CALL, BEARER, ALONE, ENDPOINT;
+    UpdateEndpoint: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL,
         &[(409, "types_follow_subscriptions")];
-    DeleteEndpoint: CALL, ALONE, ENDPOINT, COMMIT;
-    RotateSecret: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
-    SwitchEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
-    TestEndpoint: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
-    ResendEvent: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS,
+    DeleteEndpoint: CALL, BEARER, ALONE, ENDPOINT, COMMIT;
+    RotateSecret: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
+    SwitchEndpoint: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
+    TestEndpoint: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS;
+    ResendEvent: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS,
         &[(404, "event_not_found"), (409, "too_many_resends"), (409, "event_still_waits")];
-    ReplayEvents: CALL, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, POSITION;
-    ListAttempts: CALL, ALONE, ENDPOINT, QUERY;
-    ReadStatement: CALL, ALONE, QUERY, BOOKS,
+    ReplayEvents: CALL, BEARER, ALONE, ENDPOINT, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, POSITION;
+    ListAttempts: CALL, BEARER, ALONE, ENDPOINT, QUERY;
+    ReadStatement: CALL, BEARER, ALONE, QUERY, BOOKS,
         &[(422, "invalid_period"), (422, "period_before_books"), (422, "period_not_begun")];
-    ListPayouts: CALL, ALONE, QUERY, BOOKS;
-    ReadPayout: CALL, ALONE, BOOKS, &[(400, "payout_id_malformed"), (404, "payout_not_found")];
-    ListBreaks: CALL, ALONE, QUERY, BOOKS;
-    ResolveBreak: CALL, ALONE, BODY, COMMIT, BOOKS, &[(404, "break_not_found"), (422, "invalid_resolution")];
-    ReadLedger: CALL, ALONE, ORDER, BOOKS;
+    ListPayouts: CALL, BEARER, ALONE, QUERY, BOOKS;
+    ReadPayout: CALL, BEARER, ALONE, QUERY, BOOKS, &[(400, "payout_id_malformed"), (404, "payout_not_found")];
+    ListBreaks: CALL, BEARER, ALONE, QUERY, BOOKS;
+    ResolveBreak: CALL, BEARER, ALONE, BODY, COMMIT, BOOKS, &[(404, "break_not_found"), (422, "invalid_resolution")];
+    ReadLedger: CALL, BEARER, ALONE, ORDER, BOOKS;
     ReceiveStripeEvent: BODY_OF_STRIPE, COMMIT,
         &[(400, "webhook_signature_missing"), (400, "webhook_signature_invalid"), (400, "webhook_unreadable"),
           (400, "webhook_thin_event"), (429, "rate_limited"), (500, "internal"), (500, "order_corrupt"),
@@ -141,6 +144,7 @@ const BODY_OF_STRIPE: &[Code] = &[
     (400, "body_incomplete"),
     (408, "body_timeout"),
     (413, "body_too_large"),
+    (415, "content_encoding_not_supported"),
     (503, "server_busy"),
     (503, "shutting_down"),
 ];

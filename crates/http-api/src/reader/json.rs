@@ -1,11 +1,12 @@
-//! JSON parser that notes duplicate names of an object, since parsers disagree on which of the two values counts.
+//! JSON parser that notes duplicate names of an object, since parsers disagree on which of the two values counts, and the
+//! character U+0000, which PostgreSQL cannot store.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::FieldProblems;
+use super::{FieldProblems, HAS_NUL};
 
 /// Parses a whole text. An error is a syntax error: the text is not JSON.
 pub(super) fn parse(text: &[u8], problems: &mut FieldProblems) -> Result<Value, serde_json::Error> {
@@ -74,11 +75,14 @@ impl<'de> Visitor<'de> for Node<'_> {
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        if value.contains('\0') {
+            self.problems.note(self.path.to_string(), HAS_NUL);
+        }
         Ok(Value::String(value))
     }
 
@@ -98,6 +102,9 @@ impl<'de> Visitor<'de> for Node<'_> {
         while let Some(name) = fields.next_key::<String>()? {
             let path = Path::Field(self.path, &name);
             let value = fields.next_value_seed(Node { path: &path, problems: &mut *self.problems })?;
+            if name.contains('\0') {
+                self.problems.note(self.path.to_string(), HAS_NUL);
+            }
             if read.contains_key(&name) {
                 let path = path.to_string();
                 self.problems.note_caller_name(&path, &path, "appears twice");

@@ -17,6 +17,9 @@ use crate::problem::Problem;
 /// Fields of a JSON object, by name.
 pub(crate) type Fields = Map<String, Value>;
 
+/// Problem of a text with a character that no text may have.
+pub(crate) const HAS_NUL: &str = "must not contain the character U+0000";
+
 /// Reason for which a value is refused, without the name of its field.
 #[derive(Debug)]
 pub(crate) struct Reason(String);
@@ -82,6 +85,9 @@ pub(crate) fn parse_query(request: &HttpRequest) -> Result<Fields, Problem> {
         .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?;
     let (mut fields, mut problems) = (Fields::new(), FieldProblems::default());
     for (name, value) in query.into_inner() {
+        if name.contains('\0') || value.contains('\0') {
+            problems.note_caller_name(&name, &name, HAS_NUL);
+        }
         if fields.contains_key(&name) {
             problems.note_caller_name(&name, &name, "appears twice");
         }
@@ -293,6 +299,13 @@ mod tests {
         assert_eq!(invalid("{\"a\":1,\"a\":1}"), ["a appears twice"]);
         let nested = "{\"a\":[{\"b\":{\"c\":1,\"d\":2,\"c\":3}},{\"e\":1,\"e\":2}]}";
         assert_eq!(invalid(nested), ["a[0].b.c appears twice", "a[1].e appears twice"]);
+    }
+
+    #[test]
+    fn the_character_that_a_database_cannot_store_is_refused_at_any_depth() {
+        let nested = "{\"a\":[{\"b\":\"x\\u0000\"}],\"c\":{\"d\\u0000\":1}}";
+        let problem = "must not contain the character U+0000";
+        assert_eq!(invalid(nested), [format!("a[0].b {problem}"), format!("c {problem}")]);
     }
 
     #[test]

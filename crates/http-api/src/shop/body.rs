@@ -182,7 +182,7 @@ fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
 
 /// Reads a line item. Without a valid currency, its amount is still checked to be an integer.
 fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
-    let name = line.required("name", |it| Ok(Text::<1, 250>::new(read_string(it)?)?));
+    let name = line.required("name", |it| Ok(Text::<1, 250>::of_one_line(read_string(it)?)?));
     let amount = line.required("amount", |it| match money(it, currency)? {
         Some(amount) if amount.is_zero() => Err("must be at least 1".into()),
         amount => Ok(amount),
@@ -192,7 +192,7 @@ fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
         Ok(quantity.ok_or_else(|| format!("must be 1 to {QUANTITY_MAX}"))?)
     });
     let description = line.optional("description", |it| Ok(Text::new(read_string(it)?)?));
-    let sku = line.optional("sku", |it| Ok(Text::new(read_string(it)?)?));
+    let sku = line.optional("sku", |it| Ok(Text::of_one_line(read_string(it)?)?));
     let mut item = LineItem::new(name?, amount??, quantity?).map_err(|problem| line.note_here(problem)).ok()?;
     (item.description, item.sku) = (description.unwrap_or_default(), sku);
     Some(item)
@@ -202,7 +202,7 @@ fn adjustment(adjustment: &mut Reader<'_>, currency: Option<Currency>) -> Option
     let kind = adjustment.required("kind", |it| {
         Ok(AdjustmentKind::named(read_string(it)?).ok_or("must be discount, shipping, tax or tax_included")?)
     });
-    let label = adjustment.required("label", |it| Ok(Text::new(read_string(it)?)?));
+    let label = adjustment.required("label", |it| Ok(Text::of_one_line(read_string(it)?)?));
     let amount = adjustment.required("amount", |it| money(it, currency));
     let has_rate = adjustment.get("tax_rate_details").is_some();
     if has_rate && kind.is_some_and(|it| !it.is_tax()) {
@@ -226,7 +226,8 @@ fn money(value: &Value, currency: Option<Currency>) -> Result<Option<Money>, Rea
 }
 
 fn metadata(body: &mut Reader<'_>) -> Option<Metadata> {
-    let entries = body.entries("metadata", |key, value| Ok((Text::new(key)?, Text::new(read_string(value)?)?)))?;
+    let entries =
+        body.entries("metadata", |key, value| Ok((Text::of_one_line(key)?, Text::new(read_string(value)?)?)))?;
     Some(entries.into_iter().collect())
 }
 

@@ -21,7 +21,7 @@ use crate::auth::{application, bearer_access_or_all};
 use crate::openapi::schema::{in_path, integer, parameters, query, string, string_in};
 use crate::problem::Problem;
 use crate::reader::Reader;
-use crate::routes::{delete, get, patch, post, resource_for};
+use crate::routes::{delete, get, patch, post, resource};
 use view::Envelope;
 
 pub use event_pages::EventPages;
@@ -39,7 +39,7 @@ macro_rules! routes {
         /// Adds every route of the dialect.
         pub(crate) fn configure(config: &mut ServiceConfig) {
             let scope = web::scope(PREFIX)
-                $(.service(resource_for($path, &[$(stringify!($method)),+])$(.route($method($($handler)::+)))+))+;
+                $(.service(resource($path, &[$(stringify!($method)),+])$(.route($method($($handler)::+)))+))+;
             config.service(scope);
         }
 

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
-    Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
+    Access, Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Order, OrderId};
@@ -29,7 +29,7 @@ use crate::openapi::schema::{header, parameters, query, string, string_in};
 use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string as read_string};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, log_order};
+use crate::requests::{JSON_BYTES_WITH_KEY_MAX, log_order};
 
 /// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -52,7 +52,8 @@ parameters! {
 
 /// Places an order.
 ///
-/// A repeat with the same `Idempotency-Key` gets the first answer.
+/// A repeat with the same `Idempotency-Key` gets the first answer. With a customer's bearer token, the order must be that
+/// customer's.
 #[utoipa::path(
     post, path = "/orders", tag = "Orders", operation_id = "placeOrder",
     params(IdempotencyKeyHeader),
@@ -61,12 +62,14 @@ parameters! {
         (status = 201, description = "The order is placed.", body = Envelope<PlacedOrderView>),
         refusals::PlaceOrder,
     ),
-    security(("api_key" = ["orders:write"])),
+    security(("api_key" = ["orders:write"]), ("api_key" = ["orders:write"], "bearer" = [])),
 )]
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let access = bearer_access_or_all(&api, &request)?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
+    check_customer(&access, new.customer.as_ref())?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
         key: IdempotencyKey { scope: key.id, key: text },
         fingerprint: Sha256::digest(&body).into(),
@@ -89,6 +92,17 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Refuses to place an order of `customer` for a caller whose bearer token gives no access to it.
+fn check_customer(access: &Access, customer: Option<&CustomerId>) -> Result<(), Problem> {
+    let detail = match access {
+        Access::All => return Ok(()),
+        Access::Customer(bearer) if customer == Some(bearer) => return Ok(()),
+        Access::Customer(_) => "the customer of the order must be that of the bearer token",
+        Access::Order(_) => "the token of one order cannot place another one",
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, "customer_mismatch", detail))
 }
 
 /// Answer of a placed order, as it is stored for repeats.
@@ -122,7 +136,9 @@ fn with_token(answer: &str, token: &str) -> Result<Box<RawValue>, Problem> {
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
     let text = header.to_str().unwrap_or_default();
-    if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len()) {
+    // A header may have tabs too.
+    let is_printable = text.bytes().all(|it| it == b' ' || it.is_ascii_graphic());
+    if is_printable && (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len()) {
         return Ok(Some(text.to_owned()));
     }
     let detail = format!("the Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
@@ -196,7 +212,7 @@ pub(crate) async fn edit(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_ORDER)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_ORDER)?;
     // An order's currency never changes, so it can be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = order_edit(&body, currency)?;
@@ -232,7 +248,7 @@ pub(crate) async fn cancel(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let reason = cancel_reason(&parse_json_if_any(&request, &body, INVALID_ORDER)?)?;
     let app = api.app.for_request();
     let changed = app.cancel_order(&which, &access, reason).await?;
@@ -260,7 +276,7 @@ pub(crate) async fn capture(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let body = parse_json_if_any(&request, &body, INVALID_CAPTURE)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = capture_amount(&body, currency)?;
@@ -290,7 +306,7 @@ pub(crate) async fn refund(
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
     let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
-    let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let raw = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let body = parse_json_if_any(&request, &raw, INVALID_REFUND)?;
     let found = api.app.get_order(&which, &access).await?;
     let new = new_refund(&body, found.total.currency())?;
@@ -328,13 +344,13 @@ pub(crate) async fn refunds(
     Ok(success(StatusCode::OK, "Refunds", RefundView::all(&order)))
 }
 
-/// Explains why an order is in its state.
+/// Explains why an order is in its state, with what it has in the books for an application that may read them.
 #[utoipa::path(
     get, path = "/orders/{order}/explain", tag = "Orders", operation_id = "explainOrder",
     params(OrderPath),
     responses(
         (status = 200, description = "Reasons, what happened, and what happens next.", body = Envelope<ExplanationView>),
-        refusals::ReadOrder,
+        refusals::ExplainOrder,
     ),
     security(("api_key" = ["orders:read"]), ("api_key" = ["orders:read"], "bearer" = [])),
 )]
@@ -343,9 +359,15 @@ pub(crate) async fn explain(
     request: HttpRequest,
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
+    let key = application(&api, &request, Scope::OrdersRead).await?;
+    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
     let explanation = api.app.explain(&which, &access).await?;
-    Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)))
+    let sees_books = key.scopes.contains(&Scope::BooksRead) && matches!(access, Access::All);
+    if !sees_books {
+        return Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)));
+    }
+    let ledger = api.books.ledger(explanation.order.id).await?;
+    Ok(success(StatusCode::OK, "Explanation", ExplanationView::with_books(&explanation, &ledger)))
 }
 
 /// Creates or returns the one PaymentIntent that the customer can pay.

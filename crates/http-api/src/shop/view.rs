@@ -2,7 +2,7 @@
 //! of ISO 4217, currencies are lower case, times are RFC 3339 in UTC.
 
 use paywright_app::view_value::{CurrencyCode, DecimalAmount, IntentStatusName, OrderStatus, PaymentStatus, Time};
-use paywright_app::{Actor, Explanation, LineView, Moment, NextStep, OrderPage, OrderView};
+use paywright_app::{Actor, Explanation, Ledger, LedgerSummaryView, LineView, Moment, NextStep, OrderPage, OrderView};
 use paywright_domain::Order;
 use serde::Serialize;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
@@ -64,6 +64,10 @@ pub(crate) struct ExplanationView<'a> {
     timeline: Vec<MomentView<'a>>,
     /// Steps that happen without a call.
     next: Vec<NextView<'a>>,
+    /// Summary of what the order has in the books. Absent without the scope `books:read`, and for a bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    books: Option<LedgerSummaryView>,
 }
 
 /// Entry of the timeline of an order.
@@ -137,6 +141,11 @@ impl<'a> ExplanationView<'a> {
         view
     }
 
+    /// View with what the order has in the books.
+    pub(crate) fn with_books(explanation: &'a Explanation, ledger: &Ledger) -> Self {
+        Self { books: Some(LedgerSummaryView::of(ledger)), ..Self::of(explanation) }
+    }
+
     pub(crate) fn of(explanation: &'a Explanation) -> Self {
         let order = &explanation.order;
         let moment = |it: &'a Moment| MomentView {
@@ -163,6 +172,7 @@ impl<'a> ExplanationView<'a> {
             because: &explanation.because,
             timeline: explanation.timeline.iter().map(moment).collect(),
             next: explanation.next.iter().map(next).collect(),
+            books: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{AccountOrder, OrderRef, OrdersPage, Storefront};
 use paywright_domain::id::PaymentMethodId;
+use paywright_domain::storefront::Cart;
 use serde_json::json;
 
 use super::cart;
@@ -32,7 +33,8 @@ pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String
 /// Resource of a completed order, or of one that is being paid.
 pub(super) fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource, Refusal> {
     let (order, cart) = (&found.order, found.cart.as_ref());
-    let token = cart.map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
+    let of_cart = |it: &Cart| api.tokens.cart_token(it.id, it.was_guests);
+    let token = cart.map_or_else(|| api.tokens.order_token(order.id), of_cart);
     Ok(resources::order(order, cart, &token, api.publishable_key.as_deref())?)
 }
 

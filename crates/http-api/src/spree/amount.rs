@@ -1,8 +1,28 @@
 //! Amounts as Spree writes them.
 
+use std::collections::BTreeSet;
+
+use paywright_domain::storefront::Prices;
 use paywright_domain::{Currency, Money};
+use serde_json::Value;
 
 use super::symbol::{Place, decimals, symbol};
+use crate::reader::{Reader, Reason};
+
+/// Reads prices by currency, of which none is given twice: upper and lower case of a code are the same currency.
+pub(super) fn prices(
+    fields: &mut Reader<'_>,
+    name: &str,
+    read: impl Fn(&Value, Currency) -> Result<Money, Reason>,
+) -> Option<Prices> {
+    let prices = fields.required_entries(name, |code, amount| read(amount, code.parse()?))?;
+    let mut currencies = BTreeSet::new();
+    if let Some(twice) = prices.iter().find(|it| !currencies.insert(it.currency())) {
+        fields.note(name, format!("has a price in {} twice", twice.currency().code()));
+        return None;
+    }
+    Some(prices.into_iter().collect())
+}
 
 /// Decimal in major units, with at least one digit after the point and no other trailing zeroes: `44.0`, `12.34`.
 pub(super) fn decimal(amount: Money) -> String {

@@ -29,7 +29,7 @@ pub(super) async fn cart(
 }
 
 pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Result<Resource, Refusal> {
-    let token = api.tokens.cart_token(session.cart.id);
+    let token = api.tokens.cart_token(session.cart.id, session.cart.was_guests);
     let terms = if show.includes("shipments") { Some(api.storefront.terms().await?) } else { None };
     let mut cart = resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?;
     read_included(api, &mut cart, (session.cart.customer.as_ref(), session.order.as_ref()), show).await?;
@@ -191,10 +191,11 @@ pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Resul
 /// `PATCH /cart/associate`: assigns the cart of `guest_order_token` to the customer of the bearer token.
 pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let token = call.params.text("guest_order_token")?;
-    let subject =
-        token.and_then(|it| api.tokens.subject(&it)).or(call.shopper.subject).ok_or_else(Refusal::not_found)?;
-    let guest = Shopper { subject: Some(subject), ..Shopper::default() };
+    let named = call.params.text("guest_order_token")?.and_then(|it| api.tokens.holder(&it, api.app.now()));
+    let guest = named.unwrap_or(Shopper { customer: None, currency: None, ..call.shopper });
+    if guest.subject.is_none() {
+        return Err(Refusal::not_found());
+    }
     let storefront = api.storefront.for_request();
     let session = storefront.associate(&guest, &customer).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await

@@ -6,7 +6,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use crate::reader::echo;
+use crate::reader::{HAS_NUL, echo};
 
 /// Media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -45,7 +45,12 @@ pub(super) fn parse(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
 fn decode(text: &[u8]) -> Result<String, Refusal> {
     let spaced: Vec<u8> = text.iter().map(|it| if *it == b'+' { b' ' } else { *it }).collect();
     let decoded = percent_encoding::percent_decode(&spaced).decode_utf8();
-    Ok(decoded.map_err(|_| Refusal::bad_request("the parameters must be UTF-8"))?.into_owned())
+    let decoded = decoded.map_err(|_| Refusal::bad_request("the parameters must be UTF-8"))?;
+    if decoded.contains('\0') {
+        Err(Refusal::bad_request(format!("a parameter {HAS_NUL}")))
+    } else {
+        Ok(decoded.into_owned())
+    }
 }
 
 /// Splits `a[b][]` into `a`, `b` and an empty name. Brackets that do not match are part of the name before them.
@@ -131,9 +136,18 @@ mod tests {
         }
         let deep = format!("a{}=1", "[b]".repeat(DEPTH_MAX));
         let many = "a=1&".repeat(PARAMETERS_MAX + 1);
-        for wrong in
-            ["a=%FF", "a[b]=1&a=2", "a=1&a[b]=2", "a[]=1&a[b]=2", "a[b]=1&a[]=2", "a[]=1&a[][b]=2", &deep, &many]
-        {
+        for wrong in [
+            "a=%FF",
+            "a=%00",
+            "a%00=1",
+            "a[b]=1&a=2",
+            "a=1&a[b]=2",
+            "a[]=1&a[b]=2",
+            "a[b]=1&a[]=2",
+            "a[]=1&a[][b]=2",
+            &deep,
+            &many,
+        ] {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong:.40}");
         }
     }

@@ -22,7 +22,7 @@ mod terms;
 use actix_cors::Cors;
 use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route, Scope, guard};
+use actix_web::{HttpResponse, Resource, Route, Scope};
 pub(crate) use amount::display;
 use paywright_domain::OrderId;
 pub use platform::SpreeFormat;
@@ -32,12 +32,16 @@ pub(crate) use shopper::Call;
 pub use terms::parse_terms;
 
 use crate::Api;
-use crate::routes::{completed, delete, patch, post, put};
+use crate::routes::{completed, delete, patch, post, put, read as get};
 
 /// Path prefix of the Storefront API.
 const STOREFRONT: &str = "/api/v2/storefront";
+/// Path prefix of the Platform API.
+const PLATFORM: &str = "/api/v2/platform";
 /// Media type of every answer.
 const MEDIA_TYPE: &str = "application/vnd.api+json";
+/// Headers of answers that the script of a page may read: to name a request, and to repeat it at the right time.
+const EXPOSED_HEADERS: [&str; 2] = ["x-request-id", "retry-after"];
 /// Time for which a browser may cache a CORS preflight answer, in seconds.
 const PREFLIGHT_SECONDS: usize = 3600;
 
@@ -59,11 +63,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
 
 fn not_found() -> Route {
     web::route().to(|| async { Err::<HttpResponse, _>(Refusal::not_found()) })
-}
-
-/// Route of `GET` and of `HEAD`, whose answer the server sends without its body.
-fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// Resource at a path, which answers 404 to other methods than those of its routes.
@@ -182,17 +181,21 @@ fn webhook_routes(config: &mut ServiceConfig) {
 }
 
 /// CORS for pages of these origins. No caller is authenticated by a cookie, so that a page can do no more than its tokens
-/// permit.
+/// permit. Scheme and host of an origin have no case (RFC 6454, section 4).
 fn cross_origin(origins: &[String]) -> Cors {
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PATCH", "PUT", "DELETE"])
+        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"])
         .allowed_headers(["authorization", "content-type", "stripe-version"])
         .allowed_headers(shopper::TOKEN_HEADERS)
+        .expose_headers(EXPOSED_HEADERS)
         .block_on_origin_mismatch(false)
         .max_age(PREFLIGHT_SECONDS);
-    origins.iter().fold(cors, |cors, origin| match origin.as_str() {
-        "*" => cors.allow_any_origin().send_wildcard(),
-        origin => cors.allowed_origin(origin),
+    if origins.iter().any(|it| it == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    let origins = origins.to_vec();
+    cors.allowed_origin_fn(move |given, _| {
+        origins.iter().any(|it| given.as_bytes().eq_ignore_ascii_case(it.as_bytes()))
     })
 }
 

@@ -10,12 +10,13 @@ use paywright_domain::storefront::Address;
 use paywright_domain::text::Text;
 use serde_json::Value;
 
+use super::PLATFORM;
 use super::country::country;
 use super::form;
 use super::refusal::Refusal;
 use crate::reader::{self, FieldProblem, FieldProblems, Fields, NotRead, Reader, Reason};
 use crate::receiving::read_body;
-use crate::requests::JSON_BYTES_MAX;
+use crate::requests::{JSON_BYTES_MAX, JSON_BYTES_WITH_KEY_MAX};
 
 /// Problem of a text that is no code of a country.
 pub(super) const NO_COUNTRY: &str = "must be the two or three letters of a country, like DE or DEU";
@@ -65,7 +66,9 @@ impl Params {
     /// Reads the parameters of a request with its body.
     pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
         let mut params = Self::of_query(request)?;
-        let body = read_body(request, payload, JSON_BYTES_MAX).await?;
+        let is_of_application = request.path().starts_with(PLATFORM);
+        let bytes_max = if is_of_application { JSON_BYTES_WITH_KEY_MAX } else { JSON_BYTES_MAX };
+        let body = read_body(request, payload, bytes_max).await?;
         if form::is_form(request, &body) {
             params.fields.extend(form::parse(&body)?);
         } else if !body.is_empty() {
@@ -234,7 +237,7 @@ impl Params {
             let flag = value.as_bool().map(|it| Ok(it.to_string()));
             let text = flag.unwrap_or_else(|| text(value));
             let text = text.map_err(|_| "must be a string, a number, true or false")?;
-            Ok((Text::new(key)?, Text::new(text)?))
+            Ok((Text::of_one_line(key)?, Text::new(text)?))
         });
         problems.done(Some(entries.unwrap_or_default().into_iter().collect()))
     }

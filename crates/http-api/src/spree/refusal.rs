@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
@@ -18,6 +18,7 @@ use super::MEDIA_TYPE;
 use super::amount::code;
 use crate::problem::Problem;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
+use crate::tokens::TokenRefusal;
 
 /// Refusal of a request: a status, a sentence and the problems of its fields.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Refusal {
     body: Option<Value>,
     /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
+    /// Header that belongs to the status.
+    header: Option<(HeaderName, String)>,
     /// Code of the same refusal in the shop dialect, for the log.
     code: Option<&'static str>,
 }
@@ -37,7 +40,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         let (error, fields) = (sentence(error.into()), FieldProblems::default());
-        Self { status, error, fields, body: None, retry_after: None, code: None }
+        Self { status, error, fields, body: None, retry_after: None, header: None, code: None }
     }
 
     /// Code of the same refusal in the shop dialect.
@@ -108,6 +111,9 @@ impl Refusal {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
+        }
         response.insert_header((CONTENT_TYPE, MEDIA_TYPE));
         if let Some(body) = &self.body {
             return response.body(body.to_string());
@@ -176,8 +182,15 @@ impl Refusal {
             StatusCode::NOT_FOUND => return Self::not_found(),
             status => status,
         };
-        let code = Some(problem.code());
-        Self { code, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+        let (code, header) = (Some(problem.code()), problem.header().cloned());
+        Self { code, header, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+    }
+}
+
+/// Refusal of a bearer token: one sentence of Spree for all reasons. The log has the code.
+impl From<TokenRefusal> for Refusal {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self { code: Some(refusal.code()), ..Self::token_invalid() }
     }
 }
 
@@ -198,9 +211,10 @@ impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Refused(error) => Self::failed(error.message.or(error.code).unwrap_or_default()),
-            error @ (GatewayError::NotFound
+            error @ (GatewayError::NotFound(_)
             | GatewayError::KeyExhausted(_)
             | GatewayError::Busy(_)
+            | GatewayError::Unreachable(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)
@@ -291,9 +305,10 @@ impl From<StorefrontError> for Refusal {
             StorefrontError::Checkout(error) => error.into(),
             StorefrontError::NotReady(lacks) => Self::all_invalid(lacks.into_iter().map(missing).collect()),
             StorefrontError::NoShipment => Self::failed("shipment_not_found"),
-            error @ (StorefrontError::Unsold(_) | StorefrontError::Processing | StorefrontError::Canceled) => {
-                Self::failed(error.to_string())
-            }
+            error @ (StorefrontError::Unsold(_)
+            | StorefrontError::Processing
+            | StorefrontError::Canceled
+            | StorefrontError::NoPaymentMethod(_)) => Self::failed(error.to_string()),
             StorefrontError::NotTheAmountDue { due } => {
                 Self::invalid("amount", format!("must be {}, the amount due", due.to_decimal()))
             }

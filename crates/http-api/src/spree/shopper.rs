@@ -14,7 +14,7 @@ use super::document::Show;
 use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
-use crate::auth::bearer;
+use crate::auth::access_by;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::rate_limits::{self, CallKind};
@@ -54,7 +54,11 @@ impl FromRequest for Call {
             if let Some(actor) = actor(&shopper) {
                 record_actor(actor);
             }
-            let kind = if tries_coupon(&params)? { CallKind::Coupon } else { kind };
+            let kind = match kind {
+                _ if tries_coupon(&params)? => CallKind::Coupon,
+                CallKind::Other if chooses_method(&params)? => CallKind::Payment,
+                kind @ (CallKind::NewCart | CallKind::Coupon | CallKind::Payment | CallKind::Other) => kind,
+            };
             if let Some(counted) = counted_shopper(&shopper) {
                 api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
@@ -125,6 +129,13 @@ fn tries_coupon(params: &Params) -> Result<bool, Refusal> {
     Ok(params.names("coupon_code") || params.under("order")?.is_some_and(|it| it.names("coupon_code")))
 }
 
+/// Whether a call chooses a payment method, which is read from Stripe, on any path.
+fn chooses_method(params: &Params) -> Result<bool, Refusal> {
+    let names = ["payments_attributes", "existing_card"];
+    let in_order = params.under("order")?.is_some_and(|it| names.iter().any(|name| it.names(name)));
+    Ok(in_order || params.names("payment_source"))
+}
+
 /// Shopper whose calls the rate limit counts: that of the token, else the customer.
 fn counted_shopper(shopper: &Shopper) -> Option<rate_limits::Shopper> {
     let customer = || shopper.customer.clone().map(rate_limits::Shopper::Customer);
@@ -140,8 +151,7 @@ fn needs_customer(request: &HttpRequest) -> bool {
 /// Access that the bearer token of a request gives, if it has one.
 fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    let access = bearer(header).and_then(|it| api.tokens.access(it, api.app.now()));
-    access.map(Some).ok_or_else(Refusal::token_invalid)
+    Ok(Some(access_by(api, header)?))
 }
 
 /// Actor of a request, by the kind of its token; `None` without a token. The customer's id is kept with the order alone.
@@ -160,7 +170,7 @@ fn shopper(api: &Api, request: &HttpRequest, bearer: Option<Access>, params: &Pa
         Some(token) => Some(token),
         None => params.text("order_token")?,
     };
-    let mut shopper = Shopper { subject: token.and_then(|it| api.tokens.subject(&it)), ..Shopper::default() };
+    let mut shopper = token.and_then(|it| api.tokens.holder(&it, api.app.now())).unwrap_or_default();
     match bearer {
         Some(Access::Customer(customer)) => shopper.customer = Some(customer),
         Some(Access::Order(order)) => shopper.subject = shopper.subject.or(Some(TokenSubject::Order(order))),

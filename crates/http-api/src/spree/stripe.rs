@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use paywright_app::{AccountOrder, OrderPayment, PaymentIntentParams};
 use paywright_domain::id::{CustomerId, PaymentMethodId};
+use paywright_domain::storefront::PaymentMethodChoice;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -26,7 +27,7 @@ fn intent_params(params: &Params) -> Result<PaymentIntentParams, Refusal> {
     }
     let method = problems.keep(root.text("stripe_payment_method_id")).flatten().map(PaymentMethodId::new).transpose();
     let method = method.map_err(|_| "must be a payment method of Stripe, like pm_1Q2w3E");
-    let method = problems.take("stripe_payment_method_id", method).flatten();
+    let method = problems.take("stripe_payment_method_id", method).flatten().map(PaymentMethodChoice::New);
     let amount = problems.keep(root.text("amount")).flatten();
     let amount = amount.filter(|it| !is_empty_or_zero(it));
     Ok(problems.done(Some(PaymentIntentParams { payment_method: method, amount }))?)

@@ -3,9 +3,10 @@
 use paywright_domain::money::Percent;
 use paywright_domain::storefront::{Coupon, CouponCode, Discount, Prices, ShippingRate, TaxRate, Terms};
 use paywright_domain::text::Text;
-use paywright_domain::{Currency, Money, Timestamp};
+use paywright_domain::{Money, Timestamp};
 use serde_json::Value;
 
+use super::amount;
 use crate::reader::{FieldProblem, FieldProblems, NotRead, Reader, Reason, boolean, integer, parse, string};
 
 /// Fields of the terms.
@@ -43,8 +44,8 @@ pub(crate) fn read_terms(terms: &mut Reader<'_>) -> Terms {
 }
 
 fn shipping_rate(rate: &mut Reader<'_>) -> Option<ShippingRate> {
-    let id = rate.required("id", |it| Ok(Text::new(string(it)?)?));
-    let name = rate.required("name", |it| Ok(Text::new(string(it)?)?));
+    let id = rate.required("id", |it| Ok(Text::of_one_line(string(it)?)?));
+    let name = rate.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
     let countries = rate.values("countries", |it| Ok(string(it)?.parse()?));
     let prices = prices(rate, "prices");
     let countries = countries.unwrap_or_default().into_iter().collect();
@@ -52,7 +53,7 @@ fn shipping_rate(rate: &mut Reader<'_>) -> Option<ShippingRate> {
 }
 
 fn tax_rate(tax: &mut Reader<'_>) -> Option<TaxRate> {
-    let name = tax.required("name", |it| Ok(Text::new(string(it)?)?));
+    let name = tax.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
     let country = tax.required("country", |it| Ok(string(it)?.parse()?));
     let percent = tax.required("percent", percent);
     let included = tax.optional("included", boolean).unwrap_or_default();
@@ -62,7 +63,7 @@ fn tax_rate(tax: &mut Reader<'_>) -> Option<TaxRate> {
 
 fn coupon(coupon: &mut Reader<'_>) -> Option<Coupon> {
     let code = coupon.required("code", |it| Ok(CouponCode::new(string(it)?)?));
-    let name = coupon.required("name", |it| Ok(Text::new(string(it)?)?));
+    let name = coupon.required("name", |it| Ok(Text::of_one_line(string(it)?)?));
     let discount = coupon.object("discount", &["amount", "percent"], discount);
     let expires_at = coupon.optional("expires_at", |it| Ok(Timestamp::from_unix_seconds(integer(it)?)?));
     Some(Coupon { code: code?, name: name?, discount: discount?, expires_at })
@@ -85,11 +86,7 @@ fn percent(value: &Value) -> Result<Percent, Reason> {
 
 /// Reads prices in minor units of ISO 4217, by currency.
 fn prices(it: &mut Reader<'_>, name: &str) -> Option<Prices> {
-    let prices = it.required_entries(name, |code, minor| {
-        let currency: Currency = code.parse()?;
-        Ok(Money::new(integer(minor)?, currency)?)
-    });
-    Some(prices?.into_iter().collect())
+    amount::prices(it, name, |minor, currency| Ok(Money::new(integer(minor)?, currency)?))
 }
 
 #[cfg(test)]
@@ -115,7 +112,8 @@ mod tests {
     fn every_problem_of_a_file_of_terms_is_named() {
         let text = br#"{"shipping": [[], {"id": "", "name": 1, "countries": ["D"], "prices": {"usd": -1, "xxx": 1}}],
             "taxes": {"name": "VAT"}, "coupons": [{"code": "x", "name": "X", "discount": {"percent": 10}},
-            {"code": "y", "name": "Y", "discount": {}, "expires_at": "soon"}], "color": "red"}"#;
+            {"code": "y", "name": "Y", "discount": {}, "expires_at": "soon"},
+            {"code": "z", "name": "Z", "discount": {"amount": {"usd": 100, "USD": 200}}}], "color": "red"}"#;
         let expected = [
             "color is not a known field",
             "shipping[0] must be an object",
@@ -128,6 +126,7 @@ mod tests {
             "coupons[0].discount.percent must be a string",
             "coupons[1].discount must have either amount or percent",
             "coupons[1].expires_at must be an integer",
+            "coupons[2].discount.amount has a price in usd twice",
         ];
         assert_eq!(parse_terms(text).unwrap_err(), expected);
         assert_eq!(parse_terms(b"[[],[],[]]").unwrap_err(), ["the file must be an object"]);

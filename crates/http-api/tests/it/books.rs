@@ -212,11 +212,78 @@ async fn breaks_are_listed_by_their_status() {
         ("status=closed", "status must be open or all"),
         ("limit=0", "limit must be 1 to 1000"),
         ("limit=1001", "limit must be 1 to 1000"),
-        ("cursor=1", "cursor is not a known field"),
+        ("cursor=1", "cursor must be the next_cursor of an earlier answer"),
+        ("after=1", "after is not a known field"),
     ] {
         let refused = get(&service, &format!("{BOOKS}/breaks?{query}")).await;
         assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{query}: {refused:?}");
         assert_eq!(refused.body["error"]["detail"], says, "{query}");
+    }
+}
+
+/// Ids of all pages of a list whose path has a query already.
+async fn paged(service: &Service, path: &str, list: &str) -> Vec<Vec<String>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = get(service, &format!("{path}{cursor}")).await;
+        pages.push(listed(&page, list));
+        match page.body["data"]["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return pages,
+        }
+    }
+}
+
+#[actix_web::test]
+async fn breaks_and_the_members_of_a_payout_are_read_in_pages() {
+    let (service, _) = with_books().await;
+    let all = [vec!["amount:pi_1", "link:pi_8"], vec![OPEN_BREAK]];
+    assert_eq!(paged(&service, &format!("{BOOKS}/breaks?status=all&limit=2"), "breaks").await, all);
+    assert_eq!(paged(&service, &format!("{BOOKS}/breaks?limit=1"), "breaks").await, [[OPEN_BREAK]]);
+    let members = format!("{BOOKS}/payouts/po_1?limit=");
+    assert_eq!(paged(&service, &format!("{members}1"), "balance_transactions").await, [["txn_1"], ["txn_2"]]);
+    assert_eq!(paged(&service, &format!("{members}2"), "balance_transactions").await, [["txn_1", "txn_2"]]);
+    for (query, says) in [
+        ("limit=1001", "limit must be 1 to 1000"),
+        ("cursor=txn_1", "cursor must be the next_cursor of an earlier answer"),
+        ("status=all", "status is not a known field"),
+    ] {
+        let refused = get(&service, &format!("{BOOKS}/payouts/po_1?{query}")).await;
+        assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{query}: {refused:?}");
+        assert_eq!(refused.body["error"]["detail"], says, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn an_explanation_has_the_books_of_the_order_for_whom_may_read_them() {
+    let (service, placed) = with_books().await;
+    let path = format!("{ORDERS}/{}/explain", placed["id"].as_str().unwrap());
+    let answer = get(&service, &path).await;
+    let books = &answer.body["data"]["books"];
+    let what: Vec<_> = books["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["entry"].as_str().unwrap(), it["what"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("txn_1", "txn_1 (charge) moved 108.45 usd for pi_1."),
+        ("payment:pi_1", "112.00 usd is expected for pi_1."),
+        ("txn_2", "txn_2 (refund) moved -12.00 usd for re_1."),
+    ];
+    assert_eq!(what, expected, "{answer:?}");
+    assert_eq!(books["open"], json!([{ "account": "clearing:re_1", "amount": 1200, "currency": "usd" }]));
+    let other = service.placed().await;
+    let of_other = get(&service, &format!("{ORDERS}/{}/explain", other["id"].as_str().unwrap())).await;
+    assert_eq!(of_other.body["data"]["books"], json!({ "entries": [], "has_more": false, "open": [] }));
+    let reader = service.key_with(2, &[Scope::OrdersRead]).await;
+    let bearer = format!("Bearer {}", service.token("cus-ada"));
+    for headers in [
+        vec![("x-api-key", reader.as_str())],
+        vec![("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())],
+    ] {
+        let answer = service.send(Method::GET, &path, &headers, b"").await;
+        assert_eq!((answer.status, answer.body["data"].get("books")), (200, None), "{answer:?}");
     }
 }
 
@@ -280,7 +347,7 @@ async fn the_ledger_of_an_order_has_its_entries_and_open_accounts() {
     assert_eq!(get(&service, &format!("{ORDERS}/{number}/ledger")).await.body, answer.body);
     let other = service.placed().await;
     let empty = get(&service, &format!("{ORDERS}/{}/ledger", other["id"].as_str().unwrap())).await;
-    assert_eq!(empty.body["data"], json!({ "entries": [], "balances": [] }));
+    assert_eq!(empty.body["data"], json!({ "entries": [], "has_more": false, "balances": [] }));
     for (order, status, code) in [("ORD-20250331-ZZZZZZ", 404, "order_not_found"), ("9", 400, "order_id_malformed")] {
         let refused = get(&service, &format!("{ORDERS}/{order}/ledger")).await;
         assert_eq!((refused.status, refused.code()), (status, code), "{refused:?}");

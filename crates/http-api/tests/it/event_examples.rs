@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use paywright_app::{AccountEventContext, Clock, Feed};
+use paywright_app::{AccountEventContext, Clock};
 use paywright_domain::IntentId;
 use paywright_domain::books::PayoutStatus;
 use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::id::DisputeId;
 use paywright_domain::intent::IntentStatus;
-use paywright_testkit::account_event_contract::{account_at, found_break, payout};
+use paywright_testkit::account_event_contract::{account_at, add_account_events, found_break, payout};
 use paywright_testkit::{Provider, usd};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ impl Sales {
             self.account().payout_changed(&payout("po_1", PayoutStatus::Paid)),
             self.account().payout_changed(&payout("po_1", PayoutStatus::Failed)),
         ] {
-            self.service.store.add_account_events(&[event.unwrap()]).await.unwrap();
+            add_account_events(&*self.service.store, &[event.unwrap()]).await;
         }
     }
 

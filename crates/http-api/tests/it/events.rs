@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
-use paywright_app::{Feed, FeedRetention, Scope};
+use paywright_app::{FeedRetention, Scope};
 use paywright_domain::books::PayoutStatus;
 use paywright_domain::fact::FeedEventType;
 use paywright_testkit::MockGateway;
-use paywright_testkit::account_event_contract::{account_at, found_break, payout};
+use paywright_testkit::account_event_contract::{account_at, add_account_events, found_break, payout};
 use serde_json::{Value, json};
 
 use crate::{Answer, NOW, ORDERS, Service};
@@ -67,7 +67,7 @@ async fn events_of_the_account_are_read_by_their_types() {
     let account = account_at(NOW + 5);
     let paid = account.payout_changed(&payout("po_1", PayoutStatus::Paid)).unwrap();
     let subject = paid.subject.0;
-    service.store.add_account_events(&[account.break_found(&found_break()), paid]).await.unwrap();
+    add_account_events(&*service.store, &[account.break_found(&found_break()), paid]).await;
     service.relay().await;
     let all = read(&service, "").await;
     assert_eq!(listed(&all)[3..], [(4, "books.break"), (5, "payout.paid")]);

@@ -130,9 +130,10 @@ async fn each_gateway_error_has_its_status_and_code() {
     };
     for (error, status, code, later) in [
         (refused, 422, "payment_provider_refused", false),
-        (|| GatewayError::NotFound, 502, "payment_intent_lost", false),
+        (|| GatewayError::NotFound("hush".into()), 502, "payment_intent_lost", false),
         (|| GatewayError::Busy("429".into()), 503, "payment_provider_busy", true),
         (|| GatewayError::Misconfigured("sk_test_hush".into()), 503, "payment_provider_misconfigured", false),
+        (|| GatewayError::Unreachable("hush".into()), 503, "payment_provider_unreachable", true),
         (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
         (|| GatewayError::KeyExhausted("hush".into()), 503, "payment_provider_failed", true),
     ] {

@@ -2,6 +2,7 @@
 //! built program.
 
 mod as_rails;
+mod cards;
 mod checkout;
 mod delayed;
 pub(crate) mod description;

@@ -62,7 +62,7 @@ impl World {
     }
 }
 
-/// Maximum size of a refusal, in bytes. The largest request has 256 KiB.
+/// Maximum size of a refusal, in bytes. The largest request has 4 MiB.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Sends flawed requests and a valid one to all routes of some dialects. Gives the number of refused requests, and of
@@ -144,7 +144,7 @@ fn declared(source: &str) -> BTreeSet<(String, String)> {
         if part.contains("web::scope(") {
             scope = quoted("web::scope(\"").map_or_else(|| "/api/v2/storefront".to_owned(), str::to_owned);
         }
-        let named = quoted("at(\"").or_else(|| quoted("resource(\"")).or_else(|| quoted("resource_for(\""));
+        let named = quoted("at(\"").or_else(|| quoted("resource(\""));
         if let Some(named) = named.filter(|it| it.starts_with('/')) {
             let is_outside = ["/demo", "/docs", "/openapi.json", "/webhooks/stripe", "/healthz", "/readyz"]
                 .iter()

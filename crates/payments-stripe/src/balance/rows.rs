@@ -1,7 +1,7 @@
 //! Conversion of balance transactions and payouts to the domain's. Stripe's enumerations are open: an unknown category
 //! or type of a fee is kept, and any other unknown value is an error that names the object.
 
-use paywright_app::{GatewayError, ReportedTransaction};
+use paywright_app::{GatewayError, PayoutMember, ReportedTransaction};
 use paywright_domain::books::{BalanceTransaction, Fee, Payout, ReportingCategory, Source};
 use paywright_domain::id::{BalanceTransactionId, DisputeId, PayoutId, RefundId};
 use paywright_domain::{IntentId, Timestamp};
@@ -14,7 +14,6 @@ use super::{money, not_understood};
 use crate::StripeId;
 use crate::objects::{Expandable, PaymentIntent};
 use crate::records::id_of;
-use crate::snapshots::without_nul;
 
 /// A balance transaction in an answer. Its status and the time from which its amount is available change later, and are
 /// not read.
@@ -81,7 +80,7 @@ pub(super) fn transaction_of(json: &Value) -> Result<ReportedTransaction, Gatewa
         .map_err(|problem| not_understood(id, &format_args!("its category {problem}")))?;
     let fees = row.fee_details.iter().map(|it| {
         let amount = money(it.amount, &it.currency)?;
-        Ok(Fee { kind: without_nul(&it.kind), amount })
+        Ok(Fee { kind: it.kind.clone(), amount })
     });
     let amount = money(row.amount, &row.currency)?;
     let Caused { source, intent, object } = caused(id, &category, row.source.as_ref())?;
@@ -99,7 +98,7 @@ pub(super) fn transaction_of(json: &Value) -> Result<ReportedTransaction, Gatewa
         fee: money(row.fee, &row.currency)?,
         net: money(row.net, &row.currency)?,
         fees: fees.collect::<Result<_, GatewayError>>()?,
-        description: row.description.as_deref().map(without_nul).unwrap_or_default(),
+        description: row.description.clone().unwrap_or_default(),
         source,
         presented,
     };
@@ -132,7 +131,7 @@ fn caused(row: &str, category: &ReportingCategory, source: Option<&Value>) -> Re
 
 /// Source by the prefix of its id. The id of a charge does not name its PaymentIntent.
 fn by_prefix(id: &str) -> Source {
-    let other = || Source::Other { id: without_nul(id) };
+    let other = || Source::Other { id: id.to_owned() };
     match id.split_once('_').map(|(prefix, _)| prefix) {
         Some("re" | "pyr") => RefundId::new(id).map_or_else(|_| other(), |refund| Source::Refund { refund }),
         Some("du" | "dp") => DisputeId::new(id).map_or_else(|_| other(), |dispute| Source::Dispute { dispute }),
@@ -144,13 +143,15 @@ fn by_prefix(id: &str) -> Source {
 /// Types of the balance transactions with which a payout takes its amount and returns it.
 const OF_PAYOUT_ITSELF: [&str; 3] = ["payout", "payout_cancel", "payout_failure"];
 
-/// Reads the id of a balance transaction in the list of a payout; `None` for the payout's own. The return of an earlier
-/// payout, whose source is that one, is a member.
-pub(super) fn member_of(payout: &PayoutId, json: &Value) -> Result<Option<BalanceTransactionId>, GatewayError> {
+/// Reads a balance transaction in the list of a payout; `None` for the payout's own. The return of an earlier payout, whose
+/// source is that one, is a member.
+pub(super) fn member_of(payout: &PayoutId, json: &Value) -> Result<Option<PayoutMember>, GatewayError> {
     let text = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = BalanceTransactionId::new(text("id")).map_err(|problem| not_understood(text("id"), &problem))?;
-    let is_own = text("source") == payout.as_str() && OF_PAYOUT_ITSELF.contains(&text("type"));
-    Ok((!is_own).then_some(id))
+    let source = json.get("source");
+    let source = source.and_then(|it| it.get("id").unwrap_or(it).as_str()).unwrap_or_default();
+    let is_own = source == payout.as_str() && OF_PAYOUT_ITSELF.contains(&text("type"));
+    Ok((!is_own).then(|| PayoutMember { id, transaction: transaction_of(json).ok() }))
 }
 
 /// A payout in an answer.
@@ -193,8 +194,8 @@ pub(super) fn payout_of(json: &Value) -> Result<Payout, GatewayError> {
         reconciliation: row.reconciliation_status.parse().map_err(|problem| not_understood(id, &problem))?,
         balance_transaction: transaction(row.balance_transaction.as_ref())?,
         failure_balance_transaction: transaction(row.failure_balance_transaction.as_ref())?,
-        failure_code: row.failure_code.as_deref().map(without_nul),
-        trace_id: row.trace_id.and_then(|it| it.value).as_deref().map(without_nul),
+        failure_code: row.failure_code.clone(),
+        trace_id: row.trace_id.and_then(|it| it.value),
     })
 }
 

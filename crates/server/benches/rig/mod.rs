@@ -97,6 +97,12 @@ impl Shop {
         String::from_utf8(paywright(self.folder.path(), arguments).output().unwrap().stdout).unwrap()
     }
 
+    /// Starts a command with the settings of this shop and these of the environment; what it prints can be read.
+    pub(crate) fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
+        let mut command = paywright(self.folder.path(), arguments);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts the server, and returns it with the time until it accepted the first connection.
     pub(crate) fn serve(&self) -> (Server, Duration) {
         let begun = Instant::now();
@@ -147,12 +153,7 @@ impl Server {
 
     /// Resident memory in MB: current and peak.
     pub(crate) fn resident(&self) -> (f64, f64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let megabytes = |name: &str| {
-            let line = status.lines().find_map(|it| it.strip_prefix(name)).unwrap_or("0").trim();
-            line.split_whitespace().next().and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-        };
-        (megabytes("VmRSS:"), megabytes("VmHWM:"))
+        resident(self.pid())
     }
 
     /// Sends the requests of `make` repeatedly from `connections` connections, until the row's time is over or `make`
@@ -204,6 +205,16 @@ impl Server {
         let cpu = (ticks_of(self.pid()) - ticks) as f64 * MICROS_A_TICK / count;
         Row { rate: count / elapsed.as_secs_f64(), count, p50: at(0.5), p99: at(0.99), cpu, answers }
     }
+}
+
+/// Resident memory of a process in MB: current and peak. Zero if it has ended.
+pub(crate) fn resident(pid: u32) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|it| it.strip_prefix(name)).unwrap_or("0").trim();
+        line.split_whitespace().next().and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    };
+    (megabytes("VmRSS:"), megabytes("VmHWM:"))
 }
 
 /// Reads one answer into `buffer`, and returns its status.

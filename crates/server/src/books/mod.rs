@@ -5,11 +5,10 @@ mod keep;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use paywright_app::{
-    AccountNames, BooksAccess, BreakList, BreakQuery, Clock, ExportFormat, NOTE_LEN_MAX, PayoutView, Period,
-};
+use paywright_app::{AccountNames, BooksAccess, BreakList, BreakQuery, ExportFormat, NOTE_LEN_MAX, PayoutView, Period};
 use paywright_domain::books::Day;
 use paywright_domain::id::PayoutId;
+use paywright_domain::text::Text;
 
 pub(crate) use self::keep::keep;
 use crate::cli::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
@@ -19,21 +18,18 @@ use crate::serve::{bookkeeper, gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::WorkerSignal;
 use crate::world::SystemClock;
-use crate::{Failure, say};
-
-/// Largest number of breaks that are printed.
-const BREAKS_MAX: u16 = 10_000;
+use crate::{Failure, say, say_lines};
 
 /// Runs a command; returns whether nothing is wrong.
 pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
-    if matches!(options.command, BooksCommand::Reconcile) {
-        return reconcile(&settings).await;
+    if let BooksCommand::Reconcile { since } = options.command {
+        return reconcile(&settings, since).await;
     }
     let stores = settings.database()?.open(1, Schema::Check).await?;
     let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock));
     match options.command {
-        BooksCommand::Reconcile => {}
+        BooksCommand::Reconcile { .. } => {}
         BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,
         BooksCommand::Payout { payout, format } => print_payout(&access, &payout, format).await?,
         BooksCommand::Tax { month, format } => print_tax(&access, month, format).await?,
@@ -49,7 +45,7 @@ pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
 }
 
 /// Keeps the books up to date, and prints what does not agree. Returns whether everything does.
-async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
+async fn reconcile(settings: &Settings, since: Option<Day>) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders, books, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.clone().into_settings(&stripe);
@@ -57,9 +53,10 @@ async fn reconcile(settings: &Settings) -> Result<bool, Failure> {
     let gateway = gateway(stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, limits, &Arc::<WorkerSignal>::default());
     let bookkeeper = bookkeeper((books, orders), &gateway, books_settings, &app);
-    let compared = bookkeeper.reconcile().await?;
-    let list = BreakList { breaks: &compared.breaks, expected: Some(compared.expected), now: SystemClock.now() };
-    say(list.to_text().trim_end());
+    let compared = bookkeeper.reconcile(since).await?;
+    let now = bookkeeper.access().time().await?;
+    let list = BreakList { breaks: &compared.breaks, expected: Some(compared.expected), now };
+    say_lines(&list.to_text());
     Ok(compared.breaks.is_empty())
 }
 
@@ -70,19 +67,19 @@ async fn print_statement(access: &BooksAccess, period: PeriodOptions, format: Ta
         (None, None) => return Err("give --day or --month".into()),
     };
     let statement = access.statement(period).await?;
-    say(&match format {
-        TableFormat::Text => statement.text().trim_end().to_owned(),
-        TableFormat::Csv => statement.csv()?.trim_end().to_owned(),
-        TableFormat::Json => statement.json()?.trim_end().to_owned(),
+    say_lines(&match format {
+        TableFormat::Text => statement.text(),
+        TableFormat::Csv => statement.csv()?,
+        TableFormat::Json => statement.json()?,
     });
     Ok(())
 }
 
 async fn print_tax(access: &BooksAccess, month: Month, format: TableFormat) -> Result<(), Failure> {
     let report = access.tax(Period::month(month.0)).await?;
-    say(&match format {
-        TableFormat::Text => report.to_text()?.trim_end().to_owned(),
-        TableFormat::Csv => report.to_csv()?.trim_end().to_owned(),
+    say_lines(&match format {
+        TableFormat::Text => report.to_text()?,
+        TableFormat::Csv => report.to_csv()?,
         TableFormat::Json => serde_json::to_string_pretty(&report.view()?)?,
     });
     Ok(())
@@ -102,10 +99,10 @@ async fn print_payout(access: &BooksAccess, payout: &PayoutId, format: TableForm
     let missing =
         || format!("the books have no payout {payout}: `paywright books reconcile` reads what is new at Stripe");
     let content = access.payout(payout).await?.ok_or_else(missing)?;
-    say(&match format {
-        TableFormat::Text => content.to_text().trim_end().to_owned(),
-        TableFormat::Csv => content.to_csv().trim_end().to_owned(),
-        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::with_content(&content))?,
+    say_lines(&match format {
+        TableFormat::Text => content.to_text(),
+        TableFormat::Csv => content.to_csv(),
+        TableFormat::Json => serde_json::to_string_pretty(&PayoutView::whole(&content))?,
     });
     Ok(())
 }
@@ -116,28 +113,25 @@ async fn print_ledger(stores: &Stores, access: &BooksAccess, order: &str) -> Res
     if ledger.lines.is_empty() {
         say("Nothing of this order is in the books yet.");
     } else {
-        say(ledger.to_text().trim_end());
+        say_lines(&ledger.to_text());
     }
     Ok(())
 }
 
 async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> Result<(), Failure> {
-    let limit = BREAKS_MAX;
-    let breaks = access.breaks(&if all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }).await?;
-    let list = BreakList { breaks: &breaks, expected: None, now: SystemClock.now() };
-    say(&match format {
-        TableFormat::Text => list.to_text().trim_end().to_owned(),
-        TableFormat::Csv => list.to_csv().trim_end().to_owned(),
+    let breaks = access.all_breaks(if all { BreakQuery::Latest } else { BreakQuery::Open }).await?;
+    let list = BreakList { breaks: &breaks, expected: None, now: access.time().await? };
+    say_lines(&match format {
+        TableFormat::Text => list.to_text(),
+        TableFormat::Csv => list.to_csv(),
         TableFormat::Json => list.to_json()?,
     });
     Ok(())
 }
 
 async fn resolve(access: &BooksAccess, id: &str, note: &str) -> Result<(), Failure> {
-    let note = note.trim();
-    if note.is_empty() || note.chars().count() > NOTE_LEN_MAX {
-        return Err(format!("--note must have 1 to {NOTE_LEN_MAX} characters").into());
-    }
+    let note = Text::<1, NOTE_LEN_MAX>::new(note.trim()).map_err(|problem| format!("--note {problem}"))?;
+    let note = note.as_str();
     let by = operator().to_string();
     let found = access.resolve(id, &by, note).await?;
     let resolved = found.ok_or_else(|| format!("there is no break {id}: `paywright books breaks` lists them"))?;

@@ -48,9 +48,14 @@ pub(crate) enum BooksCommand {
         /// The order: its id, its number, or one of its PaymentIntents.
         order: String,
     },
-    /// Read what is new at Stripe, compare it with the orders, and print what does not agree; exit code 1 if there is
-    /// anything.
-    Reconcile,
+    /// Read what is new at Stripe, compare it with the orders, check that the closed days are unchanged, and print what
+    /// does not agree; exit code 1 if there is anything.
+    Reconcile {
+        /// Read again what Stripe lists from this day on, such as 2026-11-01, and check the closed days from it on. Without
+        /// it, only what is new is read, and all closed days are checked.
+        #[arg(long)]
+        since: Option<Day>,
+    },
     /// Print breaks: what did not agree when the books were last compared.
     Breaks {
         /// Also those that are gone or resolved.

@@ -81,9 +81,30 @@ impl BooksSection {
     }
 }
 
-/// Reads a table of names by accounts of the books.
+/// Names by accounts of the books: a table in a file; in a variable, the text of an inline table of TOML.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    Table(BTreeMap<String, String>),
+    Text(String),
+}
+
+/// Reads names by accounts of the books.
 fn account_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountNames, D::Error> {
-    let names = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let not_a_table = || {
+        D::Error::custom("must be a table such as { \"fees\" = \"Expenses:4970-Fees\" }, each name a text in quotes")
+    };
+    let names = match Names::deserialize(deserializer).map_err(|_| not_a_table())? {
+        Names::Table(names) => names,
+        Names::Text(text) if text.trim().is_empty() => BTreeMap::new(),
+        Names::Text(text) => {
+            let parsed = format!("names = {text}").parse::<toml::Table>().map_err(|_| not_a_table())?;
+            match (parsed.len(), parsed.get("names").cloned()) {
+                (1, Some(names)) => names.try_into().map_err(|_| not_a_table())?,
+                _ => return Err(not_a_table()),
+            }
+        }
+    };
     AccountNames::new(names).map_err(|error| D::Error::custom(format!("must be names of accounts: {error}")))
 }
 
@@ -111,5 +132,30 @@ impl FromStr for Start {
             return Ok(Self(None));
         }
         text.parse().map(|day| Self(Some(day))).map_err(|_| "must be a day, such as 2026-11-24, or empty")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(accounts: &str) -> Result<BooksSection, String> {
+        format!("accounts = {accounts}").parse::<toml::Table>().unwrap().try_into().map_err(|it| it.to_string())
+    }
+
+    #[test]
+    fn names_of_accounts_are_a_table_or_its_text() {
+        let table = "{ \"sales:tax:VAT:19:DE\" = \"Liabilities:1776-VAT-19\", fees = \"Expenses:Fees\" }";
+        let of_table = read(table).unwrap().accounts;
+        assert_ne!(of_table, AccountNames::default());
+        assert_eq!(read(&format!("'{table}'")).unwrap().accounts, of_table);
+        assert_eq!(read("''").unwrap().accounts, AccountNames::default());
+        for bad in ["'fees'", "'{ fees = 1 }'", "{ fees = 1 }", "'''{}\nother = 1'''", "'\"x\"'", "7"] {
+            let error = read(bad).unwrap_err();
+            assert!(error.contains("must be a table"), "{bad}: {error}");
+        }
+        assert!(read("{ fee = \"Expenses:Fees\" }").unwrap_err().contains("is no account of the books"));
+        // The label of a tax is written as on the order.
+        assert_ne!(read("{ \"sales:tax:vat:19:DE\" = \"Liabilities:1776-VAT-19\" }").unwrap().accounts, of_table);
     }
 }

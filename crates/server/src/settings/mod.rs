@@ -51,11 +51,12 @@ pub(crate) struct Settings {
 }
 
 /// Settings whose texts are secrets.
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 6] = [
     ("database", "url"),
     ("stripe", "secret_key"),
     ("stripe", "webhook_secrets"),
     ("auth", "token_secret"),
+    ("auth", "previous_token_secret"),
     ("webhooks", "secret_key"),
 ];
 
@@ -136,9 +137,14 @@ mod tests {
             ("stripe.queue_wait_ms", 10, 60_000),
             ("stripe.attempt_timeout_ms", 100, 300_000),
             ("stripe.deadline_ms", 100, 600_000),
+            ("stripe.customer_deadline_ms", 100, 600_000),
             ("payments.expire_after_hours", 0, 876_000),
             ("payments.back_fill_seconds", 1, 86_400),
+            ("payments.keep_idempotency_days", 0, 36_500),
+            ("payments.keep_events_days", 31, 36_500),
             ("auth.leeway_seconds", 0, 300),
+            ("auth.customer_token_hours_max", 0, 876_000),
+            ("auth.order_token_days", 0, 36_500),
             ("storefront.keep_carts_days", 0, 36_500),
             ("storefront.keep_empty_carts_minutes", 0, 525_600),
             ("feed.keep_days", 0, 36_500),
@@ -194,6 +200,7 @@ mod tests {
             ("stripe.secret_key = \"\"", false),
             ("database.url = \"postgres://ada:hush@db/shop\"", true),
             ("stripe.webhook_secrets = \"whsec_hush\"", true),
+            ("auth.previous_token_secret = \"hush\"", true),
         ] {
             assert_eq!(has_secrets(&text.parse().unwrap()), expected, "{text}");
         }

@@ -162,6 +162,30 @@ mod tests {
     }
 
     #[test]
+    fn names_of_accounts_keep_their_case_in_the_file_and_in_a_variable() {
+        let key = "sales:tax:VAT:19:DE";
+        let in_file =
+            format!("books.accounts = {{ \"{key}\" = \"Liabilities:1776-VAT-19\", \"fees\" = \"Expenses:Fees\" }}");
+        let names = |text: &str| text.parse::<Table>().unwrap()["books"]["accounts"].clone();
+        let read = layered(&in_file, HashMap::new()).unwrap();
+        assert_eq!(read["books"]["accounts"], names(&in_file));
+        // A variable replaces the whole table, and its text is read as TOML.
+        let mut ours = Variables::default();
+        let text = format!("{{ \"{key}\" = \"Liabilities:VAT\" }}");
+        ours.add("PAYWRIGHT__BOOKS__ACCOUNTS", text.clone().into()).unwrap();
+        let read = layered(&in_file, ours.read).unwrap();
+        assert_eq!(read["books"]["accounts"].as_str(), Some(text.as_str()));
+        let error = ours_of("PAYWRIGHT__BOOKS__ACCOUNTS__FEES").unwrap_err().to_string();
+        assert!(error.contains("is not a setting"), "{error}");
+    }
+
+    fn ours_of(name: &str) -> Result<Variables, Failure> {
+        let mut ours = Variables::default();
+        ours.add(name, "Expenses:Fees".into())?;
+        Ok(ours)
+    }
+
+    #[test]
     fn variables_override_the_file_and_unread_ones_are_noticed() {
         let mut ours = Variables::default();
         for (name, value) in variables(&[

@@ -4,8 +4,8 @@ use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use serde::Deserialize;
 
+use crate::retention::KeepCarts;
 use crate::settings::values::{Origins, Within, flag, parsed};
-use crate::worker::KeepCarts;
 
 /// Default limit for carts: three months.
 const KEEP_CARTS_DAYS: u32 = 90;

@@ -46,6 +46,8 @@ pub(crate) struct Stripe {
     attempt_timeout_ms: Within<100, 300_000>,
     /// Time after which no further attempt at a request begins, in milliseconds.
     deadline_ms: Within<100, 600_000>,
+    /// Time for which a customer's request waits for Stripe in total, in milliseconds, before it is answered with 503.
+    customer_deadline_ms: Within<100, 600_000>,
 }
 
 impl Default for Stripe {
@@ -66,6 +68,7 @@ impl Default for Stripe {
             queue_wait_ms: Within::nearest(milliseconds(pace.customer_wait)),
             attempt_timeout_ms: Within::nearest(milliseconds(client.attempt_timeout)),
             deadline_ms: Within::nearest(milliseconds(client.deadline)),
+            customer_deadline_ms: Within::nearest(milliseconds(client.customer_deadline)),
         }
     }
 }
@@ -134,6 +137,7 @@ impl Settings {
         client.pace.customer_wait = milliseconds(stripe.queue_wait_ms.get());
         client.attempt_timeout = milliseconds(stripe.attempt_timeout_ms.get());
         client.deadline = milliseconds(stripe.deadline_ms.get());
+        client.customer_deadline = milliseconds(stripe.customer_deadline_ms.get());
         Ok(client)
     }
 

@@ -203,7 +203,8 @@ impl FromStr for Origins {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let origins = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-        let origins: Vec<String> = origins.map(str::to_owned).collect();
+        // Scheme and host have no case (RFC 6454, section 4); browsers send them in lower case.
+        let origins: Vec<String> = origins.map(str::to_ascii_lowercase).collect();
         match origins.iter().position(|it| it != "*" && !is_origin(it)) {
             None => Ok(Self(origins)),
             Some(wrong) => Err(format!(
@@ -265,11 +266,12 @@ mod tests {
         for good in ["", "*", "https://shop.example", "http://localhost:3000, https://xn--bcher-kva.example,"] {
             assert!(good.parse::<Origins>().is_ok(), "{good}");
         }
+        let origins: Origins = "HTTPS://Shop.Example:8443".parse().unwrap();
+        assert_eq!(origins.0, ["https://shop.example:8443"]);
         for bad in [
             "shop.example",
             "https://shop.example/",
             "https://shop.example/cart",
-            "https://Shop.example",
             "https://shop.example:443",
             "https://shop.example:99999",
             "https://b\u{fc}cher.example",

@@ -2,6 +2,7 @@
 
 mod breaks;
 mod figures;
+mod history;
 mod killed;
 mod movements;
 

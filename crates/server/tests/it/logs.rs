@@ -210,16 +210,28 @@ async fn warnings_have_order_ids_when_only_warnings_are_logged() {
 async fn a_command_that_stripe_refuses_names_the_call() {
     let database = Database::empty().await;
     let served = Served::start(&database.url(), 1, false, "0").await;
-    for (status, code) in [(401, "401"), (403, "403"), (404, "404"), (400, "400"), (429, "429")] {
-        let fault =
-            json!({ "kind": "status_before", "status": status, "path": "/v1/payment_intents", "method": "GET" });
-        let set = answer(served.http.post(format!("{}/_twin/faults", served.twin_url)).body(fault.to_string())).await;
-        assert_eq!(set.status, 200, "{set:?}");
-        let (agrees, printed, said) = served.run(&["audit"]);
-        let refusal = said.lines().find(|it| it.starts_with("paywright: ")).unwrap_or_default();
-        assert!(!agrees, "{printed}{said}");
-        for expected in ["GET /v1/payment_intents: Stripe answered", code, "request req_"] {
-            assert!(refusal.contains(expected), "{expected} is not in {said}");
+    let recover = ["recover", "--since", "2026-01-01T00:00:00Z"];
+    for (command, path) in [
+        (&["audit"][..], "/v1/payment_intents"),
+        (&["audit"], "/v1/refunds"),
+        (&["audit"], "/v1/disputes"),
+        (&recover, "/v1/payment_intents"),
+        (&recover, "/v1/refunds"),
+        (&["books", "reconcile"], "/v1/balance"),
+        (&["books", "reconcile"], "/v1/balance_transactions"),
+        (&["books", "reconcile"], "/v1/payouts"),
+    ] {
+        for (status, code) in [(401, "401"), (403, "403"), (404, "404"), (400, "400"), (429, "429")] {
+            let fault = json!({ "kind": "status_before", "status": status, "path": path, "method": "GET" });
+            let set =
+                answer(served.http.post(format!("{}/_twin/faults", served.twin_url)).body(fault.to_string())).await;
+            assert_eq!(set.status, 200, "{set:?}");
+            let (agrees, printed, said) = served.run(command);
+            let refusal = said.lines().find(|it| it.starts_with("paywright: ")).unwrap_or_default();
+            assert!(!agrees, "{command:?} {path}: {printed}{said}");
+            for expected in [&format!("GET {path}"), ": Stripe answered", code, "request req_"] {
+                assert!(refusal.contains(expected), "{command:?} {path}: {expected} is not in {said}");
+            }
         }
     }
 }

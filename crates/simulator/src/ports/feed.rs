@@ -5,9 +5,9 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use paywright_app::{
-    AccountEvent, Attempt, AttemptPage, AttemptQuery, AttemptSearch, DeletedFeedEvents, DueQueue, Endpoint, EndpointId,
-    Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position,
-    QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints,
+    EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease,
+    ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
 };
 use paywright_domain::Timestamp;
 
@@ -113,15 +113,6 @@ impl ScheduledFeed {
 
 #[async_trait]
 impl Feed for ScheduledFeed {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        let (it, events) = (self.clone(), events.to_vec());
-        let write = async move {
-            let added = it.store.add_account_events(&events);
-            it.clone().done(added, |books, ()| books.add_account_events(&events)).await
-        };
-        self.write("add account events", write).await
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.read("read facts without positions", self.store.unpositioned_events(limit)).await
     }

@@ -1,5 +1,7 @@
 //! The use cases' ports in the simulated world. Each call waits for the scheduler first.
 
+mod balance;
+mod books;
 mod feed;
 mod sender;
 
@@ -9,12 +11,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, ApiKeys, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
-    EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations, IssuedIntent,
-    IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderFilter, OrderQuery,
-    OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, PublisherPorts,
-    ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask,
-    TaskQueue, TaskRelease, Versioned, WorkerWaker,
+    ApiKey, ApiKeys, BookkeeperPorts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
+    EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations,
+    IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderFilter,
+    OrderQuery, OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
+    PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts,
+    StoredTask, TaskQueue, TaskRelease, Versioned, WorkerWaker,
 };
 use paywright_domain::dispute::Dispute;
 use paywright_domain::id::{CustomerId, Epoch, RefundId};
@@ -27,7 +29,7 @@ use uuid::Uuid;
 
 use crate::books::Violation;
 use crate::fault::{Call, Fault};
-use crate::store::MemoryStore;
+use crate::store::{BOOKS_CURSOR, MemoryStore};
 use crate::stripe::{Stripe, check_read, created, form, is_replayed, issued, issued_refund, proceeds};
 use crate::world::World;
 use feed::ScheduledFeed;
@@ -57,6 +59,26 @@ impl ProcessPorts {
             ids: Arc::new(outside()),
             waker: Arc::new(outside()),
         }
+    }
+
+    /// Makes the ports of a process to the books.
+    pub(crate) fn bookkeeper_ports(world: &World, process: usize) -> BookkeeperPorts {
+        let outside = || Self { world: world.clone(), process };
+        let store = || ScheduledStore { world: world.clone(), store: world.store.clone() };
+        BookkeeperPorts {
+            books: Arc::new(store()),
+            orders: Arc::new(store()),
+            cursors: Arc::new(store()),
+            balance: Arc::new(outside()),
+            clock: Arc::new(outside()),
+            ids: Arc::new(outside()),
+        }
+    }
+
+    /// Makes the ports of a bookkeeper to books in another store.
+    pub(crate) fn bookkeeper_ports_to(world: &World, process: usize, store: &MemoryStore) -> BookkeeperPorts {
+        let store = || Arc::new(store.clone());
+        BookkeeperPorts { books: store(), orders: store(), cursors: store(), ..Self::bookkeeper_ports(world, process) }
     }
 
     /// Makes the ports of a process to the feed and the endpoints.
@@ -312,7 +334,11 @@ impl WorkerWaker for ProcessPorts {
 
     fn wake_deliverer(&self) {}
 
-    fn wake_books(&self) {}
+    fn wake_books(&self) {
+        if let Some(process) = self.world.core().processes.get_mut(self.process) {
+            process.is_books_woken = true;
+        }
+    }
 }
 
 /// Store of a process, whose calls wait for the scheduler.
@@ -424,6 +450,10 @@ impl Orders for ScheduledStore {
         self.read("read idempotency record", self.store.idempotency_record(key)).await
     }
 
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.write(Call::Write, "delete records", self.store.delete_idempotency_records(before, limit)).await
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let committed = self.write(Call::Commit, "commit", self.store.commit(changes)).await;
         self.world.core().books.feed.changes += 1;
@@ -475,15 +505,22 @@ impl Inbox for ScheduledStore {
         self.write(Call::Write, "close event", self.store.close_event(closing)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.write(Call::Write, "forget events", self.store.forget_events(before)).await
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.write(Call::Write, "delete events", self.store.delete_events(before, limit)).await
     }
 }
 
 #[async_trait]
 impl Cursors for ScheduledStore {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
-        self.write(Call::Write, "lease cursor", self.store.lease_cursor(name, lease, due)).await
+        let leased = self.write(Call::Write, "lease cursor", self.store.lease_cursor(name, lease, due)).await?;
+        if name == BOOKS_CURSOR && leased.is_some() {
+            let mut core = self.world.core();
+            let books = &mut core.books;
+            let checked = books.kept.lease(lease);
+            books.note(checked);
+        }
+        Ok(leased)
     }
 
     async fn move_cursor(
@@ -493,8 +530,12 @@ impl Cursors for ScheduledStore {
         cursor: &Cursor,
         due_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        if self.store.read(|it| it.is_at(name, cursor)) {
+        // The cursor of the books is none: what they have read is in their state.
+        if name != BOOKS_CURSOR && self.store.read(|it| it.is_at(name, cursor)) {
             self.check_progress(Some(due_at), || format!("cursor {name}"));
+        }
+        if name == BOOKS_CURSOR {
+            self.world.core().books.kept.release(owner);
         }
         self.write(Call::Write, "move cursor", self.store.move_cursor(name, owner, cursor, due_at)).await
     }

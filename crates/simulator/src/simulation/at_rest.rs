@@ -4,8 +4,9 @@ use paywright_domain::order::{OrderState, PaymentState};
 use paywright_domain::{Order, OrderId, Timestamp};
 
 use super::{Loop, Simulation, Step};
-use crate::acts::{Act, ExternalAction, VISA};
+use crate::acts::Act;
 use crate::books::Violation;
+use crate::external_actions::{ExternalAction, VISA};
 use crate::fault::Fault;
 use crate::invariants;
 use crate::store::Tables;
@@ -17,6 +18,7 @@ const REST_STEPS_MAX: u32 = 6000;
 impl Simulation<'_> {
     /// Runs without faults: time passes to the next due time, until nothing is under way.
     pub(super) fn run_to_rest(&mut self) -> Result<(), Violation> {
+        self.is_resting = true;
         self.run_without_faults()?;
         let began = self.world.now();
         let steps_max = self.steps + REST_STEPS_MAX;
@@ -93,7 +95,7 @@ impl Simulation<'_> {
                 (Some(place), _, _) => self.take(Step::ArriveLate(place))?,
                 (None, Some(place), _) => self.take(Step::Deliver(place, place % self.plan.processes))?,
                 (None, None, Some(process)) => self.take(Step::Work(process))?,
-                (None, None, None) => match self.next_step_of_feed() {
+                (None, None, None) => match self.next_step_of_books().or_else(|| self.next_step_of_feed()) {
                     Some(step) => self.take(step)?,
                     None => return Ok(()),
                 },
@@ -115,8 +117,15 @@ impl Simulation<'_> {
         due.and_then(|(name, process, _)| match name {
             Loop::Relay => Some(Step::Relay(process)),
             Loop::Deliverer => Some(Step::SendWebhooks(process)),
-            Loop::Worker => None,
+            Loop::Worker | Loop::Bookkeeper => None,
         })
+    }
+
+    /// Step of a bookkeeper that is due.
+    fn next_step_of_books(&self) -> Option<Step> {
+        let core = self.world.core();
+        let due = self.books_work(&core).into_iter().find(|(_, at)| *at <= core.now);
+        due.map(|(process, _)| Step::Keep(process))
     }
 
     /// Time at which a webhook, a row of the store or a loop of the feed is due next.
@@ -124,7 +133,8 @@ impl Simulation<'_> {
         let core = self.world.core();
         let deliveries = core.stripe.deliveries.iter().map(|it| it.due_at);
         let feed = self.feed_work(&core).into_iter().map(|(_, _, at)| at);
-        let due = deliveries.chain(self.world.store.read(Tables::next_due)).chain(feed);
+        let books = self.books_work(&core).into_iter().map(|(_, at)| at);
+        let due = deliveries.chain(self.world.store.read(Tables::next_due)).chain(feed).chain(books);
         due.filter(|it| *it > core.now).min()
     }
 

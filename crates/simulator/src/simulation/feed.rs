@@ -72,7 +72,7 @@ impl Simulation<'_> {
             match name {
                 Loop::Relay => process.relayed = looked,
                 Loop::Deliverer => process.delivered = looked,
-                Loop::Worker => {}
+                Loop::Worker | Loop::Bookkeeper => {}
             }
         }
         drop(core);

@@ -2,6 +2,7 @@
 //! no clock but the simulated one.
 
 mod at_rest;
+mod books;
 mod feed;
 mod processes;
 mod restore;
@@ -62,6 +63,8 @@ enum Step {
     Relay(usize),
     /// The deliverer of a process takes a step.
     SendWebhooks(usize),
+    /// The bookkeeper of a process takes a step.
+    Keep(usize),
     /// The store performs a write after its caller has given up.
     WriteLate(usize),
     /// A webhook reaches its receiver after its sender has timed out.
@@ -98,6 +101,7 @@ impl Step {
             | Self::Work(_)
             | Self::Relay(_)
             | Self::SendWebhooks(_)
+            | Self::Keep(_)
             | Self::WriteLate(_)
             | Self::ReceiveLate(_)
             | Self::Start(_)
@@ -161,6 +165,8 @@ enum Loop {
     Relay,
     /// Sends webhooks.
     Deliverer,
+    /// Keeps the books.
+    Bookkeeper,
 }
 
 struct Actor {
@@ -183,6 +189,8 @@ pub(crate) struct Simulation<'a> {
     backup: Option<Backup>,
     restores: u32,
     pub(crate) steps: u32,
+    /// Whether no more faults happen.
+    is_resting: bool,
     /// One line for each step, if the run is traced.
     pub(crate) trace: Option<Vec<String>>,
     seen: Option<&'a mut Seen>,
@@ -214,8 +222,22 @@ impl<'a> Simulation<'a> {
             core.processes.resize_with(plan.processes, Process::default);
         }
         let (actors, busy, trace, seen) = (Vec::new(), Vec::new(), None, None);
-        let (faults, backup, restores, steps, known_choices) = (0, None, 0, 0, 0);
-        Self { world, plan, choices, actors, busy, faults, backup, restores, steps, trace, seen, known_choices }
+        let (faults, backup, restores, steps, known_choices, is_resting) = (0, None, 0, 0, 0, false);
+        Self {
+            world,
+            plan,
+            choices,
+            actors,
+            busy,
+            faults,
+            backup,
+            restores,
+            steps,
+            is_resting,
+            trace,
+            seen,
+            known_choices,
+        }
     }
 
     /// Turns the trace on.
@@ -242,6 +264,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn run_to_end(&mut self) -> Result<bool, Violation> {
+        self.set_account_up();
         for process in 0..self.plan.processes {
             self.start(process);
         }
@@ -257,6 +280,7 @@ impl<'a> Simulation<'a> {
         self.run_to_rest()?;
         self.check_open_order_is_payable()?;
         self.enable_endpoints()?;
+        self.check_books()?;
         Ok(true)
     }
 
@@ -300,7 +324,7 @@ impl<'a> Simulation<'a> {
         let core = self.world.core();
         let scene = Scene::of(&core);
         self.offer_progress(&core, &scene, &mut offer);
-        let feed_work = self.offer_feed(&core, &mut offer);
+        let feed_work = self.offer_feed(&core, &mut offer) | self.offer_books(&core, &mut offer);
         let is_done = core.pending.is_empty() && core.stripe.deliveries.is_empty() && core.stripe.late.is_empty();
         if is_done && !feed_work {
             return;
@@ -353,7 +377,7 @@ impl<'a> Simulation<'a> {
                     match name {
                         Loop::Relay => offer.add(Step::Relay(process), step_weights.relay),
                         Loop::Deliverer => offer.add(Step::SendWebhooks(process), step_weights.send),
-                        Loop::Worker => {}
+                        Loop::Worker | Loop::Bookkeeper => {}
                     }
                 }
             }
@@ -363,6 +387,15 @@ impl<'a> Simulation<'a> {
         }
         for late in 0..core.books.feed.late.len() {
             offer.add(Step::ReceiveLate(late), step_weights.send);
+        }
+        offer.options.len() > before
+    }
+
+    /// Offers steps of bookkeepers. Returns whether there are any.
+    fn offer_books(&self, core: &Core, offer: &mut Offer<'_>) -> bool {
+        let before = offer.options.len();
+        for (process, _) in self.books_work(core).into_iter().filter(|(_, at)| *at <= core.now) {
+            offer.add(Step::Keep(process), self.plan.step_weights.keep);
         }
         offer.options.len() > before
     }
@@ -446,6 +479,7 @@ impl<'a> Simulation<'a> {
             Step::Work(process) => self.work(process),
             Step::Relay(process) => self.relay(process),
             Step::SendWebhooks(process) => self.send_webhooks(process),
+            Step::Keep(process) => self.keep_books(process, self.is_resting),
             Step::WriteLate(place) => self.write_late(place),
             Step::ReceiveLate(place) => self.receive_late(place),
             Step::Kill(process) => self.kill(process),

@@ -22,12 +22,15 @@ impl Simulation<'_> {
         };
         let app = App::new(ProcessPorts::ports(&self.world, process), settings);
         let publisher = Publisher::new(ProcessPorts::publisher_ports(&self.world, process)).warning_through(&app);
+        let bookkeeper = self.bookkeeper(process, &app);
         let mut core = self.world.core();
         let key_version = core.stripe.key_version;
         if let Some(place) = core.processes.get_mut(process) {
             *place = Process {
                 app: Some(app),
                 publisher: Some(publisher),
+                is_books_woken: bookkeeper.is_some(),
+                bookkeeper,
                 generation: place.generation + 1,
                 is_woken: true,
                 key_version,
@@ -39,10 +42,9 @@ impl Simulation<'_> {
     /// Kills a process and interrupts all work inside it.
     pub(super) fn kill(&mut self, process: usize) {
         let mut core = self.world.core();
-        let app = core.processes.get_mut(process).and_then(|it| {
+        let killed = core.processes.get_mut(process).map(|it| {
             it.generation += 1;
-            it.publisher.take();
-            it.app.take()
+            (it.publisher.take(), it.bookkeeper.take(), it.app.take())
         });
         let in_process: Vec<ActorId> =
             core.in_process.iter().filter(|it| it.process == process).map(|it| it.actor).collect();
@@ -50,7 +52,7 @@ impl Simulation<'_> {
         for actor in in_process {
             self.poll(actor);
         }
-        drop(app);
+        drop(killed);
         if self.plan.step_weights.start == 0 {
             self.start(process);
         }

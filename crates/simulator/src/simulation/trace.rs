@@ -71,6 +71,7 @@ impl Simulation<'_> {
             Step::Work(process) => format!("the worker of process {process} takes a step"),
             Step::Relay(process) => format!("the relay of process {process} takes a step"),
             Step::SendWebhooks(process) => format!("the deliverer of process {process} takes a step"),
+            Step::Keep(process) => format!("the bookkeeper of process {process} takes a step"),
             Step::WriteLate(place) => {
                 let name = core.late_writes.get(place).map_or("", |it| it.0);
                 format!("the store performs a late write: {name}")
@@ -102,7 +103,7 @@ impl Simulation<'_> {
 }
 
 /// Result of a future that never waits.
-fn ready_value<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) fn ready_value<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,

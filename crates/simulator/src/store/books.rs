@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use paywright_app::stored::clearing_sums;
 use paywright_app::{
-    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, MemberSum, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
-    StoreError, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakPage, BreakPlace,
+    BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, MemberSum, OpenItemQuery, PAYOUT_CHANGES_SECONDS,
+    PayoutQuery, RowFilter, RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::{
     Day, Entry, Payout, PayoutStatus, Reconciliation, ReportingCategory, SignedMoney, Source,
@@ -22,14 +22,14 @@ use super::tables::Tables;
 /// Tables of the books.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct BooksTables {
-    state: Option<Versioned<BooksState>>,
-    transactions: BTreeMap<BalanceTransactionId, BookedTransaction>,
-    entries: BTreeMap<String, BookedEntry>,
-    clearing: BTreeMap<ClearingKey, ClearingItem>,
-    payouts: BTreeMap<PayoutId, Payout>,
-    members: BTreeMap<PayoutId, Vec<BalanceTransactionId>>,
-    days: BTreeMap<Day, ClosedDay>,
-    breaks: BTreeMap<String, Break>,
+    pub(crate) state: Option<Versioned<BooksState>>,
+    pub(crate) transactions: BTreeMap<BalanceTransactionId, BookedTransaction>,
+    pub(crate) entries: BTreeMap<String, BookedEntry>,
+    pub(crate) clearing: BTreeMap<ClearingKey, ClearingItem>,
+    pub(crate) payouts: BTreeMap<PayoutId, Payout>,
+    pub(crate) members: BTreeMap<PayoutId, Vec<BalanceTransactionId>>,
+    pub(crate) days: BTreeMap<Day, ClosedDay>,
+    pub(crate) breaks: BTreeMap<String, Break>,
 }
 
 /// Row of a table that is read in pages.
@@ -237,27 +237,31 @@ impl BooksTables {
         payouts
     }
 
-    fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Vec<ClearingItem> {
+    fn open_items(&self, query: &OpenItemQuery) -> Vec<ClearingItem> {
         let open = self.clearing.iter().filter(|(_, it)| it.expected != it.moved);
-        let page = open.filter(|(key, _)| after.is_none_or(|after| *key > after));
-        page.take(usize::from(limit)).map(|(_, it)| it.clone()).collect()
+        let wanted = open.filter(|(_, it)| !query.of_orders || it.order.is_some());
+        let page = wanted.filter(|(key, _)| query.after.as_ref().is_none_or(|after| *key > after));
+        page.take(usize::from(query.limit)).map(|(_, it)| it.clone()).collect()
     }
 
     fn breaks(&self, query: &BreakQuery) -> Vec<Break> {
         let mut breaks: Vec<&Break> = self.breaks.values().collect();
         breaks.sort_by(|one, other| (one.first_seen, &one.id).cmp(&(other.first_seen, &other.id)));
+        let comes_after =
+            |it: &Break, page: &BreakPage| page.after.as_ref().is_none_or(|place| BreakPlace::of(it) > *place);
         let limit = match query {
-            BreakQuery::Open { limit } => {
-                breaks.retain(|it| it.is_open());
-                *limit
+            BreakQuery::Open(page) => {
+                breaks.retain(|it| it.is_open() && comes_after(it, page));
+                page.limit
             }
-            BreakQuery::Present { limit } => {
-                breaks.retain(|it| it.gone_at.is_none());
-                *limit
+            BreakQuery::Present(page) => {
+                breaks.retain(|it| it.gone_at.is_none() && comes_after(it, page));
+                page.limit
             }
-            BreakQuery::Latest { limit } => {
+            BreakQuery::Latest(page) => {
+                breaks.retain(|it| page.after.as_ref().is_none_or(|place| BreakPlace::of(it) < *place));
                 breaks.reverse();
-                *limit
+                page.limit
             }
             BreakQuery::Named(names) => {
                 breaks.retain(|it| names.contains(&it.id));
@@ -339,8 +343,8 @@ impl Books for MemoryStore {
         Ok(self.read(|it| it.books.payouts(query)))
     }
 
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError> {
-        Ok(self.read(|it| it.books.open_items(after, limit)))
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError> {
+        Ok(self.read(|it| it.books.open_items(query)))
     }
 
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError> {

@@ -186,12 +186,6 @@ impl Tables {
 
 #[async_trait]
 impl Feed for MemoryStore {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        let events = events.to_vec();
-        self.write(move |it| it.feed.add_account_events(&events));
-        Ok(())
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         Ok(self.read(|it| it.feed.unpositioned_events(limit)))
     }

@@ -11,6 +11,7 @@ mod tables;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+pub(crate) use books::BooksTables;
 pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
@@ -21,6 +22,7 @@ use paywright_app::{
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
 pub use tables::Tables;
+pub(crate) use tables::{BOOKS_CURSOR, INSTALLATION};
 use uuid::Uuid;
 
 /// A write of the journal, which is performed again after a power cut.
@@ -74,6 +76,13 @@ impl MemoryStore {
         self.power_cut();
     }
 
+    /// Makes a store with the orders of `tables`, and without books and events.
+    pub(crate) fn without_books(tables: &Tables) -> Self {
+        let store = Self::default();
+        store.disk().tables = tables.without_books();
+        store
+    }
+
     /// Makes an order's row unreadable, for tests of damaged rows.
     pub fn damage(&self, order: OrderId) {
         self.write(move |tables| tables.damage(order));
@@ -112,6 +121,10 @@ impl Orders for MemoryStore {
 
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         Ok(self.read(|it| it.idempotency_record(key)))
+    }
+
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        Ok(self.write(move |it| it.delete_idempotency_records(before, limit)))
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
@@ -162,8 +175,8 @@ impl Inbox for MemoryStore {
         Ok(self.write(move |it| it.close_event(&closing)))
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.write(move |it| it.forget_events(before)))
+    async fn delete_events(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        Ok(self.write(move |it| it.delete_events(before, limit)))
     }
 }
 

@@ -17,8 +17,11 @@ use super::books::BooksTables;
 use super::endpoints::EndpointTables;
 use super::feed::FeedTables;
 
-/// Most events that are deleted at once.
-const DELETED_EVENTS_MAX: usize = 5000;
+/// Installation whose store it is.
+pub(crate) const INSTALLATION: InstallationId = InstallationId(Uuid::nil());
+
+/// Name of the cursor of the books.
+pub(crate) const BOOKS_CURSOR: &str = "books";
 
 /// Tables of the store.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -38,7 +41,7 @@ pub struct Tables {
     lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
     pub(crate) feed: FeedTables,
     pub(crate) endpoints: EndpointTables,
-    pub(super) books: BooksTables,
+    pub(crate) books: BooksTables,
 }
 
 /// Lease on a row.
@@ -332,16 +335,28 @@ impl Tables {
         true
     }
 
-    pub(crate) fn forget_events(&mut self, before: Timestamp) -> u64 {
-        let done_with = |it: &&EventRow| it.event.received_at < before && it.event.status != EventStatus::Parked;
+    pub(crate) fn delete_events(&mut self, before: Timestamp, limit: u16) -> u16 {
+        let is_old = |it: &ReceivedEvent| it.received_at < before && it.created_at < before;
+        let done_with = |it: &&EventRow| is_old(&it.event) && it.event.status != EventStatus::Parked;
         let mut old: Vec<_> =
             self.events.values().filter(done_with).map(|it| (it.event.received_at, it.event.id.clone())).collect();
         old.sort();
-        old.truncate(DELETED_EVENTS_MAX);
+        old.truncate(limit.into());
         for (_, id) in &old {
             self.events.remove(id);
         }
-        u64::try_from(old.len()).unwrap_or(u64::MAX)
+        u16::try_from(old.len()).unwrap_or(limit)
+    }
+
+    pub(crate) fn delete_idempotency_records(&mut self, before: Timestamp, limit: u16) -> u16 {
+        let records = self.idempotency.iter().filter(|(_, it)| it.at < before);
+        let mut old: Vec<_> = records.map(|(key, it)| (it.at, key.clone())).collect();
+        old.sort();
+        old.truncate(limit.into());
+        for (_, key) in &old {
+            self.idempotency.remove(key);
+        }
+        u16::try_from(old.len()).unwrap_or(limit)
     }
 
     pub(crate) fn lease_cursor(&mut self, name: &str, lease: &Lease, due: CursorDue) -> Option<Cursor> {
@@ -392,7 +407,7 @@ impl Tables {
     }
 
     pub(crate) const fn installation(&self) -> Installation {
-        Installation { id: InstallationId(Uuid::nil()), epoch: self.epoch }
+        Installation { id: INSTALLATION, epoch: self.epoch }
     }
 
     pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
@@ -426,7 +441,19 @@ impl Tables {
         let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
         let parked = self.events.values().filter(|it| it.event.status == EventStatus::Parked);
         let events = parked.filter_map(|it| Some(free_at(it.event.due_at?, it.held)));
-        let cursors = self.cursors.values().map(|it| free_at(it.due_at, it.held));
+        let of_worker = self.cursors.iter().filter(|(name, _)| *name != BOOKS_CURSOR);
+        let cursors = of_worker.map(|(_, it)| free_at(it.due_at, it.held));
         tasks.chain(events).chain(cursors).min()
+    }
+
+    /// Time at which the books are due; at once if nobody has kept them yet.
+    pub(crate) fn books_due(&self) -> Timestamp {
+        self.cursors.get(BOOKS_CURSOR).map_or(Timestamp::EPOCH, |it| free_at(it.due_at, it.held))
+    }
+
+    /// The tables with empty books and an empty feed.
+    pub(super) fn without_books(&self) -> Self {
+        let (books, feed, cursors) = (BooksTables::default(), FeedTables::default(), BTreeMap::new());
+        Self { cursors, feed, books, ..self.clone() }
     }
 }

@@ -1,13 +1,15 @@
 //! Books: what moved the balance at Stripe, what orders expect, and closed days.
 
 pub(crate) mod commit;
+#[cfg(test)]
+mod plan;
 pub(crate) mod read;
 
 use async_trait::async_trait;
 use paywright_app::stored::{Column, ColumnError, StoredCategorySum, restore_books, source_columns};
 use paywright_app::{
     BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, StoreError,
+    ClearingItem, ClosedDay, OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, StoreError,
     Versioned,
 };
 use paywright_domain::books::Day;
@@ -16,7 +18,10 @@ use paywright_domain::{IntentId, OrderId};
 use uuid::Uuid;
 
 use self::commit::CommitBooks;
-use self::read::{BreakRow, ClearingRow, ClosedDayRow, EntryRow, Page, PayoutRow, SumRow, TransactionRow};
+use self::read::{
+    BreakPlaceAndLimit, BreakRow, ClearingRow, ClosedDayRow, EntryRow, ItemPage, Page, PayoutRow, SumRow,
+    TransactionRow,
+};
 use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::rows::pg_time;
@@ -75,9 +80,9 @@ impl PostgresStore {
 
     async fn break_rows(&self, query: &BreakQuery) -> Result<Vec<BreakRow>, Failure> {
         match query {
-            BreakQuery::Open { limit } => self.rows(read::OpenBreaks(i64::from(*limit))).await,
-            BreakQuery::Present { limit } => self.rows(read::PresentBreaks(i64::from(*limit))).await,
-            BreakQuery::Latest { limit } => self.rows(read::LatestBreaks(i64::from(*limit))).await,
+            BreakQuery::Open(page) => self.rows(read::OpenBreaks(BreakPlaceAndLimit::ascending(page))).await,
+            BreakQuery::Present(page) => self.rows(read::PresentBreaks(BreakPlaceAndLimit::ascending(page))).await,
+            BreakQuery::Latest(page) => self.rows(read::LatestBreaks(BreakPlaceAndLimit::descending(page))).await,
             BreakQuery::Named(names) => self.rows(read::NamedBreaks(names.clone())).await,
         }
     }
@@ -143,10 +148,14 @@ impl Books for PostgresStore {
         restored(self.payout_rows(query).await, |PayoutRow(it)| it.restore())
     }
 
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError> {
-        let (object, currency) = after.map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
-        let items = read::OpenItems { object, currency, limit: i64::from(limit) };
-        restored(self.rows(items).await, |ClearingRow(it)| it.restore())
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError> {
+        let page = ItemPage::of(query);
+        let rows = if query.of_orders {
+            self.rows(read::OpenItemsOfOrders(page)).await
+        } else {
+            self.rows(read::OpenItems(page)).await
+        };
+        restored(rows, |ClearingRow(it)| it.restore())
     }
 
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError> {

@@ -5,11 +5,11 @@ use diesel::deserialize::{self, QueryableByName};
 use diesel::pg::Pg;
 use diesel::row::NamedRow;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
-use paywright_app::RowQuery;
 use paywright_app::stored::{
     StoredBalanceTransaction, StoredBookedPayout, StoredBreak, StoredCategorySum, StoredClearingAccount,
-    StoredClosedDay, StoredEntry, StoredPayout, StoredPayoutSum, StoredRowKey,
+    StoredClosedDay, StoredEntry, StoredPayout, StoredPayoutSum, StoredRowKey, stored_break_place,
 };
+use paywright_app::{BreakPage, OpenItemQuery, RowQuery};
 use uuid::Uuid;
 
 use crate::columns::{Values, row};
@@ -37,8 +37,11 @@ pub(crate) struct OrdersOfIntents(pub(crate) Vec<String>);
 
 statement!(OrdersOfIntents => (SqlText, SqlUuid),
     concat!(
-        "SELECT provider_id, order_id FROM payment_intents WHERE provider_id = ANY (:intents::text[]) ",
-        "ORDER BY provider_id COLLATE \"C\"",
+        "SELECT stored.provider_id, stored.order_id ",
+        "FROM (SELECT DISTINCT unnest(:intents::text[]) AS id) AS intent, LATERAL (",
+        "    SELECT provider_id, order_id FROM payment_intents WHERE provider_id = intent.id LIMIT 1",
+        ") AS stored ",
+        "ORDER BY stored.provider_id COLLATE \"C\"",
     ),
     self {
         intents: Array<SqlText> = self.0,
@@ -117,9 +120,15 @@ parameters!(self: Page {
 /// Start of a query for balance transactions.
 macro_rules! transactions {
     () => {
-        "SELECT id, created, to_char(day, 'YYYY-MM-DD'), category, balance, currency, amount, fee, net, fees::text, \
-         description, source_kind, source_id, intent_id, order_id, presented_currency, presented_amount, recorded_at \
-         FROM balance_transactions "
+        transactions!("balance_transactions ")
+    };
+    ($from:literal) => {
+        concat!(
+            "SELECT id, created, to_char(day, 'YYYY-MM-DD'), category, balance, currency, amount, fee, net, fees::text, \
+             description, source_kind, source_id, intent_id, order_id, presented_currency, presented_amount, \
+             recorded_at FROM ",
+            $from,
+        )
     };
 }
 
@@ -203,7 +212,8 @@ statement!(TransactionsOfSource => Untyped,
     }
 );
 
-/// Query for balance transactions that a payout contains.
+/// Query for balance transactions that a payout contains. Each is a lookup of its own: a join could go through all balance
+/// transactions instead.
 pub(crate) struct TransactionsOfPayout {
     pub(crate) page: Page,
     pub(crate) payout: String,
@@ -211,8 +221,10 @@ pub(crate) struct TransactionsOfPayout {
 
 statement!(TransactionsOfPayout => Untyped,
     concat!(
-        transactions!(),
-        "JOIN payout_members ON transaction_id = id WHERE payout_id = :payout::text ",
+        transactions!(
+            "payout_members, LATERAL (SELECT * FROM balance_transactions WHERE id = transaction_id LIMIT 1) AS stored "
+        ),
+        "WHERE payout_id = :payout::text ",
         in_order!("created"),
     ),
     self {
@@ -348,12 +360,20 @@ impl QueryableByName<Pg> for PayoutRow {
     }
 }
 
-/// Start of a query for payouts.
+/// Start of a query for payouts. The sum of each is a lookup of its own: a join could go through all sums for each payout.
 macro_rules! payouts {
     () => {
-        "SELECT id, payouts.currency, payouts.amount, created, arrival, status, automatic, reconciliation, \
-         balance_transaction, failure_balance_transaction, failure_code, trace_id, members, known, net \
-         FROM payouts LEFT JOIN payout_sums ON payout_id = id "
+        payouts!(
+            "payouts LEFT JOIN LATERAL \
+             (SELECT * FROM payout_sums WHERE payout_id = id LIMIT 1) AS payout_sums ON true "
+        )
+    };
+    ($from:literal) => {
+        concat!(
+            "SELECT id, payouts.currency, payouts.amount, created, arrival, status, automatic, reconciliation, \
+             balance_transaction, failure_balance_transaction, failure_code, trace_id, members, known, net FROM ",
+            $from,
+        )
     };
 }
 
@@ -401,11 +421,15 @@ statement!(UnsettledPayouts => Untyped,
     }
 );
 
-/// Query for payouts whose members add up to another amount.
+/// Query for payouts whose members add up to another amount. An index has these alone: their number is not that of all
+/// payouts.
 pub(crate) struct UnequalPayouts;
 
 statement!(UnequalPayouts => Untyped,
-    concat!(payouts!(), "WHERE net <> payout_sums.amount ORDER BY created, id"),
+    concat!(
+        payouts!("payout_sums, LATERAL (SELECT * FROM payouts WHERE id = payout_id LIMIT 1) AS payouts "),
+        "WHERE net <> payout_sums.amount ORDER BY created, id",
+    ),
     self {}
 );
 
@@ -425,25 +449,54 @@ row! {
     }
 }
 
-/// Query for clearing accounts whose sides differ.
-pub(crate) struct OpenItems {
-    pub(crate) object: String,
-    pub(crate) currency: &'static str,
-    pub(crate) limit: i64,
+/// Page of clearing accounts: the key of the one after which it begins, and its length.
+pub(crate) struct ItemPage {
+    object: String,
+    currency: &'static str,
+    limit: i64,
 }
 
-statement!(OpenItems => Untyped,
-    concat!(
-        "SELECT object, currency, source_kind, order_id, expected, moved, entries, transactions, latest, has_day ",
-        "FROM clearing_accounts WHERE expected <> moved AND (object, currency) > (:object::text, :currency::text) ",
-        "ORDER BY object, currency LIMIT :limit::bigint",
-    ),
-    self {
-        object: SqlText = self.object,
-        currency: SqlText = self.currency,
-        limit: BigInt = self.limit,
+impl ItemPage {
+    pub(crate) fn of(query: &OpenItemQuery) -> Self {
+        let after = query.after.as_ref();
+        let (object, currency) = after.map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
+        Self { object, currency, limit: i64::from(query.limit) }
     }
-);
+}
+
+parameters!(self: ItemPage {
+    object: SqlText = self.object,
+    currency: SqlText = self.currency,
+    limit: BigInt = self.limit,
+});
+
+/// Defines queries for clearing accounts whose sides differ, each by an index of its own.
+macro_rules! open_items {
+    ($($(#[$meta:meta])* $name:ident: $condition:literal,)*) => {$(
+        $(#[$meta])*
+        pub(crate) struct $name(pub(crate) ItemPage);
+
+        statement!($name => Untyped,
+            concat!(
+                "SELECT object, currency, source_kind, order_id, expected, moved, entries, transactions, latest, has_day ",
+                "FROM clearing_accounts WHERE expected <> moved ",
+                $condition,
+                "AND (object, currency) > (:object::text, :currency::text) ",
+                "ORDER BY object, currency LIMIT :limit::bigint",
+            ),
+            self {
+                ..ItemPage = self.0,
+            }
+        );
+    )*};
+}
+
+open_items! {
+    /// Query for clearing accounts whose sides differ.
+    OpenItems: "",
+    /// Query for clearing accounts of orders whose sides differ.
+    OpenItemsOfOrders: "AND order_id IS NOT NULL ",
+}
 
 row! {
     /// Row of a break.
@@ -463,14 +516,44 @@ row! {
     }
 }
 
+/// Break after which a page begins, and the largest number of breaks of the page.
+pub(crate) struct BreakPlaceAndLimit {
+    first_seen: PgTimestamp,
+    id: String,
+    limit: i64,
+}
+
+impl BreakPlaceAndLimit {
+    /// Page of a list in ascending order.
+    pub(crate) fn ascending(page: &BreakPage) -> Self {
+        Self::of(page, i64::MIN)
+    }
+
+    /// Page of a list in descending order.
+    pub(crate) fn descending(page: &BreakPage) -> Self {
+        Self::of(page, i64::MAX)
+    }
+
+    fn of(page: &BreakPage, before_all: i64) -> Self {
+        let (time, id) = stored_break_place(page, before_all);
+        Self { first_seen: PgTimestamp(to_pg_micros(time)), id, limit: i64::from(page.limit) }
+    }
+}
+
+parameters!(self: BreakPlaceAndLimit {
+    after_time: Timestamptz = self.first_seen,
+    after_id: SqlText = self.id,
+    limit: BigInt = self.limit,
+});
+
 /// Defines queries for breaks by an index of their states.
 macro_rules! breaks {
     ($($(#[$meta:meta])* $name:ident: $rest:literal,)*) => {$(
         $(#[$meta])*
-        pub(crate) struct $name(pub(crate) i64);
+        pub(crate) struct $name(pub(crate) BreakPlaceAndLimit);
 
         statement!($name => Untyped, concat!(break_columns!(), $rest, " LIMIT :limit::bigint"), self {
-            limit: BigInt = self.0,
+            ..BreakPlaceAndLimit = self.0,
         });
     )*};
 }
@@ -485,11 +568,12 @@ macro_rules! break_columns {
 
 breaks! {
     /// Query for breaks that are neither resolved nor gone.
-    OpenBreaks: "WHERE gone_at IS NULL AND resolution IS NULL ORDER BY first_seen, id",
+    OpenBreaks: "WHERE gone_at IS NULL AND resolution IS NULL AND (first_seen, id) > (:after_time::timestamptz, :after_id::text) \
+                 ORDER BY first_seen, id",
     /// Query for breaks that are not gone.
-    PresentBreaks: "WHERE gone_at IS NULL ORDER BY first_seen, id",
+    PresentBreaks: "WHERE gone_at IS NULL AND (first_seen, id) > (:after_time::timestamptz, :after_id::text) ORDER BY first_seen, id",
     /// Query for all breaks, the last seen first.
-    LatestBreaks: "ORDER BY first_seen DESC, id DESC",
+    LatestBreaks: "WHERE (first_seen, id) < (:after_time::timestamptz, :after_id::text) ORDER BY first_seen DESC, id DESC",
 }
 
 /// Query for breaks by their names.

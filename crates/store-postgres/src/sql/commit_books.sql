@@ -59,7 +59,8 @@ WITH begun AS (
         row_id, object, currency, source_kind, order_id, expected, moved, entries, transactions, latest, has_day,
         ordinality
     )
-    JOIN new_rows ON new_rows.id = part.row_id AND new_rows.entries = part.entries
+    -- `IS TRUE` has the new rows hashed: as a join, each part would be compared with each of them.
+    WHERE ((row_id, part.entries) IN (SELECT id, new_rows.entries FROM new_rows)) IS TRUE
     GROUP BY object, currency
     ON CONFLICT (object, currency) DO UPDATE
     SET order_id = coalesce(stored.order_id, excluded.order_id), expected = stored.expected + excluded.expected,
@@ -94,7 +95,8 @@ WITH begun AS (
         SELECT currency, amount FROM payouts WHERE id = list.payout_id
         LIMIT 1
     ) AS payout ON true
-    WHERE NOT EXISTS (SELECT FROM payout_sums AS stored WHERE stored.payout_id = list.payout_id)
+    -- Not `NOT EXISTS`: as a join, it could go through all sums.
+    WHERE (SELECT true FROM payout_sums AS stored WHERE stored.payout_id = list.payout_id) IS NULL
 ), new_members AS MATERIALIZED (
     INSERT INTO payout_members (payout_id, transaction_id)
     SELECT new_lists.payout_id, it.transaction_id

@@ -1,4 +1,5 @@
 -- Continues `change.sql`: refunds, disputes, anomalies, an idempotency record, and the content, which replaces the old.
+-- A row that is as it was is not written: an order with hundreds of refunds has hundreds of commits.
 , given_back AS (
     INSERT INTO refunds (
         order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
@@ -19,6 +20,8 @@
     ON CONFLICT (order_id, number) DO UPDATE
     SET provider_id = excluded.provider_id, amount = excluded.amount, status = excluded.status,
         attempt = excluded.attempt, failure = excluded.failure
+    WHERE (refunds.provider_id, refunds.amount, refunds.status, refunds.attempt, refunds.failure)
+        IS DISTINCT FROM (excluded.provider_id, excluded.amount, excluded.status, excluded.attempt, excluded.failure)
 ), disputed AS (
     INSERT INTO disputes (
         order_id, position, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
@@ -35,6 +38,10 @@
     ON CONFLICT (order_id, provider_id) DO UPDATE
     SET amount = excluded.amount, status = excluded.status, due_by = excluded.due_by,
         withdrawn = excluded.withdrawn, reinstated = excluded.reinstated
+    WHERE (disputes.amount, disputes.status, disputes.due_by, disputes.withdrawn, disputes.reinstated)
+        IS DISTINCT FROM (
+            excluded.amount, excluded.status, excluded.due_by, excluded.withdrawn, excluded.reinstated
+        )
 ), misfits AS (
     INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
     SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
@@ -60,6 +67,10 @@
     ON CONFLICT (order_id, position) DO UPDATE
     SET name = excluded.name, description = excluded.description, sku = excluded.sku,
         unit_amount = excluded.unit_amount, quantity = excluded.quantity
+    WHERE (order_lines.name, order_lines.description, order_lines.sku, order_lines.unit_amount, order_lines.quantity)
+        IS DISTINCT FROM (
+            excluded.name, excluded.description, excluded.sku, excluded.unit_amount, excluded.quantity
+        )
 ), dropped_lines AS (
     DELETE FROM order_lines USING changed
     WHERE order_lines.order_id = changed.id AND position >= cardinality(:line_names)
@@ -73,6 +84,13 @@
     ON CONFLICT (order_id, position) DO UPDATE
     SET kind = excluded.kind, label = excluded.label, amount = excluded.amount, tax_percent = excluded.tax_percent,
         tax_country = excluded.tax_country, tax_revision = excluded.tax_revision
+    WHERE (
+            order_adjustments.kind, order_adjustments.label, order_adjustments.amount, order_adjustments.tax_percent,
+            order_adjustments.tax_country, order_adjustments.tax_revision
+        ) IS DISTINCT FROM (
+            excluded.kind, excluded.label, excluded.amount, excluded.tax_percent, excluded.tax_country,
+            excluded.tax_revision
+        )
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
     WHERE order_adjustments.order_id = changed.id AND position >= cardinality(:adjustment_kinds)

@@ -9,7 +9,7 @@ mod tables;
 use async_trait::async_trait;
 use paywright_app::{
     BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum,
-    ClearingItem, ClearingKey, ClosedDay, PayoutQuery, RowQuery, StoreError, Versioned,
+    ClearingItem, ClosedDay, OpenItemQuery, PayoutQuery, RowQuery, StoreError, Versioned,
 };
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, OrderNumber};
@@ -66,9 +66,9 @@ impl Books for SqliteStore {
         self.read_many(move |db| read::payouts(db, &query)).await
     }
 
-    async fn open_items(&self, after: Option<&ClearingKey>, limit: u16) -> Result<Vec<ClearingItem>, StoreError> {
-        let after = after.cloned();
-        self.read_many(move |db| read::open_items(db, after.as_ref(), limit)).await
+    async fn open_items(&self, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, StoreError> {
+        let query = query.clone();
+        self.read_many(move |db| read::open_items(db, &query)).await
     }
 
     async fn breaks(&self, query: &BreakQuery) -> Result<Vec<Break>, StoreError> {

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use paywright_app::{BookedEntry, BooksChanges, BreakQuery, ClearingKey, PayoutQuery, RowFilter, RowQuery, Version};
+use paywright_app::{
+    BookedEntry, BooksChanges, BreakPage, BreakPlace, BreakQuery, ClearingKey, OpenItemQuery, PayoutQuery, RowFilter,
+    RowQuery, Version,
+};
 use paywright_domain::Currency;
 use paywright_domain::books::{Day, Entry, Source};
 use paywright_testkit::books_contract::{a_charge, a_payout, a_state};
@@ -97,17 +100,22 @@ fn run_all(db: &mut SqliteConnection) {
     ] {
         drop(read::payouts(db, &query));
     }
-    let limit = 10;
-    for query in [
-        BreakQuery::Open { limit },
-        BreakQuery::Present { limit },
-        BreakQuery::Latest { limit },
-        BreakQuery::Named(vec!["b".into()]),
-    ] {
-        drop(read::breaks(db, &query));
+    for after in [None, Some(BreakPlace { first_seen: at(1), id: "b".into() })] {
+        let page = BreakPage { after, limit: 10 };
+        for query in [
+            BreakQuery::Open(page.clone()),
+            BreakQuery::Present(page.clone()),
+            BreakQuery::Latest(page),
+            BreakQuery::Named(vec!["b".into()]),
+        ] {
+            drop(read::breaks(db, &query));
+        }
     }
-    let key = ClearingKey { object: "o".into(), currency: Currency::Usd };
-    drop((read::open_items(db, Some(&key), 10), read::category_sums(db, day, day), read::closed_days(db, day, day)));
+    for of_orders in [false, true] {
+        let after = Some(ClearingKey { object: "o".into(), currency: Currency::Usd });
+        drop(read::open_items(db, &OpenItemQuery { after, of_orders, limit: 10 }));
+    }
+    drop((read::category_sums(db, day, day), read::closed_days(db, day, day)));
     read::known_transactions(db, &[a_charge(1).transaction.id]).unwrap();
     read::orders_of_intents(db, &["pi_1".parse().unwrap()]).unwrap();
     read::books(db).unwrap();

@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use paywright_app::stored::{
     StoredBookedPayout, StoredCategorySum, StoredPayoutSum, StoredRowKey, restore_books, source_columns,
+    stored_break_place,
 };
 use paywright_app::{
-    BookedEntry, BookedPayout, BookedTransaction, BooksState, Break, BreakQuery, CategorySum, ClearingItem,
-    ClearingKey, ClosedDay, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
+    BookedEntry, BookedPayout, BookedTransaction, BooksState, Break, BreakPage, BreakQuery, CategorySum, ClearingItem,
+    ClosedDay, OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery, Versioned,
 };
 use paywright_domain::books::{Day, PayoutStatus, Reconciliation};
 use paywright_domain::id::{BalanceTransactionId, OrderNumber};
@@ -232,40 +233,50 @@ pub(super) fn payouts(db: &mut SqliteConnection, query: &PayoutQuery) -> Result<
     restored.collect()
 }
 
-pub(super) fn open_items(
-    db: &mut SqliteConnection,
-    after: Option<&ClearingKey>,
-    limit: u16,
-) -> Result<Vec<ClearingItem>, Failure> {
-    let (object, currency) = after.map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
+pub(super) fn open_items(db: &mut SqliteConnection, query: &OpenItemQuery) -> Result<Vec<ClearingItem>, Failure> {
+    let (object, currency) = query.after.as_ref().map(|it| (it.object.clone(), it.currency.code())).unwrap_or_default();
     let after =
         sql::<Bool>("(object, currency) > (").bind::<Text, _>(object).sql(", ").bind::<Text, _>(currency).sql(")");
     let open = clearing_accounts::table
         .filter(clearing_accounts::expected.ne(clearing_accounts::moved))
         .filter(after)
         .order((clearing_accounts::object, clearing_accounts::currency))
-        .limit(i64::from(limit));
-    let rows: Vec<ClearingRow<'_>> = open.load(db)?;
+        .limit(i64::from(query.limit));
+    let rows: Vec<ClearingRow<'_>> =
+        if query.of_orders { open.filter(clearing_accounts::order_id.is_not_null()).load(db)? } else { open.load(db)? };
     rows.into_iter().map(|row| Ok(row.stored()?.restore()?)).collect()
+}
+
+/// The page of a query for breaks: those that come after the page before, in ascending (`>`) or descending (`<`) order.
+macro_rules! page_of_breaks {
+    ($query:expr, $than:literal, $page:expr, $before_all:expr) => {{
+        let page: &BreakPage = $page;
+        let (time, id) = stored_break_place(page, $before_all);
+        $query.limit(i64::from(page.limit)).filter(
+            sql::<Bool>(concat!("(first_seen, id) ", $than, " ("))
+                .bind::<BigInt, _>(time)
+                .sql(", ")
+                .bind::<Text, _>(id)
+                .sql(")"),
+        )
+    }};
 }
 
 pub(super) fn breaks(db: &mut SqliteConnection, query: &BreakQuery) -> Result<Vec<Break>, Failure> {
     let is_present = book_breaks::gone_at.is_null();
     let (time, id) = (book_breaks::first_seen, book_breaks::id);
+    let oldest_first = || book_breaks::table.order((time.asc(), id.asc())).into_boxed();
     let found = match query {
-        BreakQuery::Open { limit } => {
+        BreakQuery::Open(page) => {
             let is_open = is_present.and(book_breaks::resolution.is_null());
-            book_breaks::table.filter(is_open).order((time.asc(), id.asc())).limit(i64::from(*limit)).into_boxed()
+            page_of_breaks!(oldest_first().filter(is_open), ">", page, i64::MIN)
         }
-        BreakQuery::Present { limit } => {
-            book_breaks::table.filter(is_present).order((time.asc(), id.asc())).limit(i64::from(*limit)).into_boxed()
+        BreakQuery::Present(page) => page_of_breaks!(oldest_first().filter(is_present), ">", page, i64::MIN),
+        BreakQuery::Latest(page) => {
+            let newest_first = book_breaks::table.order((time.desc(), id.desc())).into_boxed();
+            page_of_breaks!(newest_first, "<", page, i64::MAX)
         }
-        BreakQuery::Latest { limit } => {
-            book_breaks::table.order((time.desc(), id.desc())).limit(i64::from(*limit)).into_boxed()
-        }
-        BreakQuery::Named(names) => {
-            book_breaks::table.filter(id.eq_any(names.clone())).order((time.asc(), id.asc())).into_boxed()
-        }
+        BreakQuery::Named(names) => oldest_first().filter(id.eq_any(names.clone())),
     };
     let rows: Vec<BreakRow<'_>> = found.load(db)?;
     rows.into_iter().map(|row| Ok(row.stored()?.restore()?)).collect()

@@ -99,7 +99,7 @@ pub(super) const CALLS: &[Call] = &[
     get("/v1/customers/{customer}/payment_methods/{payment_method}", "payment_method", &[EXPAND], |twin, it| twin.retrieve_method_of_customer(it)),
     post("/v1/payment_methods", "payment_method", METHOD_CREATION, Twin::create_method),
     list("/v1/payment_methods", "payment_method", &[CUSTOMER, methods::FILTERS, PAGE], |twin, it| twin.list_customers_methods(it)),
-    get("/v1/payment_methods/{payment_method}", "payment_method", &[EXPAND], |twin, it| twin.retrieve_method(it.id)),
+    get("/v1/payment_methods/{payment_method}", "payment_method", &[EXPAND], |twin, it| twin.retrieve_method(it.id, it.now)),
     post("/v1/payment_methods/{payment_method}", "payment_method", METHOD_UPDATE, Twin::update_method),
     post("/v1/payment_methods/{payment_method}/attach", "payment_method", &[CUSTOMER, EXPAND], Twin::attach),
     post("/v1/payment_methods/{payment_method}/detach", "payment_method", &[EXPAND], |twin, it| twin.detach(it.id, it.now)),

@@ -68,7 +68,7 @@ impl Twin {
         // A refused confirmation changes nothing: everything that it can be refused for is checked first.
         let before = self.intent(id)?;
         let chosen = method.as_ref().or(before.payment_method.as_ref());
-        self.check_owner(chosen, before.customer.as_deref())?;
+        self.check_owner(chosen, before.customer.as_deref(), Some(before))?;
         let kind = self.kind_of(chosen.map(String::as_str));
         let intent = self.intent_mut(id)?;
         let named = named_types(params, "PaymentIntent")?;

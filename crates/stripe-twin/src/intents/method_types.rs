@@ -320,7 +320,7 @@ mod tests {
         let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
         let attached = post(&mut twin, "/v1/payment_methods/pm_card_visa/attach", &format!("customer={customer}"));
         let others = format!("payment_method={}", attached.body["id"].as_str().unwrap());
-        assert_eq!(post(&mut twin, &format!("{path}/confirm"), &others).body["error"]["param"], "payment_method");
+        assert_eq!(post(&mut twin, &format!("{path}/confirm"), &others).body["error"]["param"], "source");
         let changed = post(&mut twin, &path, "amount=1300");
         assert_eq!((changed.status, &changed.body["payment_method"]), (200, &Value::Null), "{}", changed.body);
     }

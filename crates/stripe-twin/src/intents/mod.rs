@@ -191,7 +191,7 @@ impl Twin {
             params.required("payment_method").map_err(|_| confirm::without_method())?;
         }
         let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
-        self.check_owner(method.as_ref(), customer)?;
+        self.check_owner(method.as_ref(), customer, None)?;
         if params.flag("confirm") {
             check_return("PaymentIntent", AutomaticMethods::of(params), params.text("return_url"), sent)?;
         }
@@ -221,7 +221,7 @@ impl Twin {
         }
         let before = self.intent(id)?;
         let customer = params.text("customer").or(before.customer.as_deref());
-        self.check_owner(method.as_ref().or(before.payment_method.as_ref()), customer)?;
+        self.check_owner(method.as_ref().or(before.payment_method.as_ref()), customer, Some(before))?;
         let kind = self.kind_of(method.as_deref().or(before.payment_method.as_deref()));
         let intent = self.intent_mut(id)?;
         check_update(intent, params)?;
@@ -281,21 +281,28 @@ impl Twin {
         method.and_then(|it| self.payment_methods.get(it)).map(PaymentMethod::kind)
     }
 
-    /// Refuses a saved payment method of another customer, at creation, update and confirmation.
-    fn check_owner(&self, method: Option<&String>, customer: Option<&str>) -> Result<(), Refusal> {
-        let method = method.and_then(|it| self.payment_methods.get(it));
-        let Some(owner) = method.and_then(|it| it.customer.as_deref()).filter(|it| customer != Some(*it)) else {
+    /// Refuses a saved payment method of another customer, at creation, update and confirmation. The refusal of a call about
+    /// an `intent` includes it.
+    fn check_owner(
+        &self,
+        method: Option<&String>,
+        customer: Option<&str>,
+        intent: Option<&Intent>,
+    ) -> Result<(), Refusal> {
+        let Some((method, owner)) = method.zip(self.other_owner(method.map(String::as_str), customer)) else {
             return Ok(());
         };
-        let message = if customer.is_some() {
-            "The provided PaymentMethod does not belong to the provided Customer.".to_owned()
+        let refusal = if let Some(customer) = customer {
+            Refusal::not_of_customer(method, customer)
         } else {
-            format!(
-                "The PaymentMethod belongs to the Customer {owner}. Please include the Customer in the `customer` \
-                 parameter on the PaymentIntent."
-            )
+            let message = format!(
+                "The `payment_method` parameter supplied {method} belongs to the Customer {owner}. Please include the \
+                 Customer in the `customer` parameter on the PaymentIntent."
+            );
+            // Stripe names the older parameter.
+            Refusal::parameter("parameter_missing", "source", &message)
         };
-        Err(Refusal::invalid("payment_method", &message))
+        Err(Refusal { with: intent.map(|it| ("payment_intent", it.to_json())).into_iter().collect(), ..refusal })
     }
 }
 

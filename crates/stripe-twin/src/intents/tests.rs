@@ -473,3 +473,72 @@ fn a_return_url_has_a_scheme() {
         }
     }
 }
+
+/// Stripe's words, of recorded answers: with a customer without a code, without one with the code of a missing parameter.
+#[test]
+fn a_payment_method_of_another_customer_is_refused_at_creation_update_and_confirmation() {
+    let mut twin = Twin::default();
+    let [ada, eve] = ["ada", "eve"].map(|name| {
+        let made = post(&mut twin, "/v1/customers", &format!("name={name}"));
+        made.body["id"].as_str().unwrap().to_owned()
+    });
+    let saved = post(&mut twin, "/v1/payment_methods/pm_card_visa/attach", &format!("customer={ada}"));
+    let card = saved.body["id"].as_str().unwrap().to_owned();
+    for (customer, code, param, message) in [
+        (
+            format!("&customer={eve}"),
+            None,
+            "payment_method",
+            format!(
+                "The PaymentMethod {card} does not belong to the Customer you supplied {eve}. Please use this PaymentMethod \
+                 with the Customer that it belongs to instead."
+            ),
+        ),
+        (
+            String::new(),
+            Some("parameter_missing"),
+            "source",
+            format!(
+                "The `payment_method` parameter supplied {card} belongs to the Customer {ada}. Please include the Customer \
+                 in the `customer` parameter on the PaymentIntent."
+            ),
+        ),
+    ] {
+        let id = intent(&mut twin, &customer);
+        let path = format!("/v1/payment_intents/{id}");
+        for (path, form, names_intent) in [
+            (
+                "/v1/payment_intents".to_owned(),
+                format!("amount=500&currency=usd{customer}&payment_method={card}"),
+                false,
+            ),
+            (path.clone(), format!("payment_method={card}"), true),
+            (format!("{path}/confirm"), format!("return_url=https://shop.example/&payment_method={card}"), true),
+        ] {
+            let refused = post(&mut twin, &path, &form);
+            let error = &refused.body["error"];
+            assert_eq!((refused.status, error["code"].as_str()), (400, code), "{path}: {error}");
+            assert_eq!((error["type"].as_str(), error["param"].as_str()), (Some("invalid_request_error"), Some(param)));
+            assert_eq!(error["message"], json!(message), "{path}");
+            assert_eq!(error["payment_intent"]["id"] == json!(id), names_intent, "{path}");
+        }
+        let shown = twin.handle(&request(Method::Get, &path, ""), NOW).0.body;
+        assert_eq!((&shown["payment_method"], &shown["status"]), (&Value::Null, &json!("requires_payment_method")));
+    }
+    let own = format!("&customer={ada}&payment_method={card}");
+    let id = intent(&mut twin, &own);
+    assert_eq!(confirm(&mut twin, &id, &card).1["status"], "succeeded");
+}
+
+#[test]
+fn the_token_of_a_test_card_is_read_as_a_new_payment_method() {
+    let mut twin = Twin::default();
+    let read = |twin: &mut Twin, id: &str| {
+        let (response, _) = twin.handle(&request(Method::Get, &format!("/v1/payment_methods/{id}"), ""), NOW);
+        (response.status, response.body["id"].as_str().unwrap_or_default().to_owned())
+    };
+    let ((status, made), (_, other)) = (read(&mut twin, "pm_card_visa"), read(&mut twin, "pm_card_visa"));
+    assert!(status == 200 && made != "pm_card_visa" && made != other, "{made} {other}");
+    assert_eq!(read(&mut twin, &made), (200, made.clone()));
+    assert_eq!(read(&mut twin, "pm_none").0, 404);
+}

@@ -69,6 +69,20 @@ pub enum StartError {
     /// The twin would keep no objects.
     #[error("--keep must be at least 1: a twin that keeps no objects cannot answer")]
     KeepsNothing,
+    /// A URL for events was given, and no secret to sign them with.
+    #[error(
+        "--webhook needs the secret with which events are signed: set STRIPE_TWIN_WEBHOOK_SECRET, or name a file with \
+         --webhook-secret-file"
+    )]
+    NoSecret,
+    /// The file of the webhook secret cannot be read.
+    #[error("the file of the webhook secret {} cannot be read: {source}", path.display())]
+    Secret {
+        /// Path of the file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
     /// The seed file cannot be read, or one of its requests was refused.
     #[error("the seed file {}: {reason}", path.display())]
     Seed {

@@ -1,8 +1,8 @@
 //! Cases of breaks and closed days.
 
 use paywright_app::{
-    BalanceSummary, Break, BreakClass, BreakQuery, CategorySum, ClosedDay, Correction, DaySummary, ExchangeSum,
-    Resolution,
+    BalanceSummary, Break, BreakClass, BreakPage, BreakPlace, BreakQuery, CategorySum, ClosedDay, Correction,
+    DaySummary, ExchangeSum, Resolution,
 };
 use paywright_domain::books::{BalanceType, ReportingCategory, SignedMoney};
 
@@ -43,17 +43,24 @@ pub async fn breaks_are_updated_and_read_by_their_state(subject: &impl BooksSubj
         ..found(1, 2)
     };
     commit(store, |it| it.breaks = vec![found(2, 3), plain.clone(), found(1, 2), found(4, 3)]).await;
-    assert_eq!(read(store, BreakQuery::Open { limit: 3 }).await, [plain.clone(), found(1, 2), found(2, 3)]);
+    assert_eq!(read(store, BreakQuery::Open(BreakPage::first(3))).await, [plain.clone(), found(1, 2), found(2, 3)]);
     let last = Break { ours: Some(SignedMoney::new(1, USD)), ..found(4, 3) };
     commit(store, |it| it.breaks = vec![gone.clone(), resolved.clone(), found(4, 3), last.clone()]).await;
-    assert_eq!(read(store, BreakQuery::Open { limit: 10 }).await, [plain.clone(), last.clone()]);
-    assert_eq!(read(store, BreakQuery::Open { limit: 1 }).await, std::slice::from_ref(&plain));
+    assert_eq!(read(store, BreakQuery::Open(BreakPage::first(10))).await, [plain.clone(), last.clone()]);
+    assert_eq!(read(store, BreakQuery::Open(BreakPage::first(1))).await, std::slice::from_ref(&plain));
     let present = [plain.clone(), resolved.clone(), last.clone()];
-    assert_eq!(read(store, BreakQuery::Present { limit: 10 }).await, present);
-    assert_eq!(read(store, BreakQuery::Present { limit: 2 }).await, present[..2]);
-    let latest = [last, gone.clone(), resolved.clone(), plain];
-    assert_eq!(read(store, BreakQuery::Latest { limit: 10 }).await, latest);
-    assert_eq!(read(store, BreakQuery::Latest { limit: 3 }).await, latest[..3]);
+    assert_eq!(read(store, BreakQuery::Present(BreakPage::first(10))).await, present);
+    assert_eq!(read(store, BreakQuery::Present(BreakPage::first(2))).await, present[..2]);
+    let latest = [last, gone.clone(), resolved.clone(), plain.clone()];
+    assert_eq!(read(store, BreakQuery::Latest(BreakPage::first(10))).await, latest);
+    assert_eq!(read(store, BreakQuery::Latest(BreakPage::first(3))).await, latest[..3]);
+    let next = |after: &Break| BreakPage { after: Some(BreakPlace::of(after)), limit: 2 };
+    assert_eq!(read(store, BreakQuery::Open(next(&plain))).await, latest[..1]);
+    assert_eq!(read(store, BreakQuery::Open(next(&latest[0]))).await, []);
+    assert_eq!(read(store, BreakQuery::Present(next(&plain))).await, present[1..]);
+    assert_eq!(read(store, BreakQuery::Latest(next(&latest[0]))).await, latest[1..3]);
+    assert_eq!(read(store, BreakQuery::Latest(next(&gone))).await, latest[2..]);
+    assert_eq!(read(store, BreakQuery::Latest(next(&plain))).await, []);
     let names = ["amount:pi_2", "amount:pi_9", "amount:pi_1"].map(str::to_owned).to_vec();
     assert_eq!(read(store, BreakQuery::Named(names)).await, [resolved, gone]);
     assert_eq!(read(store, BreakQuery::Named(Vec::new())).await, []);

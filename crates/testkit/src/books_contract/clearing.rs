@@ -1,6 +1,6 @@
 //! Cases of clearing accounts.
 
-use paywright_app::{BookedEntry, BookedTransaction, ClearingItem, ClearingKey};
+use paywright_app::{BookedEntry, BookedTransaction, ClearingItem, ClearingKey, OpenItemQuery};
 use paywright_domain::books::{ReportingCategory, SignedMoney, Source};
 use paywright_domain::{Currency, Timestamp};
 
@@ -108,13 +108,36 @@ pub async fn open_items_are_read_in_pages(subject: &impl BooksSubject) {
     for limit in [1, 3, 14, 20] {
         let (mut read, mut after) = (Vec::new(), None);
         loop {
-            let page = store.open_items(after.as_ref(), limit).await.unwrap();
+            let page = store.open_items(&OpenItemQuery { after, of_orders: false, limit }).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(key(last));
             read.extend(page.iter().map(key));
         }
         assert_eq!(read, expected, "by {limit}");
     }
+}
+
+/// An account gets its order from the first row that knows it, whichever side that is of.
+pub async fn open_items_of_no_order_are_left_out_if_they_are_not_wanted(subject: &impl BooksSubject) {
+    let store = &*subject.books_store();
+    commit(store, |it| {
+        it.transactions = (1..=6).map(|n| charge(n, 1, 100, USD)).collect();
+        it.entries = vec![expectation("pi_2", 1, 99, USD, &payment(2)), expectation("pi_3", 1, 100, USD, &payment(3))];
+    })
+    .await;
+    let of_orders = async |after: Option<u32>, limit| -> Vec<String> {
+        let after = after.map(|n| ClearingKey { object: format!("pi_{n}"), currency: USD });
+        let items = store.open_items(&OpenItemQuery { after, of_orders: true, limit }).await.unwrap();
+        items.iter().map(|it| it.source.to_string()).collect()
+    };
+    assert_eq!(of_orders(None, 10).await, ["pi_2"]);
+    commit(store, |it| it.entries = vec![expectation("pi_5", 1, 99, USD, &payment(5))]).await;
+    let mut of_an_order = BookedTransaction { order: Some(order_id(1)), ..charge(7, 1, 1, USD) };
+    of_an_order.transaction.source = payment(4);
+    commit(store, |it| it.transactions = vec![of_an_order]).await;
+    assert_eq!(of_orders(None, 10).await, ["pi_2", "pi_4", "pi_5"]);
+    assert_eq!((of_orders(None, 1).await, of_orders(Some(2), 1).await), (vec!["pi_2".into()], vec!["pi_4".into()]));
+    assert_eq!(of_orders(Some(5), 10).await, Vec::<String>::new());
 }
 
 /// A charge without an object stays visible, as an account of the name `none`. A movement that no clearing account is for
@@ -129,6 +152,6 @@ pub async fn a_movement_without_an_object_is_an_open_item(subject: &impl BooksSu
     payout.transaction.category = ReportingCategory::Payout;
     commit(store, |it| it.transactions = vec![charge_of_nothing, fee, payout]).await;
     assert_eq!(open_items(store).await, [item(&Source::None, USD, 0, 100)]);
-    let after = ClearingKey { object: "none".into(), currency: USD };
-    assert_eq!(store.open_items(Some(&after), 10).await.unwrap(), []);
+    let after = Some(ClearingKey { object: "none".into(), currency: USD });
+    assert_eq!(store.open_items(&OpenItemQuery { after, of_orders: false, limit: 10 }).await.unwrap(), []);
 }

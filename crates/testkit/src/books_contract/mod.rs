@@ -11,8 +11,8 @@ mod splits;
 use std::sync::Arc;
 
 use paywright_app::{
-    BookedEntry, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakQuery, CategorySum, ClearingItem,
-    ClosedDay, Feed, PayoutQuery, RowFilter, RowQuery, Store, Version,
+    BookedEntry, BookedTransaction, Books, BooksChanges, BooksState, Break, BreakPage, BreakQuery, CategorySum,
+    ClearingItem, ClosedDay, Feed, OpenItemQuery, PayoutQuery, RowFilter, RowQuery, Store, Version,
 };
 use paywright_domain::books::{
     Account, BalanceTransaction, Day, Entry, Payout, PayoutStatus, Posting, Reconciliation, ReportingCategory,
@@ -65,6 +65,7 @@ macro_rules! books_contract {
             each_currency_of_an_object_is_an_account_of_its_own
             an_account_has_its_order_latest_time_and_day
             open_items_are_read_in_pages
+            open_items_of_no_order_are_left_out_if_they_are_not_wanted
             a_movement_without_an_object_is_an_open_item
             a_payout_is_read_unchanged_and_updated
             payouts_are_found_by_their_creation_time
@@ -239,7 +240,7 @@ pub(crate) async fn entry_ids(store: &dyn BooksStore, query: &RowQuery) -> Vec<S
 }
 
 pub(crate) async fn open_items(store: &dyn BooksStore) -> Vec<ClearingItem> {
-    store.open_items(None, 1000).await.unwrap()
+    store.open_items(&OpenItemQuery { after: None, of_orders: false, limit: 1000 }).await.unwrap()
 }
 
 /// All that the books have, other than their version.
@@ -280,6 +281,6 @@ pub(crate) async fn everything(store: &dyn BooksStore) -> Everything {
         payouts: store.payouts(&created).await.unwrap(),
         unequal: store.payouts(&PayoutQuery::Unequal).await.unwrap(),
         days: store.closed_days(from, to).await.unwrap(),
-        breaks: store.breaks(&BreakQuery::Latest { limit: 1000 }).await.unwrap(),
+        breaks: store.breaks(&BreakQuery::Latest(BreakPage::first(1000))).await.unwrap(),
     }
 }

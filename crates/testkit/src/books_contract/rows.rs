@@ -59,6 +59,7 @@ pub async fn a_balance_transaction_is_read_unchanged(subject: &impl BooksSubject
         });
     }
     rows[0].transaction.net = SignedMoney::new(7, EUR);
+    rows[2].transaction.fees[1].amount = SignedMoney::new(-100, Currency::Jpy);
     rows[1].recorded_at = at(NOW);
     commit(store, |it| it.transactions.clone_from(&rows)).await;
     assert_eq!(store.transactions(&all_days()).await.unwrap(), rows);

@@ -69,7 +69,7 @@ pub async fn a_parked_event_is_leased_when_due_by_one_owner_at_a_time(subject: &
     assert_eq!(store.lease_events(&lease(3, NOW + 500, NOW + 600)).await.unwrap(), []);
 }
 
-/// Parked events are kept.
+/// Parked events are kept, and those that Stripe created or sent at the time or later.
 pub async fn closed_events_are_deleted_by_age(subject: &impl Subject) {
     let store = subject.store();
     for (id, status) in
@@ -77,8 +77,16 @@ pub async fn closed_events_are_deleted_by_age(subject: &impl Subject) {
     {
         store.record_event(&event(id, status)).await.unwrap();
     }
-    assert_eq!(store.forget_events(at(NOW + 1)).await.unwrap(), 0);
-    assert_eq!(store.forget_events(at(NOW + 2)).await.unwrap(), 2);
-    let ids = ["evt_1", "evt_2", "evt_3"].map(str::to_owned);
-    assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
+    let of_clock_behind = ReceivedEvent { received_at: at(NOW - 9), ..event("evt_4", EventStatus::Ignored) };
+    store.record_event(&of_clock_behind).await.unwrap();
+    let last = ReceivedEvent { received_at: at(NOW + 3), ..event("evt_5", EventStatus::Ignored) };
+    store.record_event(&last).await.unwrap();
+    assert_eq!(store.delete_events(at(NOW), 10).await.unwrap(), 0, "created at the time");
+    assert_eq!(store.delete_events(at(NOW + 1), 10).await.unwrap(), 1, "the others were received at the time");
+    assert_eq!(store.delete_events(at(NOW + 2), 1).await.unwrap(), 1);
+    assert_eq!(store.delete_events(at(NOW + 2), 10).await.unwrap(), 1);
+    let ids = ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5"].map(str::to_owned);
+    let mut kept = store.known_events(&ids).await.unwrap();
+    kept.sort();
+    assert_eq!(kept, ["evt_1", "evt_5"]);
 }

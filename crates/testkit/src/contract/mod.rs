@@ -68,6 +68,7 @@ macro_rules! store_contract {
                 a_customers_list_has_only_that_customers_orders
                 an_idempotency_record_is_stored_in_the_same_commit
                 one_of_many_concurrent_requests_with_the_same_key_succeeds
+                old_idempotency_records_are_deleted_up_to_a_limit
             }
             tasks {
                 a_task_is_leased_once_until_its_lease_expires

@@ -92,7 +92,8 @@ const LABELED: [(&str, &str); 3] =
 
 impl AccountNames {
     /// Checks names of a chart of accounts, by account of the books. A key stands for all accounts that begin with it up
-    /// to a colon; the longest one counts.
+    /// to a colon; the longest one counts. `sales` and `refunds` stand for income alone: taxes and money that paid for
+    /// nothing are no income, whatever account the income has.
     pub fn new(names: BTreeMap<String, String>) -> Result<Self, AccountNameError> {
         for (key, name) in &names {
             if !is_account(key) {
@@ -143,21 +144,33 @@ impl AccountNames {
         if let Some(name) = self.key_of(path).and_then(|it| self.0.get(it)) {
             return name.clone();
         }
-        if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == path) {
-            return (*name).to_owned();
-        }
-        let labeled = LABELED.iter().find_map(|(known, name)| {
-            let label = path.strip_prefix(known)?.strip_prefix(':')?;
-            Some(format!("{name}:{}", component(label, *known == OTHER)))
-        });
-        labeled.unwrap_or_else(|| format!("Equity:Other:{}", component(path, true)))
+        default_name(path)
     }
 
     /// Longest key that stands for an account.
     fn key_of(&self, path: &str) -> Option<&str> {
-        let keys = self.0.keys().filter(|key| begins_with(path, key));
+        let keys = self.0.keys().filter(|key| begins_with(path, key) && is_of_type(path, key));
         keys.max_by_key(|it| it.len()).map(String::as_str)
     }
+}
+
+/// Name of an account of the books without settings.
+fn default_name(path: &str) -> String {
+    if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == path) {
+        return (*name).to_owned();
+    }
+    let labeled = LABELED.iter().find_map(|(known, name)| {
+        let label = path.strip_prefix(known)?.strip_prefix(':')?;
+        Some(format!("{name}:{}", component(label, *known == OTHER)))
+    });
+    labeled.unwrap_or_else(|| format!("Equity:Other:{}", component(path, true)))
+}
+
+/// Whether an account has the type (the first part of its name) that the first account of a key has without settings.
+fn is_of_type(path: &str, key: &str) -> bool {
+    let type_of = |name: &str| name.split(':').next().map(str::to_owned);
+    let first = NAMES.iter().find(|(known, _)| begins_with(known, key));
+    first.is_none_or(|(_, name)| type_of(name) == type_of(&default_name(path)))
 }
 
 /// Account as settings name it: without the object of a clearing account.
@@ -310,6 +323,34 @@ mod tests {
             (Account::Balance(BalanceType::Issuing), "Assets:Stripe:Issuing"),
             (Account::Fees(FeeKind::Dispute), "Expenses:4970"),
             (Account::Refunds(SalesPart::Goods), "Income:Refunds:Goods"),
+        ] {
+            assert_eq!(names.name(&account), name, "{account}");
+        }
+    }
+
+    #[test]
+    fn the_account_of_sales_gets_no_tax_and_no_money_that_paid_for_nothing() {
+        let names = names(&[
+            ("sales", "Income:8400"),
+            ("refunds", "Income:8700"),
+            ("clearing", "Liabilities:Clearing"),
+            ("refunds:unexpected", "Liabilities:1710"),
+        ])
+        .unwrap();
+        let label = paywright_domain::text::Text::new("VAT 19 %").unwrap();
+        let tax_refunded = Account::Refunds(SalesPart::Tax(TaxName { label, rate: None }));
+        for (account, name) in [
+            (Account::Sales(SalesPart::Goods), "Income:8400"),
+            (Account::Sales(SalesPart::Discounts), "Income:8400"),
+            (tax("VAT 19 %"), "Liabilities:Tax:Sales:VAT-19-94e356d9eba7"),
+            (Account::Sales(SalesPart::Unexpected), "Liabilities:Unexpected-payments"),
+            (Account::Refunds(SalesPart::Shipping), "Income:8700"),
+            (tax_refunded, "Liabilities:Tax:Refunds:VAT-19-94e356d9eba7"),
+            (Account::Refunds(SalesPart::Unexpected), "Liabilities:1710"),
+            (
+                clearing(Source::Payment { intent: paywright_domain::IntentId::new("pi_1").unwrap() }),
+                "Liabilities:Clearing",
+            ),
         ] {
             assert_eq!(names.name(&account), name, "{account}");
         }

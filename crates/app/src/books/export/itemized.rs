@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use csv::{Terminator, Writer, WriterBuilder};
 use paywright_domain::IntentId;
 use paywright_domain::books::{Day, SignedMoney, Source};
 
-use super::{ExportError, ExportRow};
+use super::ExportRow;
+use crate::books::csv_output::CsvOutput;
 
 /// Names of the columns. Those of Stripe have Stripe's meaning, but for `source_id`, which of a charge is its
 /// PaymentIntent; `balance_type`, `order_id` and `books_day` are ours.
@@ -31,23 +31,11 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// Writer of the CSV.
-pub(super) struct Itemized<W: Write>(Writer<W>);
-
-/// Writer of CSV by RFC 4180.
-pub(super) fn csv_writer<W: Write>(output: W) -> Writer<W> {
-    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(output)
-}
-
-/// Output of a writer of CSV, after all is written.
-pub(super) fn output_of<W: Write>(writer: Writer<W>) -> Result<W, ExportError> {
-    writer.into_inner().map_err(|it| it.into_error().into())
-}
+pub(super) struct Itemized<W: Write>(CsvOutput<W>);
 
 impl<W: Write> Itemized<W> {
     pub(super) fn new(output: W) -> Result<Self, csv::Error> {
-        let mut writer = csv_writer(output);
-        writer.write_record(COLUMNS)?;
-        Ok(Self(writer))
+        Ok(Self(CsvOutput::new(output, COLUMNS)?))
     }
 
     pub(super) fn row(
@@ -60,8 +48,8 @@ impl<W: Write> Itemized<W> {
             matches!(row.source, Source::Payment { .. } | Source::Refund { .. } | Source::Dispute { .. });
         let of_customer = is_of_customer.then(|| row.presented.unwrap_or(row.amount));
         let source = if row.source == Source::None { String::new() } else { row.source.to_string() };
-        self.0.write_record([
-            &payout.map(ToString::to_string).unwrap_or_default(),
+        self.0.row([
+            payout.map(ToString::to_string).unwrap_or_default().as_str(),
             row.id.as_str(),
             // As Stripe writes it: 2026-11-24 09:00:00.
             row.created.to_string().replace('T', " ").trim_end_matches('Z'),
@@ -82,7 +70,7 @@ impl<W: Write> Itemized<W> {
         ])
     }
 
-    pub(super) fn finish(self) -> Result<W, ExportError> {
-        output_of(self.0)
+    pub(super) fn finish(self) -> Result<W, csv::Error> {
+        self.0.finish()
     }
 }

@@ -2,22 +2,18 @@
 
 use std::io::Write;
 
-use csv::Writer;
-
-use super::itemized::{csv_writer, output_of};
-use super::{ExportError, JournalEntry, code};
+use super::{JournalEntry, code};
+use crate::books::csv_output::CsvOutput;
 
 /// Names of the columns.
 const COLUMNS: [&str; 9] = ["date", "entry", "account", "currency", "debit", "credit", "order", "txn", "payout"];
 
 /// Writer of the CSV.
-pub(super) struct Journal<W: Write>(Writer<W>);
+pub(super) struct Journal<W: Write>(CsvOutput<W>);
 
 impl<W: Write> Journal<W> {
     pub(super) fn new(output: W) -> Result<Self, csv::Error> {
-        let mut writer = csv_writer(output);
-        writer.write_record(COLUMNS)?;
-        Ok(Self(writer))
+        Ok(Self(CsvOutput::new(output, COLUMNS)?))
     }
 
     pub(super) fn entry(&mut self, entry: &JournalEntry<'_>) -> Result<(), csv::Error> {
@@ -32,12 +28,12 @@ impl<W: Write> Journal<W> {
                 None => (amount.as_str(), ""),
             };
             let currency = code(line.amount.currency());
-            self.0.write_record([&date, entry.id, &line.account, &currency, debit, credit, order, txn, &payout])?;
+            self.0.row([date.as_str(), entry.id, &line.account, &currency, debit, credit, order, txn, &payout])?;
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<W, ExportError> {
-        output_of(self.0)
+    pub(super) fn finish(self) -> Result<W, csv::Error> {
+        self.0.finish()
     }
 }

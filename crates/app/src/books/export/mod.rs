@@ -262,8 +262,8 @@ impl<W: Write> Exporter<W> {
     pub fn finish(mut self) -> Result<W, ExportError> {
         self.end_day()?;
         match self.output {
-            Output::Csv(it) => it.finish(),
-            Output::Journal(it) => it.finish(),
+            Output::Csv(it) => Ok(it.finish()?),
+            Output::Journal(it) => Ok(it.finish()?),
             Output::Hledger(it) => Ok(it.finish()?),
             Output::Beancount(it) => Ok(it.finish()?),
         }

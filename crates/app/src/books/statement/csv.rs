@@ -1,11 +1,11 @@
 //! CSV of a statement, with the names of the columns of Stripe's reports ("Balance summary" and "Balance change from
 //! activity"): amounts in major units, one row for each figure.
 
-use csv::{Terminator, WriterBuilder};
 use paywright_domain::books::{BalanceType, SignedMoney};
 use paywright_domain::id::PayoutId;
 
 use super::Statement;
+use crate::books::csv_output::CsvOutput;
 use crate::books::{Correction, PayoutMovement, Sums};
 use crate::ports::books::CategorySum;
 
@@ -48,18 +48,16 @@ impl Statement {
     /// `activity` (their total), `payouts_by_category`, `payouts` (their total) and `ending_balance`. The sections
     /// `payout`, `correction` (with the day on which Stripe created the balance transaction) and `exchange` follow.
     pub fn csv(&self) -> Result<String, csv::Error> {
-        let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-        writer.write_record(COLUMNS)?;
+        let mut csv = CsvOutput::new(Vec::new(), COLUMNS)?;
         let period = self.period.to_string();
         let ends = [self.status.name(), self.previous.as_deref().unwrap_or_default(), self.hash().unwrap_or_default()];
         for row in self.rows() {
             let [count, gross, fee, net] = &row.sums;
             let figures = [count, gross, fee, net, &row.after, &row.day, &row.transaction, &row.payout];
             let names = [period.as_str(), row.section, row.balance, &row.category, row.currency];
-            writer.write_record(names.into_iter().chain(figures.map(String::as_str)).chain(ends))?;
+            csv.row(names.into_iter().chain(figures.map(String::as_str)).chain(ends))?;
         }
-        let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-        String::from_utf8(bytes).map_err(|it| std::io::Error::other(it).into())
+        String::from_utf8(csv.finish()?).map_err(|it| std::io::Error::other(it).into())
     }
 
     fn rows(&self) -> Vec<Row> {

@@ -217,7 +217,7 @@ impl TaxReport {
             text.extend(["\n", &total.currency.to_uppercase(), "\n", &table.to_text()]);
             let is_allocated = |it: &TaxLine| it.currency == sums.currency && !it.allocated.is_zero();
             if self.lines().iter().any(is_allocated) {
-                text.push_str("Net amounts of orders with several taxes are allocated to their rates:\n");
+                text.push_str("Parts of the net base that are allocated, because their orders have several taxes:\n");
                 for line in self.lines().iter().filter(|it| is_allocated(it)) {
                     let name = line.tax.as_ref().map(ToString::to_string).unwrap_or_default();
                     text.extend(["  ", &name, ": ", &line.allocated.to_decimal(), "\n"]);

@@ -154,7 +154,7 @@ DE       19 %           VAT                 3     210.00  39.90        10.01    
 -        no rate given  Tax                 1      10.00   0.80         0.00          0.00     10.00     0.80
 -        no tax         -                   1       3.00   0.00         0.00          0.00      3.00     0.00
 total                                       7     333.00  53.50        10.01          1.90    322.99    51.60
-Net amounts of orders with several taxes are allocated to their rates:
+Parts of the net base that are allocated, because their orders have several taxes:
   MwSt., normal:20:AT: 30.00
   Export:0:CH: 20.00
   VAT:7:DE: 40.00

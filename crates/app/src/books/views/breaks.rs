@@ -141,12 +141,12 @@ fn age(it: &Break, now: Timestamp) -> String {
 
 fn text_of(it: &Break, now: Timestamp) -> String {
     let order = it.order.map_or_else(String::new, |it| format!(", order {it}"));
-    let amounts = format!(
-        "  ours {}, Stripe's {}, difference {}",
-        in_words(it.ours),
-        in_words(it.theirs),
-        it.difference().map_or_else(|| "in another currency".to_owned(), |it| it.to_string())
-    );
+    let amounts = if it.ours.is_none() && it.theirs.is_none() {
+        String::new()
+    } else {
+        let difference = it.difference().map_or_else(|| "in another currency".to_owned(), |it| it.to_string());
+        format!("  ours {}, Stripe's {}, difference {difference}\n", in_words(it.ours), in_words(it.theirs))
+    };
     let end = match (&it.resolution, it.gone_at) {
         (_, Some(at)) => format!("  gone at {at}"),
         (Some(resolution), None) => {
@@ -154,7 +154,7 @@ fn text_of(it: &Break, now: Timestamp) -> String {
         }
         (None, None) => format!("  next: {}", it.class.next_step()),
     };
-    format!("{}  (age {}{order})\n{amounts}\n{end}", it.id, age(it, now))
+    format!("{}  (age {}{order})\n{amounts}{end}", it.id, age(it, now))
 }
 
 fn row_of(it: &Break, now: Timestamp) -> [String; COLUMNS.len()] {

@@ -12,12 +12,17 @@ use crate::view_value::Time;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = OrderLedger))]
 pub struct LedgerView {
-    /// Entries, by time.
+    /// Entries, by time: the first 1,000.
     entries: Vec<LedgerLineView>,
+    /// Whether the order has more entries.
+    has_more: bool,
     /// Sum of each account that is not zero. A clearing account among them is an amount that was expected and not moved, or
     /// moved and not expected.
     balances: Vec<PostingView>,
 }
+
+/// Largest number of entries in a view of a ledger.
+const ENTRIES_MAX: usize = 1000;
 
 /// Entry of a ledger: its postings add up to zero in each currency.
 #[derive(Serialize)]
@@ -52,7 +57,8 @@ impl LedgerView {
     /// View of a ledger.
     pub fn of(ledger: &Ledger) -> Self {
         Self {
-            entries: ledger.lines.iter().map(LedgerLineView::of).collect(),
+            entries: ledger.lines.iter().take(ENTRIES_MAX).map(LedgerLineView::of).collect(),
+            has_more: ledger.has_more || ledger.lines.len() > ENTRIES_MAX,
             balances: ledger.balances.iter().map(PostingView::of).collect(),
         }
     }
@@ -72,7 +78,7 @@ impl LedgerLineView {
 }
 
 impl PostingView {
-    fn of(posting: &Posting) -> Self {
+    pub(super) fn of(posting: &Posting) -> Self {
         Self { account: posting.account.to_string(), amount: posting.amount.into() }
     }
 }
@@ -99,7 +105,9 @@ impl Ledger {
             let (debit, credit) = sides(posting);
             balances.push([posting.account.to_string(), debit, credit, posting.amount.currency().to_string()]);
         }
-        format!("{}\n{}", table.to_text(), balances.to_text())
+        let more =
+            if self.has_more { "\nThere are more entries than these, and they are not in the balances.\n" } else { "" };
+        format!("{}\n{}{more}", table.to_text(), balances.to_text())
     }
 }
 

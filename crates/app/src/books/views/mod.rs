@@ -1,6 +1,7 @@
 //! Forms of what is read of the books, for people and programs: views in JSON, and tables as text and CSV.
 
 mod breaks;
+mod brief;
 mod ledger;
 mod payout;
 mod table;
@@ -9,6 +10,7 @@ use paywright_domain::books::SignedMoney;
 use serde::Serialize;
 
 pub use self::breaks::{BreakList, BreakView, ResolutionView};
+pub use self::brief::LedgerSummaryView;
 pub use self::ledger::{LedgerLineView, LedgerView, PostingView};
 pub use self::payout::{PayoutMemberView, PayoutView};
 pub(crate) use self::table::Table;

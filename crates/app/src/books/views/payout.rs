@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{SignedAmountView, Table};
-use crate::books::PayoutContent;
+use crate::books::{PayoutContent, RowPlace};
 use crate::view_value::Time;
 use crate::{BookedPayout, BookedTransaction, MemberSum};
 
@@ -37,10 +37,14 @@ pub struct PayoutView {
     is_reconciled: bool,
     /// Amount of the payout less the sum of what it contains; `null` as long as that is not known.
     difference: Option<SignedAmountView>,
-    /// Balance transactions, by creation time. Absent in lists.
+    /// Balance transactions of the page, by day of the books and creation time. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     balance_transactions: Option<Vec<PayoutMemberView>>,
+    /// `cursor` of the next page of balance transactions. Absent on the last page and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    next_cursor: Option<String>,
 }
 
 /// Balance transaction that a payout contains.
@@ -80,13 +84,20 @@ impl PayoutView {
             is_reconciled: booked.members.is_some(),
             difference: difference.map(Into::into),
             balance_transactions: None,
+            next_cursor: None,
         }
     }
 
-    /// View of a payout with what it contains.
-    pub fn with_content(content: &PayoutContent) -> Self {
+    /// View of a payout with what it contains. `cursor_of` makes the cursor of the next page.
+    pub fn with_content(content: &PayoutContent, cursor_of: impl FnOnce(&RowPlace) -> String) -> Self {
         let members = content.members.iter().map(|it| PayoutMemberView::of(it, &content.numbers)).collect();
-        Self { balance_transactions: Some(members), ..Self::of(&content.payout) }
+        let next_cursor = content.next.as_ref().map(cursor_of);
+        Self { balance_transactions: Some(members), next_cursor, ..Self::of(&content.payout) }
+    }
+
+    /// View of a payout with all that it contains.
+    pub fn whole(content: &PayoutContent) -> Self {
+        Self::with_content(content, |it| it.id.to_string())
     }
 }
 

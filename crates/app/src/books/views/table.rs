@@ -1,5 +1,7 @@
 //! Tables as text and CSV.
 
+use crate::books::csv_output::CsvOutput;
+
 /// Table with a heading for each column.
 pub(crate) struct Table<const N: usize> {
     headings: [&'static str; N],
@@ -42,16 +44,19 @@ impl<const N: usize> Table<N> {
         text
     }
 
-    /// The table as CSV (RFC 4180), with the headings in the first line, words joined by `_`.
+    /// The table as CSV, with the headings in the first line, words joined by `_`.
     pub(crate) fn to_csv(&self) -> String {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let headings = self.headings.map(|it| it.replace(' ', "_"));
         // A write to memory does not fail.
-        for row in std::iter::once(&headings).chain(&self.rows) {
-            drop(writer.write_record(row));
+        self.csv(&headings).ok().and_then(|it| String::from_utf8(it).ok()).unwrap_or_default()
+    }
+
+    fn csv(&self, headings: &[String; N]) -> Result<Vec<u8>, csv::Error> {
+        let mut csv = CsvOutput::new(Vec::new(), headings.iter().map(String::as_str))?;
+        for row in &self.rows {
+            csv.row(row.iter().map(String::as_str))?;
         }
-        let bytes = writer.into_inner().unwrap_or_default();
-        String::from_utf8(bytes).unwrap_or_default()
+        csv.finish()
     }
 }
 

@@ -71,9 +71,9 @@ impl<'a> StoredVariant<'a> {
         let column = |name| Column("variants", name);
         Ok(Variant {
             id: column("id").read(VariantId::new(self.id))?,
-            sku: column("sku").read(self.sku.map(Text::new).transpose())?,
-            name: column("name").read(Text::new(self.name))?,
-            description: column("description").read(Text::new(self.description))?,
+            sku: column("sku").read(self.sku.map(Text::restore).transpose())?,
+            name: column("name").read(Text::restore(self.name))?,
+            description: column("description").read(Text::restore(self.description))?,
             prices: column("prices").json(&self.prices)?,
             active: self.active,
         })

@@ -26,7 +26,7 @@ use paywright_domain::Money;
 pub use self::books::{
     StoredBalanceTransaction, StoredBookedPayout, StoredBooksChanges, StoredBreak, StoredCategorySum,
     StoredClearingAccount, StoredClosedDay, StoredEntry, StoredMembers, StoredPayout, StoredPayoutSum, StoredRowKey,
-    WithClearing, clearing_sums, day_text, restore_books, source_columns,
+    WithClearing, clearing_sums, day_text, restore_books, source_columns, stored_break_place,
 };
 pub use self::cart::{StoredCart, StoredVariant};
 pub use self::column::{Column, ColumnError, document};

@@ -160,7 +160,8 @@ impl<'a> StoredOrder<'a> {
     fn metadata(&self) -> Result<Metadata, ColumnError> {
         let column = Column("orders", "metadata");
         let texts: BTreeMap<String, String> = column.json(&self.metadata)?;
-        let bounded = texts.into_iter().map(|(key, value)| Ok::<_, TextProblem>((Text::new(key)?, Text::new(value)?)));
+        let bounded =
+            texts.into_iter().map(|(key, value)| Ok::<_, TextProblem>((Text::restore(key)?, Text::restore(value)?)));
         column.read(bounded.collect())
     }
 }
@@ -194,8 +195,8 @@ impl<'a> StoredLine<'a> {
         let unit_amount = column("unit_amount").money(self.unit_amount, currency)?;
         let quantity = column("quantity").count(self.quantity)?;
         let mut line = column("(row)").read(LineItem::new(self.name, unit_amount, quantity))?;
-        line.description = column("description").read(Text::new(self.description))?;
-        line.sku = column("sku").read(self.sku.map(Text::new).transpose())?;
+        line.description = column("description").read(Text::restore(self.description))?;
+        line.sku = column("sku").read(self.sku.map(Text::restore).transpose())?;
         Ok(line)
     }
 }
@@ -234,7 +235,7 @@ impl<'a> StoredAdjustment<'a> {
         let is_of_revision = self.tax_revision == Some(i64::from(revision));
         Ok(Adjustment {
             kind: column("kind").found(AdjustmentKind::named(&self.kind))?,
-            label: column("label").read(Text::new(self.label.as_ref()))?,
+            label: column("label").read(Text::restore(self.label.as_ref()))?,
             amount: column("amount").money(self.amount, currency)?,
             tax_rate_details: if is_of_revision { self.tax_rate()? } else { None },
         })

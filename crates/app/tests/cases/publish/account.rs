@@ -2,7 +2,7 @@
 
 use paywright_app::EndpointFormat;
 use paywright_domain::books::PayoutStatus;
-use paywright_testkit::account_event_contract::{account_at, found_break, payout};
+use paywright_testkit::account_event_contract::{account_at, add_account_events, found_break, payout};
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn an_event_of_the_account_is_about_no_order() {
     let paid = account.payout_changed(&payout("po_1", PayoutStatus::Paid)).unwrap();
     let failed = account.payout_changed(&payout("po_1", PayoutStatus::Failed)).unwrap();
     let events = [paid, failed, account.break_found(&found_break())];
-    it.store.add_account_events(&events).await.unwrap();
+    add_account_events(&*it.store, &events).await;
     it.deliver().await;
     let feed = it.feed().await;
     assert_eq!(positions(&feed), [1, 2, 3, 4]);
@@ -44,7 +44,7 @@ async fn an_event_of_the_account_becomes_nothing_in_another_format() {
     };
     let id = it.publisher.create_endpoint(new).await.unwrap().endpoint.endpoint.value.id;
     let event = account_at(1_743_415_060).break_found(&found_break());
-    it.store.add_account_events(&[event]).await.unwrap();
+    add_account_events(&*it.store, &[event]).await;
     it.deliver().await;
     assert_eq!(it.sent(), [""; 0]);
     let (stored, waiting) = it.publisher.endpoint_with_waiting(id).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_resent_event_of_the_account_has_the_same_id_and_no_order() {
     let it = Published::open().await;
     let endpoint = it.endpoint(&[]).await;
     let event = account_at(1_743_415_060).break_found(&found_break());
-    it.store.add_account_events(std::slice::from_ref(&event)).await.unwrap();
+    add_account_events(&*it.store, std::slice::from_ref(&event)).await;
     it.deliver().await;
     it.shop.clock.advance_seconds(1);
     it.publisher.resend_event(endpoint.endpoint.value.id, Position(1)).await.unwrap();

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use paywright_app::{
-    AccountEvent, Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedLease, FeedPage, FeedQuery, FeedRange,
-    Lease, Orders, StoreError, Version,
+    Changes, DeletedFeedEvents, EventRef, Feed, FeedAppend, FeedLease, FeedPage, FeedQuery, FeedRange, Lease, Orders,
+    StoreError, Version,
 };
 use paywright_domain::Timestamp;
 use paywright_testkit::{at, changes, place};
@@ -74,10 +74,6 @@ impl Deleting {
 
 #[async_trait]
 impl Feed for Deleting {
-    async fn add_account_events(&self, events: &[AccountEvent]) -> Result<(), StoreError> {
-        self.store.add_account_events(events).await
-    }
-
     async fn unpositioned_events(&self, limit: u16) -> Result<Vec<EventRef>, StoreError> {
         self.store.unpositioned_events(limit).await
     }

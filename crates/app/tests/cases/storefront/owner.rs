@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use paywright_domain::storefront::PaymentMethodChoice;
-
 use super::*;
 
 fn customer(name: &str) -> Shopper {
@@ -70,7 +68,9 @@ async fn a_saved_card_pays_its_owners_cart_alone() {
     assert!(matches!(refused, Err(StorefrontError::NoCard)), "the cart is still a guest's: {refused:?}");
     front.storefront.associate(&guest, &ada).await.unwrap();
     front.storefront.edit_checkout(&with_bearer, &edit).await.unwrap();
-    assert!(matches!(front.storefront.edit_checkout(&guest, &edit).await, Err(StorefrontError::NoCard)));
+    let holder = Shopper { is_reissued: true, ..guest.clone() };
+    assert!(matches!(front.storefront.edit_checkout(&holder, &edit).await, Err(StorefrontError::NoCard)));
+    assert!(matches!(front.storefront.edit_checkout(&guest, &edit).await, Err(StorefrontError::NoCart)));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_customer_finds_a_complete_checkout_without_its_token() {
     let own = front.with_bones(None).await;
     front.storefront.associate(&own, &CustomerId::new("ada").unwrap()).await.unwrap();
     front.shop.clock.advance_seconds(60);
-    let order = front.pay(&Shopper { subject: own.subject, ..left.clone() }).await.unwrap();
+    let order = front.pay(&Shopper { is_reissued: true, ..own.clone() }).await.unwrap();
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().pay(&intent);
     front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();

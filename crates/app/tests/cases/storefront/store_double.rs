@@ -92,6 +92,9 @@ impl Orders for StoreDouble {
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         self.called("idempotency_record").await.idempotency_record(key).await
     }
+    async fn delete_idempotency_records(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.called("delete_idempotency_records").await.delete_idempotency_records(before, limit).await
+    }
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.called("commit").await.commit(changes).await
     }

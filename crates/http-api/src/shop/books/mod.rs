@@ -18,13 +18,13 @@ use crate::openapi::schema::{in_path, parameters, string};
 use crate::problem::Problem;
 use crate::reader::{parse_json, parse_query};
 use crate::receiving::read_body;
-use crate::requests::JSON_BYTES_MAX;
+use crate::requests::JSON_BYTES_WITH_KEY_MAX;
 use crate::shop::view::Envelope;
 use crate::shop::{OrderPath, order_ref, success};
 use problem::{break_not_found, payout_not_found, unreadable};
 use query::{
-    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, NewResolution, PayoutsParameters, PayoutsQuery,
-    ResolutionBody, StatementParameters, StatementQuery,
+    BreaksParameters, BreaksQuery, Format, INVALID_RESOLUTION, MembersParameters, MembersQuery, NewResolution,
+    PayoutsParameters, PayoutsQuery, ResolutionBody, StatementParameters, StatementQuery, cursor_of_member,
 };
 use view::{BreaksPage, PayoutsPage};
 
@@ -42,7 +42,7 @@ parameters! {
 
 /// Refuses a call before the books are begun: nothing in them would mean that nothing is wrong.
 async fn has_begun(api: &Api) -> Result<(), Problem> {
-    api.books.zone().await?;
+    api.books.zone_and_time().await?;
     Ok(())
 }
 
@@ -101,16 +101,17 @@ fn in_format(statement: &Statement, format: Format) -> Result<HttpResponse, Prob
 pub(crate) async fn payouts(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let query = PayoutsQuery::read(&parse_query(&request)?)?;
-    let (from, until) = query.range(&api.books.zone().await?, api.app.now())?;
+    let (zone, now) = api.books.zone_and_time().await?;
+    let (from, until) = query.range(&zone, now)?;
     let found = api.books.payouts(from, until).await?;
     let page = query.page(&found)?;
     Ok(success(StatusCode::OK, "Payouts", PayoutsPage::of(page, query.limit)))
 }
 
-/// Reads a payout, with the balance transactions that it contains and their orders.
+/// Reads a payout, with a page of the balance transactions that it contains and their orders.
 #[utoipa::path(
     get, path = "/books/payouts/{payout}", tag = "Books", operation_id = "readPayout",
-    params(PayoutPath),
+    params(PayoutPath, MembersParameters),
     responses(
         (status = 200, description = "The payout.", body = Envelope<PayoutView>),
         refusals::ReadPayout,
@@ -124,9 +125,10 @@ pub(crate) async fn payout(
 ) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::BooksRead).await?;
     let id = payout_id(&payout)?;
+    let MembersQuery { after, limit } = MembersQuery::read(&parse_query(&request)?)?;
     has_begun(&api).await?;
-    let content = api.books.payout(&id).await?.ok_or_else(payout_not_found)?;
-    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content)))
+    let content = api.books.payout_page(&id, after, limit).await?.ok_or_else(payout_not_found)?;
+    Ok(success(StatusCode::OK, "Payout", PayoutView::with_content(&content, cursor_of_member)))
 }
 
 /// Lists breaks: what the books and Stripe say differently.
@@ -163,7 +165,7 @@ pub(crate) async fn breaks(api: Data<Api>, request: HttpRequest) -> Result<HttpR
 )]
 pub(crate) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application_alone(&api, &request, Scope::BooksWrite).await?;
-    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_RESOLUTION)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_RESOLUTION)?;
     let NewResolution { id, note } = NewResolution::read(&body)?;
     has_begun(&api).await?;
     let found = api.books.resolve(&id, &key.name, &note).await?.ok_or_else(break_not_found)?;

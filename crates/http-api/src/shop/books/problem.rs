@@ -16,6 +16,8 @@ impl From<NoStatement> for Problem {
             NoStatement::BeforeStart { first } => {
                 period("period_before_books", format!("is before the books, which begin on {first}"))
             }
+            // A period of a call is a day or a month.
+            error @ NoStatement::Reversed { .. } => period(INVALID_PERIOD, error.to_string()),
             NoStatement::NotBegunYet { today } => {
                 period("period_not_begun", format!("has not begun: today is {today} in the time zone of the books"))
             }
@@ -34,6 +36,7 @@ impl From<BooksError> for Problem {
             | BooksError::Money(_)
             | BooksError::Order { .. }
             | BooksError::Zone(_)
+            | BooksError::Since { .. }
             | BooksError::OtherZone { .. }
             | BooksError::OtherStart { .. }) => unreadable(error),
         }

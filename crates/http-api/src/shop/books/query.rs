@@ -1,9 +1,9 @@
 //! Queries and bodies of calls about the books. All problems of one are reported together.
 
-use paywright_app::{BookedPayout, BooksZone, BreakQuery, NOTE_LEN_MAX, Period};
+use paywright_app::{BookedPayout, BooksZone, BreakPage, BreakPlace, BreakQuery, NOTE_LEN_MAX, Period, RowPlace};
 use paywright_domain::Timestamp;
 use paywright_domain::books::Day;
-use paywright_domain::id::PayoutId;
+use paywright_domain::id::{BalanceTransactionId, PayoutId};
 use paywright_domain::text::Text;
 use serde_json::Value;
 use utoipa::openapi::KnownFormat;
@@ -30,10 +30,15 @@ const PAYOUT_DAYS_MAX: u32 = 366;
 const PAYOUT_DAYS_DEFAULT: u32 = 30;
 const SECONDS_PER_DAY: u32 = 86_400;
 
-/// Largest number of breaks of an answer.
-const BREAKS_MAX: u16 = 1000;
-/// Number of breaks of an answer without a `limit`.
-const BREAKS_DEFAULT: u16 = 100;
+/// Largest number of breaks, or of balance transactions of a payout, of an answer.
+const ITEMS_MAX: u16 = 1000;
+/// Number of them in an answer without a `limit`.
+const ITEMS_DEFAULT: u16 = 100;
+
+/// Form of the cursor of a list of breaks: [`cursor_of_break`].
+const BREAK_CURSOR: &str = "^[0-9]+\\.([0-9a-f]{2})+$";
+/// Form of the cursor of the balance transactions of a payout: [`cursor_of_member`].
+const MEMBER_CURSOR: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?\\.[0-9]+\\.[0-9A-Za-z_]+$";
 
 /// Name of a break: its class, a colon, and the name of an object.
 type BreakName = Text<1, 400>;
@@ -84,7 +89,17 @@ parameters! {
             "`open` for the breaks that are neither resolved nor gone.",
             string().enum_values(Some(["open", "all"])).default(Some("open".into())),
         ),
-        query("limit", "Number of breaks.", integer(1, BREAKS_MAX).default(Some(BREAKS_DEFAULT.into()))),
+        query("cursor", "`next_cursor` of an earlier answer of the same status.", string().pattern(Some(BREAK_CURSOR))),
+        query("limit", "Number of breaks.", integer(1, ITEMS_MAX).default(Some(ITEMS_DEFAULT.into()))),
+    ];
+    /// Query that [`MembersQuery::read`] reads.
+    MembersParameters = [
+        query("cursor", "`next_cursor` of an earlier answer.", string().pattern(Some(MEMBER_CURSOR))),
+        query(
+            "limit",
+            "Number of balance transactions.",
+            integer(1, ITEMS_MAX).default(Some(ITEMS_DEFAULT.into())),
+        ),
     ];
 }
 
@@ -206,34 +221,83 @@ impl PayoutsQuery {
 const BAD_CURSOR: &str = "must be the next_cursor of an earlier answer of the same range";
 
 /// Query of breaks.
-#[derive(Clone, Copy)]
 pub(super) struct BreaksQuery {
     /// Whether breaks are read that are resolved or gone.
     is_of_all: bool,
+    after: Option<BreakPlace>,
     pub(super) limit: u16,
 }
+
+/// Reads the `limit` of a list of breaks, or of balance transactions of a payout.
+fn items_limit(query: &mut Reader<'_>) -> u16 {
+    let limit = query.optional("limit", |it| {
+        let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=ITEMS_MAX).contains(it));
+        Ok(limit.ok_or_else(|| format!("must be 1 to {ITEMS_MAX}"))?)
+    });
+    limit.unwrap_or(ITEMS_DEFAULT)
+}
+
+/// Cursor of the breaks after this one: its time in microseconds, and its name in hexadecimal.
+pub(super) fn cursor_of_break(place: &BreakPlace) -> String {
+    format!("{}.{}", place.first_seen.unix_micros(), hex::encode(&place.id))
+}
+
+fn break_of_cursor(cursor: &str) -> Option<BreakPlace> {
+    let (micros, id) = cursor.split_once('.')?;
+    let first_seen = Timestamp::from_unix_micros(micros.parse().ok()?).ok()?;
+    Some(BreakPlace { first_seen, id: String::from_utf8(hex::decode(id).ok()?).ok()? })
+}
+
+/// Cursor of the balance transactions after this one: its day, its time in microseconds, and its id.
+pub(super) fn cursor_of_member(place: &RowPlace) -> String {
+    let day = place.day.map(|it| it.to_string()).unwrap_or_default();
+    format!("{day}.{}.{}", place.created.unix_micros(), place.id)
+}
+
+fn member_of_cursor(cursor: &str) -> Option<RowPlace> {
+    let (day, rest) = cursor.split_once('.')?;
+    let (micros, id) = rest.split_once('.')?;
+    let day = if day.is_empty() { None } else { Some(day.parse().ok()?) };
+    let created = Timestamp::from_unix_micros(micros.parse().ok()?).ok()?;
+    Some(RowPlace { day, created, id: BalanceTransactionId::new(id).ok()? })
+}
+
+/// Query of the balance transactions of a payout.
+pub(super) struct MembersQuery {
+    pub(super) after: Option<RowPlace>,
+    pub(super) limit: u16,
+}
+
+impl MembersQuery {
+    pub(super) fn read(query: &Fields) -> Result<Self, Problem> {
+        let mut problems = FieldProblems::default();
+        let mut it = Reader::new(query, &["cursor", "limit"], &mut problems);
+        let after = it.optional("cursor", |it| Ok(member_of_cursor(read_string(it)?).ok_or(BAD_CURSOR_OF_LIST)?));
+        let limit = items_limit(&mut it);
+        problems.done(Some(Self { after, limit })).map_err(Problem::query)
+    }
+}
+
+const BAD_CURSOR_OF_LIST: &str = "must be the next_cursor of an earlier answer";
 
 impl BreaksQuery {
     pub(super) fn read(query: &Fields) -> Result<Self, Problem> {
         let mut problems = FieldProblems::default();
-        let mut it = Reader::new(query, &["status", "limit"], &mut problems);
+        let mut it = Reader::new(query, &["status", "cursor", "limit"], &mut problems);
         let is_of_all = it.optional("status", |it| match read_string(it)? {
             "open" => Ok(false),
             "all" => Ok(true),
             _ => Err("must be open or all".into()),
         });
-        let limit = it.optional("limit", |it| {
-            let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=BREAKS_MAX).contains(it));
-            Ok(limit.ok_or_else(|| format!("must be 1 to {BREAKS_MAX}"))?)
-        });
-        let query = Self { is_of_all: is_of_all.unwrap_or_default(), limit: limit.unwrap_or(BREAKS_DEFAULT) };
-        problems.done(Some(query)).map_err(Problem::query)
+        let after = it.optional("cursor", |it| Ok(break_of_cursor(read_string(it)?).ok_or(BAD_CURSOR_OF_LIST)?));
+        let limit = items_limit(&mut it);
+        problems.done(Some(Self { is_of_all: is_of_all.unwrap_or_default(), after, limit })).map_err(Problem::query)
     }
 
     /// Query for the breaks and for one more, which shows that there are more.
-    pub(super) const fn with_one_more(self) -> BreakQuery {
-        let limit = self.limit.saturating_add(1);
-        if self.is_of_all { BreakQuery::Latest { limit } } else { BreakQuery::Open { limit } }
+    pub(super) fn with_one_more(&self) -> BreakQuery {
+        let page = BreakPage { after: self.after.clone(), limit: self.limit.saturating_add(1) };
+        if self.is_of_all { BreakQuery::Latest(page) } else { BreakQuery::Open(page) }
     }
 }
 
@@ -251,5 +315,26 @@ impl NewResolution {
         let note = it.required("note", |it| Ok(Note::new(read_string(it)?)?.to_string()));
         let read = id.zip(note).map(|(id, note)| Self { id, note });
         problems.done(read).map_err(|it| Problem::invalid(INVALID_RESOLUTION, it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_names_the_place_after_which_the_next_page_begins() {
+        let first_seen = Timestamp::from_unix_micros(1_743_415_050_123_456).unwrap();
+        let place = BreakPlace { first_seen, id: "unknown_category:é \"x\"".into() };
+        assert_eq!(break_of_cursor(&cursor_of_break(&place)), Some(place.clone()));
+        let id = BalanceTransactionId::new("txn_1").unwrap();
+        for day in [None, Some(Day::new(2025, 3, 29).unwrap())] {
+            let place = RowPlace { day, created: first_seen, id: id.clone() };
+            assert_eq!(member_of_cursor(&cursor_of_member(&place)), Some(place));
+        }
+        for cursor in ["", ".", "1", "1.x", "1.ff", "x.61", "-1.61", "2025-03-29.1", "29.1.txn_1", "..txn_1", ".1."] {
+            assert_eq!(break_of_cursor(cursor), None, "{cursor}");
+            assert_eq!(member_of_cursor(cursor), None, "{cursor}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Pages of what is read of the books.
 
-use paywright_app::{BookedPayout, Break, BreakView, PayoutView};
+use paywright_app::{BookedPayout, Break, BreakPlace, BreakView, PayoutView};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::query::cursor_of_break;
 
 /// Page of payouts.
 #[derive(Serialize, ToSchema)]
@@ -33,13 +35,17 @@ pub(super) struct BreaksPage {
     breaks: Vec<BreakView>,
     /// Whether there are more breaks than these.
     has_more: bool,
+    /// `cursor` of the next page; null on the last one.
+    next_cursor: Option<String>,
 }
 
 impl BreaksPage {
     /// View of the first `limit` of `found`; any further one shows that there are more.
     pub(super) fn of(found: &[Break], limit: u16) -> Self {
         let (page, has_more) = first(found, limit);
-        Self { breaks: page.iter().map(BreakView::of).collect(), has_more }
+        let last = page.last().filter(|_| has_more);
+        let next_cursor = last.map(|it| cursor_of_break(&BreakPlace::of(it)));
+        Self { breaks: page.iter().map(BreakView::of).collect(), has_more, next_cursor }
     }
 }
 

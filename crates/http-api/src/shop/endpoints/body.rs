@@ -126,11 +126,7 @@ fn url(value: &Value) -> Result<EndpointUrl, Reason> {
 }
 
 fn description(value: &Value) -> Result<String, Reason> {
-    let text = Description::new(read_string(value)?)?.to_string();
-    if text.chars().any(char::is_control) {
-        return Err("must have no control characters, such as line breaks".into());
-    }
-    Ok(text)
+    Ok(Description::of_one_line(read_string(value)?)?.to_string())
 }
 
 /// Reads types of events; the empty list means all of them.

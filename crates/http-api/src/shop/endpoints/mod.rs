@@ -18,7 +18,7 @@ use crate::openapi::schema::{in_path, parameters, string_in};
 use crate::problem::Problem;
 use crate::reader::{Fields, parse_json, parse_json_if_any, parse_query};
 use crate::receiving::read_body;
-use crate::requests::JSON_BYTES_MAX;
+use crate::requests::JSON_BYTES_WITH_KEY_MAX;
 use crate::shop::success;
 use crate::shop::view::Envelope;
 use body::{
@@ -49,11 +49,11 @@ async fn named_endpoint(api: &Api, request: &HttpRequest, id: &str, scope: Scope
 }
 
 async fn json_body(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
-    parse_json(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
+    parse_json(request, &read_body(request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_ENDPOINT)
 }
 
 async fn json_body_if_any(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
-    parse_json_if_any(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
+    parse_json_if_any(request, &read_body(request, payload, JSON_BYTES_WITH_KEY_MAX).await?, INVALID_ENDPOINT)
 }
 
 fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpResponse {

@@ -1,12 +1,11 @@
 //! The price list and the terms of sale in the Platform API, for applications of the shop by API key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Scope, Storefront};
-use paywright_domain::Currency;
 use paywright_domain::storefront::{Terms, Variant, VariantId};
 use paywright_domain::text::Text;
 use serde_json::json;
@@ -14,6 +13,7 @@ use serde_json::json;
 use super::admission::admit;
 use crate::Api;
 use crate::reader::{FieldProblems, Reader, boolean};
+use crate::spree::amount;
 use crate::spree::document::{Resource, Show, answer};
 use crate::spree::params::{Params, text};
 use crate::spree::refusal::Refusal;
@@ -88,13 +88,12 @@ fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
     let id = id.or_else(|| it.required("id", |it| Ok(VariantId::new(text(it)?)?)));
     let sku = it.optional("sku", |it| match text(it)? {
         sku if sku.is_empty() => Ok(None),
-        sku => Ok(Some(Text::new(sku)?)),
+        sku => Ok(Some(Text::of_one_line(sku)?)),
     });
-    let name = it.required("name", |it| Ok(Text::new(text(it)?)?));
+    let name = it.required("name", |it| Ok(Text::of_one_line(text(it)?)?));
     let description = it.optional("description", |it| Ok(Text::new(text(it)?)?));
     let active = it.optional("active", boolean);
-    let prices = it.required_entries("prices", |code, amount| {
-        let currency: Currency = code.parse()?;
+    let prices = amount::prices(it, "prices", |amount, currency| {
         let amount = amount.as_str().ok_or("must be a string, like \"56.00\"")?;
         Ok(Variant::parse_price(amount, currency)?)
     });
@@ -103,7 +102,7 @@ fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
         sku: sku.flatten(),
         name: name?,
         description: description.unwrap_or_default(),
-        prices: prices?.into_iter().collect(),
+        prices: prices?,
         active: active.unwrap_or(true),
     })
 }
@@ -137,6 +136,13 @@ pub(in crate::spree) async fn put_variants(
     let variants = problems.done(Some(read.unwrap_or_default()))?;
     if variants.is_empty() {
         return Err(Refusal::missing("variants"));
+    }
+    let mut ids = BTreeSet::new();
+    if let Some(twice) = variants.iter().find(|it| !ids.insert(&it.id)) {
+        return Err(Refusal::invalid(
+            "variants",
+            format!("must have each variant once: {} occurs twice", twice.id.as_str()),
+        ));
     }
     if variants.len() > usize::from(Storefront::VARIANTS_MAX) {
         return Err(Refusal::invalid("variants", format!("must be at most {}", Storefront::VARIANTS_MAX)));

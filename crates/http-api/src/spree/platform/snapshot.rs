@@ -139,8 +139,8 @@ impl LineBody {
     fn restore(self, currency: Currency) -> Result<LineItem, SnapshotError> {
         let amount = Money::new(self.amount, currency).map_err(unreadable)?;
         let mut line = LineItem::new(self.name, amount, self.quantity).map_err(unreadable)?;
-        line.description = Text::new(self.description).map_err(unreadable)?;
-        line.sku = self.sku.map(Text::new).transpose().map_err(unreadable)?;
+        line.description = Text::restore(self.description).map_err(unreadable)?;
+        line.sku = self.sku.map(Text::restore).transpose().map_err(unreadable)?;
         Ok(line)
     }
 }
@@ -148,7 +148,7 @@ impl LineBody {
 impl AdjustmentBody {
     fn restore(self, currency: Currency) -> Result<Adjustment, SnapshotError> {
         let kind = self.kind.parse().map_err(unreadable)?;
-        let label = Text::new(self.label).map_err(unreadable)?;
+        let label = Text::restore(self.label).map_err(unreadable)?;
         // Spree's documents have no rate of an adjustment.
         Ok(Adjustment::new(kind, label, Money::new(self.amount, currency).map_err(unreadable)?))
     }

@@ -245,3 +245,27 @@ async fn saved_cards_are_listed_by_page() {
         }
     }
 }
+
+/// Spree takes `true`, `"true"` and `"1"`, which a checkbox of Rails sends.
+#[actix_web::test]
+async fn a_checkbox_is_true_in_every_form_that_rails_sends() {
+    let service = open().await;
+    for (value, is_shipped) in [
+        (json!("1"), true),
+        (json!("true"), true),
+        (json!(true), true),
+        (json!(1), true),
+        (json!("0"), false),
+        (json!("false"), false),
+        (json!(""), false),
+        (json!(false), false),
+    ] {
+        let made = service.submitted(Method::POST, "/cart", "", "").await;
+        let token = made.body["data"]["attributes"]["token"].as_str().unwrap().to_owned();
+        let order = json!({ "order": { "bill_address_attributes": address("US"), "use_billing": value } });
+        let updated = service.store(Method::PATCH, "/checkout", &token, &order).await;
+        assert_eq!(updated.status, 200, "{value}: {updated:?}");
+        let shipping = &updated.body["data"]["relationships"]["shipping_address"]["data"];
+        assert_eq!(shipping.is_object(), is_shipped, "{value}: {updated:?}");
+    }
+}

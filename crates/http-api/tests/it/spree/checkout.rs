@@ -1,5 +1,6 @@
 //! Requirements of a checkout before its payment, as in Spree.
 
+use paywright_testkit::Trouble;
 use serde_json::{Value, json};
 
 use super::*;
@@ -135,4 +136,23 @@ async fn a_wallet_pays_through_sprees_quick_checkout() {
     }
     let done = service.store(patch, "/checkout/complete", &token, &json!({})).await;
     assert_eq!(done.body["data"]["attributes"]["payment_state"], "paid", "{done:?}");
+}
+
+#[actix_web::test]
+async fn an_unreachable_stripe_is_told_from_a_busy_one() {
+    let (service, provider) = open_with_provider().await;
+    let token = service.cart_to_pay().await;
+    for (trouble, says) in [
+        (Trouble::Unreachable, "Stripe cannot be reached, so nothing was done there"),
+        (Trouble::Busy, "Stripe did not accept the request (rate limit)"),
+        (Trouble::LostBefore, "Stripe did not answer in time, so the outcome is unknown"),
+    ] {
+        provider.will([trouble]);
+        let failed = service.store(Method::POST, "/stripe/payment_intents", &token, &params()).await;
+        let error = failed.body["error"].as_str().unwrap_or_default();
+        assert!(failed.status == 503 && error.starts_with(says), "{trouble:?}: {failed:?}");
+        assert!(failed.header("retry-after").is_some() && !error.contains("hush"), "{failed:?}");
+    }
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params()).await;
+    assert_eq!(made.status, 200, "{made:?}");
 }

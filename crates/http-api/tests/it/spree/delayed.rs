@@ -14,7 +14,8 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
     let token = service.cart_to_pay().await;
     let own = [("authorization", bearer.as_str())];
     let guest = json!({ "guest_order_token": token }).to_string();
-    service.send(Method::PATCH, &format!("{STORE}/cart/associate"), &own, guest.as_bytes()).await;
+    let associated = service.send(Method::PATCH, &format!("{STORE}/cart/associate"), &own, guest.as_bytes()).await;
+    let token = associated.body["data"]["attributes"]["token"].as_str().unwrap().to_owned();
     let params = json!({ "payment_intent": { "off_session": false } });
     let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await.body["data"].clone();
     let id = IntentId::new(made["attributes"]["stripe_id"].as_str().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use super::*;
 
 impl Service {
     /// Calls as a storefront does, with these headers.
-    async fn shop(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(super) async fn shop(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.send(method.clone(), &format!("{STORE}{path}"), headers, text.as_bytes()).await
     }
@@ -131,6 +131,56 @@ async fn a_guests_cart_stays_a_guests_until_it_is_associated() {
     assert_eq!(service.shop(&Method::PATCH, "/cart/associate", &alone, &guest).await.status, 200);
     let made = service.shop(&Method::POST, "/stripe/payment_intents", &alone, &params).await;
     assert_eq!(made.body["data"]["attributes"]["customer_id"], json!("cus_ada"), "{made:?}");
+}
+
+/// Spree keeps the token as it is, so that a later user of the guest's browser reads the customer's addresses.
+#[actix_web::test]
+async fn a_guests_token_gives_no_access_after_the_cart_was_associated() {
+    let (service, provider) = open_with_provider().await;
+    let guests = service.cart_to_pay().await;
+    let [ada, eve] = ["ada", "eve"].map(|it| format!("Bearer {}", service.token(it)));
+    let (by_ada, by_eve) = ([("authorization", ada.as_str())], [("authorization", eve.as_str())]);
+    let named = json!({ "guest_order_token": guests });
+    let associated = service.shop(&Method::PATCH, "/cart/associate", &by_ada, &named).await;
+    let cart = &associated.body["data"];
+    let token = cart["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{associated:?}")).to_owned();
+    assert_ne!(token, guests, "the customer gets another token");
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let made = service.shop(&Method::POST, "/stripe/payment_intents", &by_ada, &params).await;
+    let intent = made.body["data"]["attributes"]["stripe_id"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
+    let (number, line) =
+        (cart["attributes"]["number"].as_str().unwrap(), format!("{}_1", cart["id"].as_str().unwrap()));
+    for is_paid in [false, true] {
+        if is_paid {
+            provider.pay(&paywright_domain::IntentId::new(intent.as_str()).unwrap());
+            assert_eq!(service.shop(&Method::PATCH, "/checkout/complete", &by_ada, &json!({})).await.status, 200);
+        }
+        let before = service.store.order(&paywright_app::OrderRef::parse(number).unwrap()).await.unwrap();
+        for (method, path, body) in calls(number, &intent, &line) {
+            for name in ["x-spree-order-token", "x-vendo-order-token"] {
+                let refused = service.shop(&method, &path, &[(name, &guests)], &body).await;
+                assert_eq!((refused.status, &refused.body["error"]), (404, &json!(NOT_FOUND)), "{method} {path}");
+            }
+            let refused = service.shop(&method, &path, &[by_eve[0], ("x-spree-order-token", &guests)], &body).await;
+            assert_eq!(refused.status, 404, "{method} {path}");
+        }
+        let after = service.store.order(&paywright_app::OrderRef::parse(number).unwrap()).await.unwrap();
+        assert_eq!(after, before, "nothing was changed");
+        // The customer's token gives access alone, and the guest's with the customer's bearer token.
+        let path = format!("/stripe/payment_intents/{intent}");
+        for headers in [&[("x-spree-order-token", token.as_str())][..], &[by_ada[0], ("x-spree-order-token", &guests)]]
+        {
+            assert_eq!(service.shop(&Method::GET, &path, headers, &Value::Null).await.status, 200);
+        }
+        // A repeat is answered as the first request, and another customer's as in Spree.
+        let again = service.shop(&Method::PATCH, "/cart/associate", &by_ada, &named).await;
+        assert_eq!(again.status, if is_paid { 404 } else { 200 }, "{again:?}");
+        let taken = service.shop(&Method::PATCH, "/cart/associate", &by_eve, &named).await;
+        assert_eq!(taken.status, if is_paid { 404 } else { 422 }, "{taken:?}");
+    }
+    let guest = service.shop(&Method::POST, "/cart", &[("x-spree-order-token", &guests)], &json!({})).await;
+    assert_eq!(guest.status, 201);
+    assert_ne!(guest.body["data"]["id"], cart["id"], "the guest gets a new cart");
 }
 
 #[actix_web::test]

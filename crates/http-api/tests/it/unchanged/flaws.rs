@@ -98,7 +98,7 @@ fn body_flaws(add: &mut impl FnMut(&str, Request), good: &Request) {
         add("a body that is no object, or has a name twice", good.clone().body(body));
     }
     add("a body that is not UTF-8", good.clone().body(*b"{\"a\":\"\xff\"}"));
-    add("a body that is too large", good.clone().body(format!("{{\"x\":\"{}\"}}", "x".repeat(256 * 1024))));
+    add("a body that is too large", good.clone().body(format!("{{\"x\":\"{}\"}}", "x".repeat(4 * 1024 * 1024))));
 }
 
 /// Requests with one field as an array, as a long text or missing, one object as an array, or one array as an object.

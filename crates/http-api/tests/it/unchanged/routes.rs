@@ -84,7 +84,7 @@ fn line() -> Value {
 fn shop() -> Vec<Route> {
     let (get, post, patch) = (Method::GET, Method::POST, Method::PATCH);
     let discount = json!({ "kind": "discount", "label": "Spring", "amount": 100 });
-    let order = json!({ "currency": "usd", "customer": "cus-ada", "email": "ada@example.com", "line_items": [line()],
+    let order = json!({ "currency": "usd", "customer": "ada", "email": "ada@example.com", "line_items": [line()],
         "adjustments": [discount], "capture": "manual", "metadata": { "k": "v" } });
     let edit = json!({ "email": "ada@example.com", "line_items": [line()], "adjustments": [discount],
         "metadata": { "k": "v" } });

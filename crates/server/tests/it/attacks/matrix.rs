@@ -25,6 +25,8 @@ enum Bearer {
     Narrows,
     /// As [`Self::Narrows`], for lists: those of the token's customer; the token of an order is refused.
     NarrowsList,
+    /// As [`Self::Narrows`], for a new order, which must be the token's customer's.
+    NarrowsNew,
     /// Required.
     Needed,
     /// Not read.
@@ -45,7 +47,7 @@ fn routes() -> Vec<Route> {
             method: Method::POST,
             path: "/api/v1/shop/orders",
             scope: "orders:write",
-            bearer: Bearer::Ignored,
+            bearer: Bearer::NarrowsNew,
             body: Some(two_lines),
         },
         Route {
@@ -150,9 +152,10 @@ fn refusal(route: &Route, key: Option<&Key>, bearer: Option<Whose>) -> Option<u1
         return Some(403);
     }
     match (route.bearer, bearer) {
-        (Bearer::Ignored, _) | (Bearer::Narrows | Bearer::NarrowsList, None) => None,
+        (Bearer::Ignored, _) | (Bearer::Narrows | Bearer::NarrowsList | Bearer::NarrowsNew, None) => None,
         (Bearer::Needed, None) | (_, Some(Whose::Nobody)) => Some(401),
-        (Bearer::NarrowsList, Some(Whose::OwnersOrder | Whose::AnothersOrder)) => Some(403),
+        (Bearer::NarrowsList | Bearer::NarrowsNew, Some(Whose::OwnersOrder | Whose::AnothersOrder))
+        | (Bearer::NarrowsNew, Some(Whose::Another)) => Some(403),
         (Bearer::NarrowsList, Some(Whose::Owner | Whose::Another)) | (_, Some(Whose::Owner | Whose::OwnersOrder)) => {
             None
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::{Column, ColumnError, text};
 use super::{code, signed};
-use crate::{Break, BreakClass};
+use crate::{Break, BreakClass, BreakPage};
 
 /// Row of the table `book_breaks`.
 #[expect(missing_docs, reason = "each field is the column of its name, and `Break` describes its value")]
@@ -67,4 +67,10 @@ impl<'a> StoredBreak<'a> {
             resolution: self.resolution.map(|it| column("resolution").json(&it)).transpose()?,
         })
     }
+}
+
+/// Columns `first_seen` and `id` of the break after which a page begins; of the first page, `before_all` and an empty text.
+pub fn stored_break_place(page: &BreakPage, before_all: i64) -> (i64, String) {
+    let place = page.after.as_ref().map(|it| (it.first_seen.unix_micros(), it.id.clone()));
+    place.unwrap_or((before_all, String::new()))
 }

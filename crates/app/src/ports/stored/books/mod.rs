@@ -13,7 +13,7 @@ use paywright_domain::books::{Day, SignedMoney, Source};
 use paywright_domain::id::{DisputeId, PayoutId, RefundId};
 use paywright_domain::{Currency, IntentId};
 
-pub use self::breaks::StoredBreak;
+pub use self::breaks::{StoredBreak, stored_break_place};
 pub use self::changes::{StoredBooksChanges, WithClearing};
 pub use self::clearing::{StoredClearingAccount, clearing_sums};
 pub use self::days::{StoredCategorySum, StoredClosedDay};
