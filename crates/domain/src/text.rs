@@ -99,6 +99,7 @@ pub const fn reorders_text(it: char) -> bool {
 }
 
 /// Whether a text has no character that can be seen.
+#[cfg(feature = "storefront")]
 pub(crate) fn is_blank(text: &str) -> bool {
     seen(text).next().is_none()
 }
