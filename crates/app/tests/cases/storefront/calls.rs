@@ -1,10 +1,15 @@
 //! Number of calls to the store of each use case: a request loads a cart, its order and the terms of sale once, and
 //! again only where a comment of the use case says why.
 
+use std::collections::BTreeMap;
+
+use paywright_app::{ProviderEvent, ProviderUpdate};
 use paywright_domain::storefront::CouponCode;
+use paywright_testkit::at;
 
 use super::store_double::StoreDouble;
 use super::*;
+use crate::NOW;
 
 /// Calls of the use cases of a guest with a token, in the order of the test.
 const OF_A_GUEST: [(&str, &str); 24] = [
@@ -182,4 +187,36 @@ async fn each_use_case_of_a_customer_makes_a_known_number_of_calls() {
     });
     let calls: Vec<_> = calls.iter().map(|(what, made)| (*what, made.as_str())).collect();
     assert_eq!(calls, OF_A_CUSTOMER);
+}
+
+#[tokio::test]
+async fn an_event_of_a_refund_costs_the_same_calls_whatever_the_number_of_earlier_refunds() {
+    let open = Front::open().await;
+    let (front, store) = open.observed();
+    let shop = &front.shop;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    let event = |id: String| ProviderEvent {
+        id,
+        kind: "charge.refunded".into(),
+        created_at: at(NOW),
+        livemode: false,
+        request: None,
+        update: ProviderUpdate::ReadRequired(intent.clone()),
+        foreign: None,
+        other_version: None,
+    };
+    let mut calls = Vec::new();
+    for refunds in [1, 4, 7] {
+        while shop.provider().refunds_now().len() < refunds {
+            shop.provider().refund_at_dashboard(&intent, usd(100));
+        }
+        for id in ["new", "known"] {
+            shop.app.take_event(event(format!("evt_{id}_{refunds}")), "webhook", BTreeMap::new()).await.unwrap();
+            let made = store.during(async { Ok(shop.after(0).await) }).await;
+            calls.extend((id == "known").then_some(made));
+        }
+        assert_eq!(shop.order(&order).await.refunds.len(), refunds);
+    }
+    assert!(!calls[0].contains("commit") && calls.iter().all(|it| *it == calls[0]), "{calls:?}");
 }
