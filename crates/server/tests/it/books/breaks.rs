@@ -110,7 +110,7 @@ async fn a_row_that_cannot_be_held_is_one_break_until_it_can_be(stand: &Stand) {
 
 async fn a_row_with_u0000_in_its_texts_is_booked(stand: &Stand) {
     let shop = Shop::start(stand, true, BY_COMMAND_ALONE).await;
-    let form = "amount=-100&currency=usd&type=adjust%00ment&reporting_category=quantum_%00levy&description=A%00B";
+    let form = "amount=-100&currency=usd&type=adjustment&reporting_category=quantum_%00levy&description=A%00B";
     let row = shop.served.at_stripe("/_twin/balance_transactions", form).await;
     assert_eq!((&row["description"], &row["reporting_category"]), (&json!("A\0B"), &json!("quantum_\0levy")));
     shop.has_one_break("unknown_category:quantum_\u{fffd}levy");
