@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::{BooksState, ClosedDay};
+use paywright_app::{BookedEntry, BooksState, BooksZone, ClosedDay};
 use paywright_domain::books::{BalanceType, Day, SignedMoney};
 use paywright_domain::id::BalanceTransactionId;
 use paywright_stripe_twin::Twin;
@@ -157,7 +157,15 @@ pub(crate) fn are_repeated(kept: &BooksTables, again: &BooksTables, is_late: boo
     if other_order.is_some() {
         return differs("the order of a balance transaction");
     }
-    if kept.entries != again.entries {
+    // A fact that was learned after its day was closed is booked in the first open day, and on its own day anew.
+    let on_its_day = |it: &BookedEntry| it.day.filter(|day| *day <= BooksZone::default().day_of(it.at));
+    let is_repeated = |(id, it): (&String, &BookedEntry)| {
+        again
+            .entries
+            .get(id)
+            .is_some_and(|other| BookedEntry { day: on_its_day(it).or(other.day), ..it.clone() } == *other)
+    };
+    if kept.entries.len() != again.entries.len() || !kept.entries.iter().all(is_repeated) {
         return differs("an entry");
     }
     if kept.clearing != again.clearing {

@@ -224,6 +224,7 @@ impl KeptBooks {
         let plan = self.plan?;
         let kept = &tables.books;
         let read_until = kept.state.as_ref().map_or(0, |it| it.value.payouts_until.unix_seconds());
+        let orders_until = kept.state.as_ref().map_or(Timestamp::EPOCH, |it| it.value.orders_until);
         let last_closed = kept.state.as_ref().and_then(|it| it.value.closed.as_ref()).map(|it| it.day);
         let last_row = kept.transactions.values().filter_map(|it| it.day).max();
         let is_known = |it: &TransactionView<'_>| kept.transactions.keys().any(|id| id.as_str() == it.id);
@@ -239,6 +240,8 @@ impl KeptBooks {
             format!("{} is not paid out", row.id)
         } else if let Some(payout) = twin.payouts().find(|it| it.status == "in_transit") {
             format!("payout {} is on its way", payout.id)
+        } else if let Some(order) = tables.orders.values().find(|it| it.value.updated_at > orders_until) {
+            format!("the books have not read {} since it changed", order.value.number)
         } else if last_closed < last_row {
             "a day with movements is open".to_owned()
         } else {

@@ -51,7 +51,9 @@ impl Bookkeeper {
             books = self.tell_refused(books, page.refused).await?;
             after = page.next;
             if after.is_none() {
-                let state = BooksState { payouts_until: now, ..books.value };
+                // Another process may have read later ones since this time was taken.
+                let payouts_until = books.value.payouts_until.max(now);
+                let state = BooksState { payouts_until, ..books.value };
                 return self.commit(BooksChanges::new(books.version, state)).await;
             }
         }
