@@ -45,6 +45,7 @@ mod schedule;
 mod search_orders;
 mod settle_from_provider;
 mod storefront;
+mod stripe_clock;
 mod take_event;
 pub mod view_value;
 mod warnings;

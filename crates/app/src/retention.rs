@@ -1,7 +1,6 @@
 //! Retention of idempotency records and of stored events.
 
-use paywright_domain::Timestamp;
-
+use crate::stripe_clock::moved_by;
 use crate::{App, StoreError};
 
 /// Largest number of rows that are deleted in one transaction.
@@ -25,7 +24,7 @@ impl App {
     /// Nothing is deleted before Stripe has answered for the first time: if this machine's clock is ahead, Stripe's
     /// counts, so that nothing is deleted too early.
     pub async fn delete_old_records(&self, keep: RecordRetention) -> Result<bool, StoreError> {
-        let Some(at_stripe) = self.stripe_ahead_seconds().map(|ahead| after(self.clock.now(), ahead)) else {
+        let Some(at_stripe) = self.stripe_ahead_seconds().map(|ahead| moved_by(self.clock.now(), ahead)) else {
             return Ok(false);
         };
         let now = self.clock.now().min(at_stripe);
@@ -42,15 +41,4 @@ impl App {
         }
         Ok(is_more)
     }
-
-    /// Time at Stripe when this machine's clock shows `local`. The same before Stripe has answered for the first time.
-    pub(crate) fn at_stripe(&self, local: Timestamp) -> Timestamp {
-        after(local, self.stripe_ahead_seconds().unwrap_or(0))
-    }
-}
-
-/// Time that is `seconds` after `time`, or before it if they are negative.
-fn after(time: Timestamp, seconds: i64) -> Timestamp {
-    let many = u32::try_from(seconds.unsigned_abs()).unwrap_or(u32::MAX);
-    if seconds < 0 { time.minus_seconds(many) } else { time.plus_seconds(many) }
 }

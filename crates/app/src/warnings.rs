@@ -38,12 +38,6 @@ impl App {
         given.into_iter().chain(self.clock_warning()).chain(self.store.diagnostics.warnings()).collect()
     }
 
-    /// Seconds by which Stripe's clock is ahead of this machine's; `None` before Stripe's first answer.
-    pub(crate) fn stripe_ahead_seconds(&self) -> Option<i64> {
-        // Both gateways measure it; the worker's gateway always gets some answers.
-        self.background.clock_difference_seconds().or_else(|| self.gateway.clock_difference_seconds())
-    }
-
     /// Warning about the difference between this machine's clock and Stripe's, if it is too large.
     pub(crate) fn clock_warning(&self) -> Option<String> {
         let ahead = self.stripe_ahead_seconds().filter(|it| it.unsigned_abs() > CLOCK_DIFFERENCE_SECONDS_MAX)?;

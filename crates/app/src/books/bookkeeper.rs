@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::compare::Comparison;
 use super::reads::BooksAccess;
 use super::{BooksZone, StatementError, UnknownZone};
+use crate::stripe_clock::moved_by;
 use crate::warnings::Warnings;
 use crate::{
     AccountEventContext, App, Books, BooksChanges, BooksState, Clock, CreatedRange, Cursor, CursorDue, Cursors,
@@ -310,10 +311,7 @@ impl Bookkeeper {
 
     /// The time at Stripe: creation times are of Stripe's clock.
     pub(super) fn stripe_now(&self) -> Timestamp {
-        let now = self.clock.now();
-        let ahead = self.balance.clock_difference_seconds().unwrap_or(0);
-        let seconds = u32::try_from(ahead.unsigned_abs()).unwrap_or(0);
-        if ahead < 0 { now.minus_seconds(seconds) } else { now.plus_seconds(seconds) }
+        moved_by(self.clock.now(), self.balance.clock_difference_seconds().unwrap_or(0))
     }
 
     /// Begins the books.

@@ -112,9 +112,9 @@ impl App {
         }
         // Failed refunds first: a later refund may have refunded the same money again.
         refunds.sort_by_key(|it| it.status.holds_money());
+        let now = self.clock.now();
         for refund in &refunds {
             // Most are stored as they are: to read the order again for each would cost the square of their number.
-            let now = self.clock.now();
             if order.update_refund(refund, now).is_ok_and(|it| it.order == order) {
                 continue;
             }

@@ -168,9 +168,8 @@ fn default_name(path: &str) -> String {
 
 /// Whether an account has the type (the first part of its name) that the first account of a key has without settings.
 fn is_of_type(path: &str, key: &str) -> bool {
-    let type_of = |name: &str| name.split(':').next().map(str::to_owned);
     let first = NAMES.iter().find(|(known, _)| begins_with(known, key));
-    first.is_none_or(|(_, name)| type_of(name) == type_of(&default_name(path)))
+    first.is_none_or(|(_, name)| name.split(':').next() == default_name(path).split(':').next())
 }
 
 /// Account as settings name it: without the object of a clearing account.

@@ -51,7 +51,7 @@ impl<'a> StoredBalanceTransaction<'a> {
             fee: minor(column("fee"), transaction.fee, currency)?,
             net: minor(column("net"), transaction.net, currency)?,
             fees: Cow::Owned(column("fees").document(&transaction.fees)?),
-            description: without_nul(&transaction.description),
+            description: text(&transaction.description),
             source_kind: text(kind),
             source_id: Cow::Owned(id),
             intent_id: booked.intent.as_ref().map(|it| text(it.as_str())),
@@ -94,12 +94,6 @@ impl<'a> StoredBalanceTransaction<'a> {
             recorded_at: column("recorded_at").time(self.recorded_at)?,
         })
     }
-}
-
-/// Description of Stripe with another character for U+0000, which PostgreSQL's text cannot contain: it must not keep the
-/// balance transaction out of the books.
-fn without_nul(description: &str) -> Cow<'_, str> {
-    if description.contains('\0') { Cow::Owned(description.replace('\0', "\u{fffd}")) } else { text(description) }
 }
 
 /// Row of the table `book_entries`.
