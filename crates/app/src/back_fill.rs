@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
+use paywright_domain::Timestamp;
 use tracing::Instrument;
 
 use crate::retention::EVENTS_KEPT_SECONDS_MIN;
@@ -36,7 +37,12 @@ impl App {
         self.has_walked.store(true, Ordering::Relaxed);
         let before = cursor.value.clone();
         let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut cursor)).await {
-            Ok(more) => more,
+            Ok(more) => {
+                if !more {
+                    self.back_filled_at.store(self.clock.now().unix_micros(), Ordering::Relaxed);
+                }
+                more
+            }
             Err(Interrupted::Store(error)) => return Err(error),
             Err(Interrupted::Gateway(error)) => {
                 tracing::warn!(%error, "Stripe's list of events cannot be read now");
@@ -51,6 +57,11 @@ impl App {
         let again = if more { 0 } else { self.settings.back_fill_seconds };
         self.store.cursors.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
         Ok(more)
+    }
+
+    /// Time at which this process has last completed the back-fill, or of its start.
+    pub(crate) fn back_filled_at(&self) -> Timestamp {
+        Timestamp::from_unix_micros(self.back_filled_at.load(Ordering::Relaxed)).unwrap_or(Timestamp::EPOCH)
     }
 
     async fn walk(&self, cursor: &mut Cursor) -> Result<bool, Interrupted> {

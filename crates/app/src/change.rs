@@ -2,6 +2,7 @@
 
 use paywright_domain::{Decision, Order, Timestamp};
 
+use crate::metrics::{self, CountedFacts};
 use crate::ports::inbox::ReceivedEvent;
 use crate::{
     ATTEMPTS_MAX, Access, Actor, App, Cause, Changes, GetOrderError, IdempotencyRecord, OrderRef, StoreError,
@@ -194,9 +195,10 @@ impl App {
         changes.cause = Cause::with_actor(changes.cause, Actor::current());
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
         let is_public = changes.snapshot.is_some();
-        let change = log::Change::of(&changes);
+        let (change, counted) = (log::Change::of(&changes), CountedFacts::of(&changes.facts));
         let committed = self.store.orders.commit(changes).await;
         change.log(&committed);
+        metrics::committed(&counted, &committed);
         committed?;
         if urgent {
             self.waker.wake();

@@ -30,6 +30,8 @@ mod intent_reads;
 mod keys;
 mod list_orders;
 mod log;
+mod metrics;
+mod monitor;
 mod order_view;
 mod perform;
 mod place_order;
@@ -52,7 +54,7 @@ mod warnings;
 mod work_id;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use paywright_domain::anomaly::Policies;
 use uuid::Uuid;
@@ -61,7 +63,7 @@ pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use books::{
-    AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError,
+    AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksFigures,
     BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
     ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerSummaryView,
     LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView,
@@ -87,6 +89,8 @@ pub use feed::{AccountEventContext, FeedPage, FeedPageError, FeedPageRequest, Fe
 pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
+pub use metrics::{DB_WAIT, describe_metrics};
+pub use monitor::Monitor;
 pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
@@ -114,6 +118,7 @@ pub use ports::ids_and_clock::{Clock, ENDING_BITS, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, EventStatus, Inbox, LeasedEvent, ReceivedEvent};
 pub use ports::installations::{Installation, Installations, LostOrderDecision};
 pub use ports::lease::{CLOCK_TOLERANCE_SECONDS, Lease};
+pub use ports::monitoring::{BACKLOG_COUNT_MAX, BACKLOG_QUEUES_MAX, Backlog, ConnectionUse, Monitoring, Waiting};
 pub use ports::order_list::{Balance, Completion, OrderFilter, OrderSearch, OrderSort, TimeRange};
 pub use ports::orders::{
     Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
@@ -212,6 +217,8 @@ pub struct App {
     owner: Uuid,
     /// Whether this process has run the back-fill yet.
     has_walked: Arc<AtomicBool>,
+    /// Time at which this process has last completed the back-fill, in microseconds since 1970; that of its start before.
+    back_filled_at: Arc<AtomicI64>,
     /// Whether this process has searched for tasks that are due too late yet.
     has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
@@ -229,6 +236,7 @@ impl App {
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports { store, gateway, background, records, clock, ids, waker } = ports;
         let owner = ids.lease_owner();
+        let started_at = clock.now().unix_micros();
         Self {
             store,
             gateway,
@@ -240,6 +248,7 @@ impl App {
             settings,
             owner,
             has_walked: Arc::default(),
+            back_filled_at: Arc::new(AtomicI64::new(started_at)),
             has_rescheduled: Arc::default(),
             known_keys: Arc::default(),
             in_flight: Arc::default(),

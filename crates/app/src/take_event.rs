@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::back_fill::BACK_FILL;
 use crate::change::{ChangeError, CommitContext};
+use crate::metrics;
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, GetOrderError, Lease, LeasedEvent,
@@ -72,6 +73,7 @@ impl App {
         }
         if event.status == EventStatus::Applied {
             // The commit of its change has stored the event.
+            metrics::event(event.status);
             log::outcome(&event);
             return Ok(EventStatus::Applied);
         }
@@ -79,6 +81,7 @@ impl App {
         if event.due_at.is_some_and(|it| it <= now) {
             self.waker.wake();
         }
+        metrics::event(event.status);
         log::outcome(&event);
         Ok(event.status)
     }
@@ -257,6 +260,7 @@ impl App {
         };
         let unsettled = |reason: String| {
             if Self::is_given_up(event.received_at, event.taken, self.clock.now()) {
+                metrics::event(EventStatus::GivenUp);
                 tracing::error!(reason, "the event was given up after {} attempts", event.taken);
                 return (EventStatus::GivenUp, Some(reason), None, None);
             }

@@ -190,7 +190,7 @@ impl Default for Policies {
 
 variant_names! {
     /// Name in the API, in stored rows and in logs.
-    pub Mismatch::name {
+    pub Mismatch::name, NAMES {
         PaidAfterCancel => "paid_after_cancel",
         SecondPayment => "second_payment",
         AmountDiffers => "amount_differs",
@@ -202,7 +202,7 @@ variant_names! {
 
 variant_names! {
     /// Name in the API, in stored rows and in logs.
-    pub NoticeKind::name {
+    pub NoticeKind::name, NAMES {
         RefundFailed => "refund_failed",
         RefundDelayed => "refund_delayed",
         RefundDiffers => "refund_differs",

@@ -15,7 +15,8 @@
 /// ```
 ///
 /// The doc comment becomes that of `name`. For an enum whose variants carry data, the macro is given the method to
-/// define, with its visibility, and defines neither `ALL` nor `named`. In both forms the compiler refuses a variant without a name:
+/// define, with its visibility, and defines neither `ALL` nor `named`; with the name of a constant after the method, it
+/// defines that as the list of the names. In all forms the compiler refuses a variant without a name:
 ///
 /// ```
 /// # use paywright_domain::variant_names;
@@ -47,6 +48,14 @@ macro_rules! variant_names {
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|it| it.name() == name)
             }
+        }
+    };
+    ($(#[$doc:meta])+ $vis:vis $Enum:ident::$method:ident, $NAMES:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {
+        $crate::variant_names! { $(#[$doc])+ $vis $Enum::$method { $($Variant => $name),+ } }
+
+        impl $Enum {
+            /// Name of every variant, in the order of their declaration.
+            $vis const $NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
         }
     };
     ($(#[$doc:meta])+ $vis:vis $Enum:ident::$method:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {

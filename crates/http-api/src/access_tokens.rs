@@ -21,9 +21,12 @@ impl AccessScope {
     /// Whether the token gives `scope`, where its key has it.
     pub(crate) const fn permits(self, scope: Scope) -> bool {
         match scope {
-            Scope::OrdersRead | Scope::PricesRead | Scope::EventsRead | Scope::WebhooksRead | Scope::BooksRead => {
-                self.read
-            }
+            Scope::OrdersRead
+            | Scope::PricesRead
+            | Scope::EventsRead
+            | Scope::WebhooksRead
+            | Scope::BooksRead
+            | Scope::MetricsRead => self.read,
             Scope::OrdersWrite
             | Scope::PaymentsWrite
             | Scope::PricesWrite

@@ -49,6 +49,11 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
         let detail = "the X-API-Key header is missing: create a key with `paywright keys create`";
         return Err(Problem::unauthorized("api_key_missing", detail));
     };
+    application_with(api, text, scope).await
+}
+
+/// Authenticates the application whose API key has this text, and requires `scope`.
+pub(crate) async fn application_with(api: &Api, text: &str, scope: Scope) -> Result<ApiKey, Problem> {
     let Some(key) = key_of(api, text).await? else {
         let detail = "the X-API-Key is unknown, expired or revoked";
         return Err(Problem::unauthorized("api_key_invalid", detail));

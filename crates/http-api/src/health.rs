@@ -66,6 +66,8 @@ pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpR
         // They need the store, so they are left out if it has just failed.
         let of_endpoints = timeout(STORE_TIMEOUT, api.publisher.warnings()).await;
         warnings.extend(of_endpoints.into_iter().flatten().flatten());
+        let of_state = timeout(STORE_TIMEOUT, api.monitor.warnings()).await;
+        warnings.extend(of_state.into_iter().flatten().flatten());
         Some(warnings)
     } else {
         None

@@ -11,6 +11,7 @@ mod demo;
 mod health;
 mod listener;
 mod masking;
+mod metrics;
 mod openapi;
 mod problem;
 mod rate_limits;
@@ -27,13 +28,14 @@ mod webhook;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, BooksAccess, Publisher, Storefront, Webhooks};
+use paywright_app::{App, BooksAccess, Monitor, Publisher, Storefront, Webhooks};
 
 pub use auth::ApiKeyText;
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;
+pub use metrics::{Metrics, MetricsError};
 pub use openapi::description;
 use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
@@ -74,6 +76,10 @@ pub struct Api {
     pub rate_limits: RateLimits,
     /// Shutdown stage of the process.
     pub shutdown: Shutdown,
+    /// Stored state, for metrics and warnings.
+    pub monitor: Monitor,
+    /// Metrics at `/metrics`; `None` switches the path off.
+    pub metrics: Option<Metrics>,
     /// Proxies whose `X-Forwarded-*` headers are used.
     pub trusted_proxies: Arc<TrustedProxies>,
 }
@@ -91,6 +97,7 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .service(resource("/demo", &["get"]).route(get(demo::page)))
         .service(resource("/demo/explain", &["get"]).route(get(demo::explain)))
         .service(resource("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))
+        .service(resource("/metrics", &["get"]).route(get(metrics::page)))
         .service(resource("/healthz", &["get"]).route(get(health::healthz)))
         .service(resource("/readyz", &["get"]).route(get(health::readyz)))
         .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));

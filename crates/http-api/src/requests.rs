@@ -20,6 +20,7 @@ use crate::Api;
 use crate::client_address::ClientAddress;
 use crate::connection::ConnectionState;
 use crate::masking::{holds_secret, path_without_secrets};
+use crate::metrics;
 use crate::problem::Problem;
 use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
@@ -32,8 +33,8 @@ pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const JSON_BYTES_WITH_KEY_MAX: usize = 4 * 1024 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Paths of the probes, which are called every few seconds: their successes are logged at debug level.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// Paths of the probes and of the metrics, which are called every few seconds: their successes are logged at debug level.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Path prefixes of the Spree dialect, whose error answers have their own shape.
 const SPREE_PATHS: [&str; 2] = ["/api/v2/", "/spree_oauth"];
 /// Maximum length of a caller's request id, in characters.
@@ -96,8 +97,9 @@ pub async fn identify(
         if shutdown.has_begun() {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
-        let (status, ms) = (response.status(), u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let status_code = status.as_u16();
+        let (status, took) = (response.status(), started.elapsed());
+        let (status_code, ms) = (status.as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        metrics::answered(response.request().match_pattern(), &method, status_code, took);
         if is_probe && status.is_success() {
             tracing::debug!(%method, path, status = status_code, ms, "answered");
         } else {

@@ -10,12 +10,12 @@ use paywright_app::{Actor, WebhookError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
 use crate::client_address::ClientAddress;
 use crate::openapi::refusals::ReceiveStripeEvent;
 use crate::problem::Problem;
 use crate::receiving::read_body;
 use crate::requests::record_actor;
+use crate::{Api, metrics};
 
 /// Maximum size of a webhook body, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -44,6 +44,11 @@ pub(crate) struct ReceivedView {
     responses((status = 200, description = "The event is stored.", body = ReceivedView), ReceiveStripeEvent),
 )]
 pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let received = receive(&api, &request, payload).await;
+    received.inspect_err(|problem| metrics::webhook_refused(problem.code()))
+}
+
+async fn receive(api: &Api, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let signature = request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
     let signature = signature.ok_or_else(|| {
         Problem::bad_request(
@@ -51,10 +56,10 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
             "the Stripe-Signature header is missing: only webhooks signed by Stripe are accepted",
         )
     })?;
-    let body = read_body(&request, payload, EVENT_BYTES_MAX).await?;
+    let body = read_body(request, payload, EVENT_BYTES_MAX).await?;
     let event = api.webhooks.open(&body, signature, api.app.now());
     if matches!(event, Err(WebhookError::BadSignature(_))) {
-        api.rate_limits.wrong_credentials(ClientAddress::of(&request))?;
+        api.rate_limits.wrong_credentials(ClientAddress::of(request))?;
     }
     let event = event?;
     record_actor(Actor::Stripe);

@@ -63,5 +63,5 @@ impl Call {
 fn endpoint(method: &str, path: &str) -> String {
     let mut parts = path.split('/').skip(2);
     let (object, verb) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
-    format!("{method} {object} {verb}")
+    format!("{method} {object} {verb}").trim_end().to_owned()
 }

@@ -15,7 +15,7 @@ use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
 use crate::limiter::{Caller, Limiter, Pace, SendPermit};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
-use crate::{API_VERSION, json};
+use crate::{API_VERSION, json, metrics};
 
 /// Settings of the Stripe client.
 #[derive(Debug, Clone)]
@@ -213,7 +213,9 @@ impl Client {
         let begun = Instant::now();
         let agent = agent_for(WorkId::current().as_ref());
         let sent = self.send_until_answered(call, || request().header(USER_AGENT, agent.clone())).await;
-        call.log(&self.host, begun.elapsed(), &sent);
+        let took = begun.elapsed();
+        call.log(&self.host, took, &sent);
+        metrics::call(&call.endpoint, took, &sent);
         sent
     }
 
@@ -292,11 +294,13 @@ impl Client {
     /// is left to the customer.
     async fn turn(&self, call: &Call, customer: Option<Instant>) -> Result<(SendPermit, Duration), NotSent> {
         let out_of_time = || NotSent::OutOfTime { call: call.name() };
+        let begun = Instant::now();
         let turn = self.limiter.wait(&call.endpoint, self.caller);
         let permit = match customer {
             Some(deadline) => timeout_at(deadline, turn).await.map_err(|_| out_of_time())?,
             None => turn.await,
         };
+        metrics::waited(begun.elapsed());
         let permit = permit.map_err(|queue| NotSent::Queue { call: call.name(), queue })?;
         let left = customer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = left.map_or(self.settings.attempt_timeout, |it| it.min(self.settings.attempt_timeout));

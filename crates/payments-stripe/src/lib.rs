@@ -16,6 +16,7 @@ mod id;
 mod json;
 mod limiter;
 mod metadata;
+mod metrics;
 mod objects;
 mod open_enum;
 mod records;
@@ -32,6 +33,7 @@ pub use events::StripeWebhooks;
 pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
 pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
+pub use metrics::describe_metrics;
 pub use objects::{
     BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, MethodOfIntent,
     PaymentIntent, PaymentMethod, Refund, SetupIntent,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Books, Carts, Endpoints, Feed, OrderRef, OrderRefError, PriceList, Store, Versioned};
+use paywright_app::{Books, Carts, Endpoints, Feed, Monitoring, OrderRef, OrderRefError, PriceList, Store, Versioned};
 use paywright_domain::Order;
 use paywright_domain::id::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
@@ -78,11 +78,15 @@ pub(crate) struct Stores {
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) books: Arc<dyn Books>,
+    pub(crate) monitoring: Arc<dyn Monitoring>,
     pub(crate) installation: InstallationId,
 }
 
 impl Stores {
-    async fn of<T: Store + Carts + PriceList + Feed + Endpoints + Books + 'static>(store: T) -> Result<Self, Failure> {
+    async fn of<T>(store: T) -> Result<Self, Failure>
+    where
+        T: Store + Carts + PriceList + Feed + Endpoints + Books + Monitoring + 'static,
+    {
         let store = Arc::new(store);
         let installation = store.installation().await?.id;
         Ok(Self {
@@ -91,7 +95,8 @@ impl Stores {
             prices: Arc::<T>::clone(&store),
             feed: Arc::<T>::clone(&store),
             endpoints: Arc::<T>::clone(&store),
-            books: store,
+            books: Arc::<T>::clone(&store),
+            monitoring: store,
             installation,
         })
     }

@@ -24,6 +24,7 @@ use crate::keys::{in_days, new_key};
 use crate::retention::Keep;
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::books::BooksSection;
+use crate::settings::metrics::MetricsSection;
 use crate::settings::values::Networks;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
@@ -99,6 +100,7 @@ fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring,
             ..SenderSettings::default()
         },
         books: BooksSection::default(),
+        metrics: MetricsSection::default(),
     })
 }
 

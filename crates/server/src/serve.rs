@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store,
-    StorePorts, Storefront,
+    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Endpoints, Feed, Monitor, Ports, Publisher, PublisherPorts,
+    Store, StorePorts, Storefront,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::InstallationId;
 use paywright_http_api::{
-    Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies, serve,
+    Api, Bodies, Demo, EventPages, ListenOptions, Metrics, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies,
+    serve,
 };
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
@@ -22,6 +23,7 @@ use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::retention::Keep;
 use crate::settings::books::BooksSection;
+use crate::settings::metrics::MetricsSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
 use crate::worker::{Worker, WorkerSignal};
@@ -53,6 +55,7 @@ pub(crate) struct Wiring {
     /// Sender of outgoing webhooks.
     pub(crate) webhooks: SenderSettings,
     pub(crate) books: BooksSection,
+    pub(crate) metrics: MetricsSection,
 }
 
 /// A wired service that does not answer requests yet.
@@ -97,6 +100,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         rate_limits: settings.limits.rate_limits(settings.clients_seen()),
         webhooks,
         books: settings.books.clone(),
+        metrics: settings.metrics.clone(),
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -116,7 +120,7 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
-    let Stores { orders, carts, prices, feed, endpoints, books, installation } = wiring.stores;
+    let Stores { orders, carts, prices, feed, endpoints, books, monitoring, installation } = wiring.stores;
     let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
@@ -125,6 +129,9 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let books_settings = wiring.books.settings(installation, settings.livemode);
     let keeper = bookkeeper((books, orders), &gateway, books_settings, &app);
     let publisher = publisher.warning_through(&app);
+    let access = keeper.access();
+    let kept_books = wiring.books.enabled().then(|| access.clone());
+    let monitor = Monitor::new(app.clone(), monitoring, kept_books);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency)
@@ -132,7 +139,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
             .with_token_days(wiring.token_days),
         app,
         publisher,
-        books: keeper.access(),
+        books: access,
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
@@ -142,10 +149,22 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         event_pages: EventPages::default(),
         rate_limits: wiring.rate_limits,
         shutdown: Shutdown::default(),
+        monitor,
+        metrics: metrics(&wiring.metrics)?,
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
     let bookkeeper = wiring.books.enabled().then_some(keeper);
     Ok(Service { api, waker, bookkeeper, keep: wiring.keep, drain: wiring.drain })
+}
+
+/// The metrics of this process, if the settings want them.
+fn metrics(settings: &MetricsSection) -> Result<Option<Metrics>, Failure> {
+    let Some(networks) = settings.networks() else { return Ok(None) };
+    let metrics = Metrics::record(networks, env!("CARGO_PKG_VERSION"))?;
+    // After the recorder was installed: what is described before has no effect.
+    paywright_app::describe_metrics();
+    paywright_payments_stripe::describe_metrics();
+    Ok(Some(metrics))
 }
 
 /// The gateway to Stripe for one installation.
@@ -229,6 +248,9 @@ pub(crate) async fn answer(
 ) -> Result<(), Failure> {
     let Service { api, waker, bookkeeper, keep, drain } = service;
     let shutdown = api.shutdown.clone();
+    if let Some(metrics) = api.metrics.clone() {
+        tokio::spawn(metrics.keep_up());
+    }
     let worker = Worker::start(&api.app, &api.storefront, &api.publisher, bookkeeper, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;

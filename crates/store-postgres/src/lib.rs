@@ -21,6 +21,7 @@ mod failure;
 mod feed;
 mod installation;
 mod migrate;
+mod monitoring;
 mod orders;
 mod parts;
 #[cfg(test)]
@@ -45,7 +46,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use diesel::deserialize::FromSqlRow;
@@ -174,7 +175,10 @@ impl PostgresStore {
 
     async fn connection(&self) -> Result<InUse, Failure> {
         let lane = self.lane()?;
-        match timeout(self.wait, lane.pool.get()).await {
+        let begun = Instant::now();
+        let connection = timeout(self.wait, lane.pool.get()).await;
+        monitoring::waited(begun.elapsed());
+        match connection {
             Ok(connection) => Ok(InUse::of(connection?, &self.abandoned, &lane.shared)),
             Err(_) => Err(Failure::NoConnection(self.wait)),
         }

@@ -78,6 +78,10 @@ parameters!(self: Page {
     ..Filter = self.filter,
 });
 
+/// Condition on a row of `anomalies` beside its order: the order is held for review for it, as
+/// `Order::anomalies_in_review` defines it.
+pub(crate) const HELD: &str = include_str!("sql/held.sql");
+
 /// Condition on the time of the last change by which an index finds the orders.
 macro_rules! by_index {
     () => {
@@ -107,7 +111,8 @@ macro_rules! sorted {
                     " OFFSET :offset LIMIT :limit)) ORDER BY ", $sort,
                 ),
                 "{columns}" => READ,
-                "{updated}" => $updated!()
+                "{updated}" => $updated!(),
+                "{held}" => HELD
             ),
             self {
                 ..Page = self.0,
@@ -136,7 +141,11 @@ sorted! {
 pub(crate) struct Count(pub(crate) Filter);
 
 statement!(Count => BigInt,
-    filled!(concat!("SELECT count(*)\n", include_str!("sql/found_orders.sql")), "{updated}" => by_index!()),
+    filled!(
+        concat!("SELECT count(*)\n", include_str!("sql/found_orders.sql")),
+        "{updated}" => by_index!(),
+        "{held}" => HELD
+    ),
     self {
         ..Filter = self.0,
     }

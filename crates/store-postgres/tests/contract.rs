@@ -10,6 +10,7 @@ use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::books_contract::BooksSubject;
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
+use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
 use paywright_testkit::postgres::Database;
 use paywright_testkit::storefront_contract::Shelf;
 use paywright_testkit::{BooksStore, FeedStore};
@@ -65,6 +66,14 @@ impl FeedSubject for Shop {
 
 paywright_testkit::feed_contract!(fresh().await);
 paywright_testkit::endpoint_contract!(fresh().await);
+
+impl MonitoredSubject for Shop {
+    fn monitored_store(&self) -> Arc<dyn MonitoredStore> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::monitoring_contract!(fresh().await);
 
 impl BooksSubject for Shop {
     fn books_store(&self) -> Arc<dyn BooksStore> {

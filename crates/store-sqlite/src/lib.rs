@@ -14,6 +14,7 @@ mod failure;
 mod feed;
 mod feed_rows;
 mod installation;
+mod monitoring;
 mod orders;
 mod parts;
 mod place;

@@ -14,40 +14,52 @@ use crate::read::{CONFIRMED, snapshot, whole};
 use crate::rows::Column;
 use crate::schema::orders;
 
-/// Condition of [`Order::awaits_money`]: open, with a payment that is processing, and not held for review. Each subquery
-/// finds its rows by the order's id.
-const AWAITS_MONEY: &str = "(
-    orders.state = 'open' AND EXISTS (
-        SELECT 1 FROM payment_intents WHERE payment_intents.order_id = orders.id AND status = 'processing'
-    ) AND NOT EXISTS (
-        SELECT 1 FROM anomalies
-        WHERE anomalies.order_id = orders.id AND anomalies.policy = 'hold_for_review' AND (
-            anomalies.name = 'wrong_livemode'
-            OR EXISTS (
-                SELECT 1 FROM payment_intents
-                WHERE payment_intents.order_id = orders.id
-                    AND payment_intents.provider_id = anomalies.provider_id
-                    AND CASE WHEN anomalies.name = 'payment_not_confirmed'
-                        THEN received < min(
-                            json_extract(anomalies.payload, '$.told.minor'), ifnull(capture_asked, orders.total)
-                        ) OR received > refunded AND EXISTS (
-                            SELECT 1 FROM refunds
-                            WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
-                                AND origin = 'policy' AND refunds.status = 'failed'
-                                AND failure = 'payment_not_confirmed'
-                        )
-                        ELSE received > refunded
-                    END
-            )
-        )
+/// Condition on a row of `anomalies` beside its order: the order is held for review for it, as
+/// [`Order::anomalies_in_review`] defines it. Each subquery finds its rows by the order's id.
+const HOLDS: &str = "anomalies.policy = 'hold_for_review' AND (
+    anomalies.name = 'wrong_livemode'
+    OR EXISTS (
+        SELECT 1 FROM payment_intents
+        WHERE payment_intents.order_id = orders.id
+            AND payment_intents.provider_id = anomalies.provider_id
+            AND CASE WHEN anomalies.name = 'payment_not_confirmed'
+                THEN received < min(
+                    json_extract(anomalies.payload, '$.told.minor'), ifnull(capture_asked, orders.total)
+                ) OR received > refunded AND EXISTS (
+                    SELECT 1 FROM refunds
+                    WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
+                        AND origin = 'policy' AND refunds.status = 'failed'
+                        AND failure = 'payment_not_confirmed'
+                )
+                ELSE received > refunded
+            END
     )
 )";
+
+/// Condition of [`Order::awaits_money`]: open, with a payment that is processing, and not held for review. Each subquery
+/// finds its rows by the order's id.
+fn awaits_money() -> String {
+    format!(
+        "(orders.state = 'open' AND EXISTS (
+            SELECT 1 FROM payment_intents WHERE payment_intents.order_id = orders.id AND status = 'processing'
+        ) AND NOT EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS}))"
+    )
+}
+
+/// Condition of [`Order::is_held_for_review`]. The orders are found by the index of the anomalies with that policy.
+fn is_held() -> String {
+    format!(
+        "orders.id IN (SELECT anomalies.order_id FROM anomalies INDEXED BY anomalies_held WHERE policy = 'hold_for_review')
+         AND EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS})"
+    )
+}
 
 /// Name of [`paywright_app::Completion`].
 fn completion() -> String {
     format!(
-        "CASE WHEN orders.state = 'canceled' THEN 'canceled' WHEN {CONFIRMED} OR {AWAITS_MONEY} THEN 'complete' \
-         ELSE 'open' END"
+        "CASE WHEN orders.state = 'canceled' THEN 'canceled' WHEN {CONFIRMED} OR {} THEN 'complete' \
+         ELSE 'open' END",
+        awaits_money()
     )
 }
 
@@ -65,7 +77,7 @@ fn balance() -> String {
 
 /// Time of [`paywright_app::Completion::completed_at`].
 fn completed_at() -> String {
-    format!("CASE WHEN {CONFIRMED} THEN orders.state_at WHEN {AWAITS_MONEY} THEN orders.placed_at END")
+    format!("CASE WHEN {CONFIRMED} THEN orders.state_at WHEN {} THEN orders.placed_at END", awaits_money())
 }
 
 type Found<'a> = IntoBoxed<'a, orders::table, Sqlite>;
@@ -122,6 +134,18 @@ fn page(search: &OrderSearch) -> Found<'_> {
 pub(crate) fn orders(db: &mut SqliteConnection, search: &OrderSearch) -> Result<Vec<Order>, Failure> {
     snapshot(db, |db| {
         let rows: Vec<OrderRow<'_>> = page(search).load(db)?;
+        rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
+    })
+}
+
+fn held(limit: u16) -> Found<'static> {
+    orders::table.filter(sql::<Bool>(&is_held())).order(orders::id.asc()).limit(i64::from(limit)).into_boxed()
+}
+
+/// Reads at most `limit` orders that are held for review.
+pub(crate) fn orders_in_review(db: &mut SqliteConnection, limit: u16) -> Result<Vec<Order>, Failure> {
+    snapshot(db, |db| {
+        let rows: Vec<OrderRow<'_>> = held(limit).load(db)?;
         rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
     })
 }

@@ -1,16 +1,17 @@
 //! Writer thread and its group commit.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sqlite::Sqlite;
 use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
-use paywright_app::StoreError;
+use paywright_app::{ConnectionUse, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::{Failure, OpenError};
+use crate::monitoring;
 use crate::probe::Place;
 use crate::reserve::Reserve;
 
@@ -104,6 +105,11 @@ impl Writer {
         Ok(receiver.try_recv().unwrap_or_else(|_| Err(begun.err().unwrap_or(Failure::Stopped)))?)
     }
 
+    /// Use of the queue: places that writes hold, and all of them.
+    pub(crate) fn places(&self) -> ConnectionUse {
+        ConnectionUse { in_use: self.jobs.max_capacity() - self.jobs.capacity(), max: self.jobs.max_capacity() }
+    }
+
     async fn attempt<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
@@ -121,7 +127,9 @@ fn job<T: Send + 'static>(
     by_reserve: bool,
 ) -> (Job, oneshot::Receiver<Result<T, Failure>>) {
     let (sender, receiver) = oneshot::channel();
+    let queued_at = Instant::now();
     let run: Run = Box::new(move |db| {
+        monitoring::waited(queued_at.elapsed());
         if sender.is_closed() {
             return Ran { answer: Box::new(|_| ()), broken: None };
         }

@@ -11,6 +11,7 @@ use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::books_contract::BooksSubject;
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
+use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
 use paywright_testkit::storefront_contract::Shelf;
 use paywright_testkit::{BooksStore, FeedStore};
 use tempfile::TempDir;
@@ -73,6 +74,14 @@ impl FeedSubject for File {
 
 paywright_testkit::feed_contract!(fresh());
 paywright_testkit::endpoint_contract!(fresh());
+
+impl MonitoredSubject for File {
+    fn monitored_store(&self) -> Arc<dyn MonitoredStore> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::monitoring_contract!(fresh());
 
 impl BooksSubject for File {
     fn books_store(&self) -> Arc<dyn BooksStore> {

@@ -17,6 +17,7 @@ pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;
 mod gateway;
+pub mod monitoring_contract;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod part_contract;

@@ -67,10 +67,14 @@ impl Balances {
         self.0.get(&(balance, like.currency().code())).copied().unwrap_or(SignedMoney::zero(like.currency()))
     }
 
+    /// All sums, by balance and currency, those of zero included.
+    pub(super) fn all(&self) -> Vec<BalanceAmount> {
+        self.0.iter().map(|((balance, _), amount)| BalanceAmount { balance: *balance, amount: *amount }).collect()
+    }
+
     /// The sums that are not zero, by balance and currency.
     pub(super) fn amounts(&self) -> Vec<BalanceAmount> {
-        let amounts = self.0.iter().filter(|(_, amount)| !amount.is_zero());
-        amounts.map(|((balance, _), amount)| BalanceAmount { balance: *balance, amount: *amount }).collect()
+        self.all().into_iter().filter(|it| !it.amount.is_zero()).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use super::render::Rendered;
 use super::retry::{GONE, Meaning};
 use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
+use crate::metrics;
 use crate::{
     EndpointAnswer, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult, StoreError,
 };
@@ -228,6 +229,7 @@ impl Publisher {
         let attempt =
             Attempt::of(&result, outcome, (endpoint.id, now, id), kind, source, queue.tries.saturating_add(1));
         log_attempt(endpoint, &attempt);
+        metrics::attempt(attempt.outcome);
         Sent { release: self.release_of(queue, next, Some(attempt)), meaning: Some(meaning) }
     }
 
@@ -279,6 +281,7 @@ fn log_report(endpoint: &Endpoint, report: Option<Report>) {
             tracing::error!(endpoint = %id, host, %since, "a webhook endpoint accepts nothing");
         }
         Some(Report::Disabled(reason)) => {
+            metrics::endpoint_disabled();
             let reason = reason.name();
             tracing::error!(
                 endpoint = %id, host, reason,

@@ -77,6 +77,8 @@ pub enum Scope {
     BooksRead,
     /// Resolve breaks of the books.
     BooksWrite,
+    /// Read the metrics.
+    MetricsRead,
 }
 
 variant_names! {
@@ -92,6 +94,7 @@ variant_names! {
         WebhooksWrite => "webhooks:write",
         BooksRead => "books:read",
         BooksWrite => "books:write",
+        MetricsRead => "metrics:read",
     }
 }
 
@@ -112,6 +115,6 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "must be orders:read, orders:write, payments:write, prices:read, prices:write, events:read, webhooks:read, \
-     webhooks:write, books:read or books:write"
+     webhooks:write, books:read, books:write or metrics:read"
 )]
 pub struct UnknownScope;

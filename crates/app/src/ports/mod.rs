@@ -10,6 +10,7 @@ pub(crate) mod ids_and_clock;
 pub(crate) mod inbox;
 pub(crate) mod installations;
 pub(crate) mod lease;
+pub(crate) mod monitoring;
 pub(crate) mod order_list;
 pub(crate) mod orders;
 pub(crate) mod provider_balance;

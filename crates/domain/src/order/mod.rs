@@ -55,7 +55,7 @@ pub enum OrderState {
 
 variant_names! {
     /// Name of the state in the API and in stored rows.
-    pub OrderState::name {
+    pub OrderState::name, NAMES {
         Open => "open",
         Paid => "paid",
         Canceled => "canceled",
@@ -377,7 +377,13 @@ impl Order {
     /// Whether the order is held for review: a person must decide on received money that does not match it. A full
     /// refund of that money ends the hold, except where its livemode differs.
     pub fn is_held_for_review(&self) -> bool {
-        self.anomalies.iter().any(|it| self.holds(it))
+        self.anomalies_in_review().next().is_some()
+    }
+
+    /// Anomalies for which the order is held for review ([`Self::is_held_for_review`]), in the order in which they were
+    /// found.
+    pub fn anomalies_in_review(&self) -> impl Iterator<Item = &Anomaly> {
+        self.anomalies.iter().filter(|it| self.holds(it))
     }
 
     fn holds(&self, anomaly: &Anomaly) -> bool {

@@ -19,7 +19,7 @@ use utoipa::openapi::{Header, HeaderBuilder, OpenApi, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::problem::Envelope as Refusal;
-use crate::{health, shop, webhook};
+use crate::{health, metrics, shop, webhook};
 pub(crate) use events::AnyEvent;
 pub(crate) use page::{file, page};
 
@@ -50,7 +50,7 @@ fields, names of anomalies and types of events. The documentation is in `docs/ap
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Paywright", description = TEXT),
-    paths(webhook::stripe, health::healthz, health::readyz),
+    paths(webhook::stripe, health::healthz, health::readyz, metrics::page),
     components(schemas(Refusal)),
     tags(
         (name = "Orders", description = "Orders and their payments."),
@@ -58,7 +58,7 @@ fields, names of anomalies and types of events. The documentation is in `docs/ap
         (name = "Events", description = "Feed of what happened to all orders."),
         (name = "Webhook endpoints", description = "Endpoints of other programs, to which events are sent."),
         (name = "Stripe", description = "Events of Stripe."),
-        (name = "Health", description = "Probes."),
+        (name = "Health", description = "Probes and metrics."),
     ),
 )]
 struct Description;

@@ -136,6 +136,7 @@ refusals! {
         &[(400, "webhook_signature_missing"), (400, "webhook_signature_invalid"), (400, "webhook_unreadable"),
           (400, "webhook_thin_event"), (429, "rate_limited"), (500, "internal"), (500, "order_corrupt"),
           (503, "store_unavailable")];
+    ReadMetrics: CALL, &[(404, "path_not_found")];
     CheckReadiness: QUERY, COMMIT, &[(500, "order_corrupt"), (503, "store_unavailable"), (503, "shutting_down")];
 }
 

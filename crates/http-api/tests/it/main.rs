@@ -26,7 +26,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
 use paywright_app::{
-    ApiKey, ApiKeys, App, BooksAccess, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher,
+    ApiKey, ApiKeys, App, BooksAccess, Monitor, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher,
     PublisherPorts, Scope, Settings, Store, StorePorts, Storefront, WebhookError, Webhooks,
 };
 use paywright_domain::id::CustomerId;
@@ -161,6 +161,7 @@ impl Service {
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
         let (carts, prices) = (Arc::<SqliteStore>::clone(&store), Arc::<SqliteStore>::clone(&store));
+        let monitor = Monitor::new(app.clone(), Arc::<SqliteStore>::clone(&store), None);
         let api = Api {
             storefront: Storefront::new(app.clone(), carts, prices, Arc::new(wallet.clone()), Currency::Usd),
             publishable_key: Some("pk_test_1".into()),
@@ -175,6 +176,8 @@ impl Service {
             event_pages: EventPages::default(),
             rate_limits: RateLimits::none(),
             shutdown: Shutdown::default(),
+            monitor,
+            metrics: None,
             trusted_proxies: Arc::default(),
         };
         let mut service = Self { api, store, clock, cards: wallet, sender, key: String::new() };

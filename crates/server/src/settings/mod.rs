@@ -6,6 +6,7 @@ pub(crate) mod books;
 mod database;
 pub(crate) mod http;
 mod limits;
+pub(crate) mod metrics;
 mod names;
 mod payments;
 mod secrets;
@@ -27,6 +28,7 @@ use crate::settings::books::BooksSection;
 use crate::settings::database::DatabaseSettings;
 pub(crate) use crate::settings::http::Http;
 pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
+use crate::settings::metrics::MetricsSection;
 use crate::settings::names::{nearest_variable, shown};
 pub(crate) use crate::settings::payments::Payments;
 use crate::settings::secrets::is_readable_by_all;
@@ -47,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) feed: Feed,
     pub(crate) books: BooksSection,
+    pub(crate) metrics: MetricsSection,
     webhooks: Webhooks,
 }
 

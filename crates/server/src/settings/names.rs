@@ -10,6 +10,7 @@ use crate::settings::books::BooksSection;
 use crate::settings::database::DatabaseSettings;
 use crate::settings::http::Http;
 use crate::settings::limits::Limits;
+use crate::settings::metrics::MetricsSection;
 use crate::settings::payments::Payments;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
@@ -23,7 +24,7 @@ const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 10] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 11] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -34,6 +35,7 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 10] {
         ("limits", keys_of::<Limits>()),
         ("feed", keys_of::<Feed>()),
         ("books", keys_of::<BooksSection>()),
+        ("metrics", keys_of::<MetricsSection>()),
         ("webhooks", keys_of::<Webhooks>()),
     ]
 }

@@ -20,6 +20,7 @@ mod edges;
 mod faults;
 mod forged;
 mod logs;
+mod metrics;
 mod openapi;
 mod program;
 mod publish;

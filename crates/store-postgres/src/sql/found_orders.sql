@@ -42,27 +42,7 @@ WHERE {updated} AND placed_at >= :placed_from AND placed_at < :placed_until
                     SELECT FROM payment_intents WHERE order_id = orders.id AND status = 'processing'
                 ) AND NOT EXISTS (
                     SELECT FROM anomalies
-                    WHERE anomalies.order_id = orders.id AND anomalies.policy = 'hold_for_review' AND (
-                        anomalies.name = 'wrong_livemode'
-                        OR EXISTS (
-                            SELECT FROM payment_intents
-                            WHERE payment_intents.order_id = orders.id
-                                AND payment_intents.provider_id = anomalies.provider_id
-                                AND CASE WHEN anomalies.name = 'payment_not_confirmed'
-                                    THEN received < least(
-                                        (anomalies.payload #>> '{told,minor}')::bigint,
-                                        coalesce(capture_asked, orders.total)
-                                    ) OR received > refunded AND EXISTS (
-                                        SELECT FROM refunds
-                                        WHERE refunds.order_id = orders.id
-                                            AND refunds.intent_id = anomalies.provider_id
-                                            AND origin = 'policy' AND refunds.status = 'failed'
-                                            AND failure = 'payment_not_confirmed'
-                                    )
-                                    ELSE received > refunded
-                                END
-                        )
-                    )
+                    WHERE anomalies.order_id = orders.id AND {held}
                 ) AS awaits_money
         ) AS progress
     ))

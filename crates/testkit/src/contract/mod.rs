@@ -6,7 +6,7 @@ pub mod cursors;
 mod idempotency;
 pub mod inbox;
 pub mod installations;
-mod order_lists;
+pub(crate) mod order_lists;
 pub mod orders;
 pub mod tasks;
 

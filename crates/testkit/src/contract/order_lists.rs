@@ -17,7 +17,7 @@ use crate::{at, edit_of_lines, new_order, order_id, place};
 
 /// Step of an order after it was placed.
 #[derive(Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
     /// An intent is created.
     Issued,
     /// The intent has a status, as Stripe answers.
@@ -60,7 +60,7 @@ fn one_more(amount: Money) -> Money {
 }
 
 /// Places the `n`th order for `customer` and takes it through `steps`.
-async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
+pub(crate) async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
     let customer = Some(CustomerId::new(customer).unwrap());
     let placed = Order::place(order_id(n), NewOrder { customer, ..new_order() }, at(NOW)).unwrap();
     let mut order = placed.order.clone();
@@ -182,7 +182,7 @@ pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subj
 }
 
 /// Ways of an order to each completion and each balance.
-const WAYS: [&[Step]; 14] = {
+pub(crate) const WAYS: [&[Step]; 14] = {
     use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
     use Step::{Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, Refunded, Reported};
     [

@@ -1,0 +1,191 @@
+//! Contract tests of the port [`Monitoring`]. `monitoring_contract!(fresh())` makes a test of each function.
+
+use std::sync::Arc;
+
+use paywright_app::{Backlog, EventStatus, Lease, Monitoring, OrderQuery, Position, StoredTask, TaskRelease, Waiting};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::task::TaskKind;
+use paywright_domain::{Order, OrderId};
+use uuid::Uuid;
+
+use crate::contract::order_lists::{WAYS, walk};
+use crate::contract::{NOW, event, with_task};
+use crate::endpoint_contract::{add_endpoint, change, disabled, endpoint};
+use crate::feed_contract::{FeedStore, append_all, edited};
+use crate::queue_contract::{drain, fill};
+use crate::{at, order_id};
+
+/// A store that is monitored.
+pub trait MonitoredStore: FeedStore + Monitoring {}
+
+impl<S: FeedStore + Monitoring> MonitoredStore for S {}
+
+/// Store under test, empty at first.
+pub trait MonitoredSubject: Send + Sync {
+    /// The ports of the store.
+    fn monitored_store(&self) -> Arc<dyn MonitoredStore>;
+}
+
+/// Makes a test of each function of the contract. `$fresh` is an expression of a [`MonitoredSubject`]; it may `.await`.
+#[macro_export]
+macro_rules! monitoring_contract {
+    ($fresh:expr) => {
+        $crate::monitoring_contract! { $fresh;
+            orders_in_review_are_read_from_the_oldest_on
+            tasks_count_from_the_time_at_which_they_are_due
+            a_task_whose_attempt_failed_counts_until_it_succeeds
+            parked_events_count_by_the_time_of_their_receipt
+            an_event_waits_for_its_position_and_then_for_its_delivery
+            the_oldest_event_that_an_endpoint_wants_is_found
+            endpoints_count_by_their_state
+        }
+    };
+    ($fresh:expr; $($case:ident)*) => {
+        mod monitoring {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let subject = $fresh;
+                $crate::monitoring_contract::$case(&subject).await;
+            })*
+        }
+    };
+}
+
+async fn backlog(store: &dyn MonitoredStore, now: i64) -> Backlog {
+    store.backlog(at(now)).await.unwrap()
+}
+
+fn waiting(count: u64, oldest: i64) -> Waiting {
+    Waiting { count, oldest: Some(at(oldest)) }
+}
+
+/// Orders of every completion and balance are stored, several of which are held.
+pub async fn orders_in_review_are_read_from_the_oldest_on(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    assert_eq!(store.orders_in_review(10).await.unwrap(), []);
+    for (n, steps) in (1..).zip(WAYS) {
+        walk(store, n, "ada", steps).await;
+    }
+    let all = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let held: Vec<&Order> = all.iter().rev().filter(|it| it.is_held_for_review()).collect();
+    assert!(held.len() >= 2 && held.len() < all.len(), "{} of {}", held.len(), all.len());
+    assert_eq!(store.orders_in_review(100).await.unwrap().iter().collect::<Vec<_>>(), held);
+    assert_eq!(store.orders_in_review(1).await.unwrap().iter().collect::<Vec<_>>(), held[..1]);
+}
+
+/// Two tasks are due, and one is not yet. A task under a lease is still due.
+pub async fn tasks_count_from_the_time_at_which_they_are_due(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    assert_eq!(backlog(store, NOW).await, Backlog::default());
+    for (n, due) in [(1, NOW + 5), (2, NOW + 3), (3, NOW + 60)] {
+        with_task(store, n, due).await;
+    }
+    for (now, expected) in [
+        (NOW + 2, None),
+        (NOW + 3, Some(waiting(1, NOW + 3))),
+        (NOW + 10, Some(waiting(2, NOW + 3))),
+        (NOW + 60, Some(waiting(3, NOW + 3))),
+    ] {
+        assert_eq!(backlog(store, now).await.due_tasks.get(&TaskKind::CreateIntent).copied(), expected, "{now}");
+    }
+    lease_tasks(store, NOW + 10).await;
+    assert_eq!(backlog(store, NOW + 10).await.due_tasks, [(TaskKind::CreateIntent, waiting(2, NOW + 3))].into());
+}
+
+async fn lease_tasks(store: &dyn MonitoredStore, now: i64) -> Vec<(OrderId, StoredTask, u32)> {
+    let lease = Lease { owner: Uuid::from_u128(1), now: at(now), until: at(now + 60), limit: 10 };
+    let mut leased = Vec::new();
+    for it in store.lease_tasks(&lease).await.unwrap() {
+        let stored = store.tasks(it.order).await.unwrap().remove(0);
+        leased.push((it.order, stored, it.taken));
+    }
+    leased
+}
+
+/// The task is due again later, and then no longer stored.
+pub async fn a_task_whose_attempt_failed_counts_until_it_succeeds(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    with_task(store, 1, NOW).await;
+    for (again_at, error, due, failing) in [(Some(NOW + 60), Some("no answer"), 0, 1), (None, None, 0, 0)] {
+        let now = if error.is_some() { NOW } else { NOW + 60 };
+        let (order, stored, taken) = lease_tasks(store, now).await.remove(0);
+        let release = TaskRelease {
+            owner: Uuid::from_u128(1),
+            order,
+            key: stored.task.key(),
+            taken,
+            again_at: again_at.map(at),
+            error: error.map(str::to_owned),
+        };
+        assert!(store.release_task(&release).await.unwrap());
+        let found = backlog(store, now).await;
+        let count = |it: Option<&Waiting>| it.map_or(0, |it| it.count);
+        assert_eq!(count(found.due_tasks.get(&TaskKind::CreateIntent)), due);
+        let expected = (failing > 0).then_some(Waiting { count: failing, oldest: None });
+        assert_eq!(found.failing_tasks.get(&TaskKind::CreateIntent).copied(), expected);
+    }
+}
+
+/// Events with another status do not count.
+pub async fn parked_events_count_by_the_time_of_their_receipt(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    for (id, status) in
+        [("evt_1", EventStatus::Applied), ("evt_2", EventStatus::Parked), ("evt_3", EventStatus::Parked)]
+    {
+        store.record_event(&event(id, status)).await.unwrap();
+    }
+    assert_eq!(backlog(store, NOW + 5).await, Backlog { parked_events: waiting(2, NOW + 1), ..Backlog::default() });
+}
+
+/// The commits have no position, then one, and are then delivered.
+pub async fn an_event_waits_for_its_position_and_then_for_its_delivery(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    edited(store, 1, 2).await;
+    edited(store, 2, 0).await;
+    let without_tasks = async || Backlog { due_tasks: [].into(), ..backlog(store, NOW + 9).await };
+    assert_eq!(without_tasks().await, Backlog { unpositioned_events: waiting(4, NOW), ..Backlog::default() });
+    append_all(store).await;
+    let positioned = Backlog { feed_position: Position(4), ..Backlog::default() };
+    assert_eq!(without_tasks().await, positioned);
+    add_endpoint(store, 1).await;
+    let enabled = Backlog { endpoints_enabled: 1, ..positioned };
+    assert_eq!(without_tasks().await, Backlog { deliveries: waiting(1, NOW), ..enabled.clone() });
+    fill(store).await;
+    assert_eq!(without_tasks().await, Backlog { deliveries: waiting(2, NOW), ..enabled.clone() });
+    assert_eq!(drain(store, NOW).await.len(), 4);
+    assert_eq!(without_tasks().await, enabled);
+}
+
+/// The queue begins before the first event that is wanted, and a disabled endpoint waits for nothing.
+pub async fn the_oldest_event_that_an_endpoint_wants_is_found(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    let mut edits = endpoint(1);
+    edits.types = vec![FeedEventType::OrderEdited];
+    store.add_endpoint(&edits, Position::START).await.unwrap();
+    edited(store, 1, 0).await;
+    append_all(store).await;
+    fill(store).await;
+    assert_eq!(backlog(store, NOW).await.deliveries, Waiting::default());
+    let order = store.order(&paywright_app::OrderRef::Id(order_id(1))).await.unwrap().unwrap();
+    let edit = order.value.edit(crate::edit_of_lines(700), at(NOW + 30)).unwrap();
+    store.commit(crate::changes(order.version, edit, at(NOW + 30), at(NOW + 30))).await.unwrap();
+    append_all(store).await;
+    fill(store).await;
+    assert_eq!(backlog(store, NOW + 60).await.deliveries, waiting(1, NOW + 30));
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    let after = backlog(store, NOW + 60).await;
+    assert_eq!((after.deliveries, after.endpoints_disabled), (Waiting::default(), 1));
+}
+
+/// One endpoint of each state.
+pub async fn endpoints_count_by_their_state(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    for n in 1..=4 {
+        add_endpoint(store, n).await;
+    }
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    change(store, 2, NOW, |it| it.failing = Some(paywright_app::Failing { since: at(NOW), told: 0 })).await;
+    let expected = Backlog { endpoints_enabled: 2, endpoints_failing: 1, endpoints_disabled: 1, ..Backlog::default() };
+    assert_eq!(backlog(store, NOW).await, expected);
+}
