@@ -1,5 +1,5 @@
 //! Authentication. `X-API-Key` identifies the application; `Authorization: Bearer` identifies the customer, by a token
-//! that the shop signed (JWT, HS256) or by the token of one order.
+//! that the shop or its login signed (JWT) or by the token of one order.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
@@ -68,7 +68,7 @@ pub(crate) async fn application_with(api: &Api, text: &str, scope: Scope) -> Res
 /// As [`application`], for a call that only an application may make: a bearer token is refused, even a valid one.
 pub(crate) async fn application_alone(api: &Api, request: &HttpRequest, scope: Scope) -> Result<ApiKey, Problem> {
     let key = application(api, request, scope).await?;
-    match bearer_access_or_all(api, request)? {
+    match bearer_access_or_all(api, request).await? {
         Access::All => Ok(key),
         Access::Customer(_) | Access::Order(_) => {
             let detail = "this call is for applications only: send it without the Authorization header";
@@ -95,22 +95,23 @@ pub(crate) fn bearer(header: &HeaderValue) -> Option<&str> {
 }
 
 /// Access given by the bearer token, which is required.
-pub(crate) fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+pub(crate) async fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         let detail = "the Authorization header is missing: send `Bearer` and the token of a customer or of an order";
         return Err(Problem::unauthorized("token_missing", detail));
     };
-    Ok(access_by(api, header)?)
+    Ok(access_by(api, header).await?)
 }
 
 /// Access given by the bearer token of an `Authorization` header.
-pub(crate) fn access_by(api: &Api, header: &HeaderValue) -> Result<Access, TokenRefusal> {
-    bearer(header).ok_or(TokenRefusal::Invalid).and_then(|it| api.tokens.access(it, api.app.now()))
+pub(crate) async fn access_by(api: &Api, header: &HeaderValue) -> Result<Access, TokenRefusal> {
+    let token = bearer(header).ok_or(TokenRefusal::Invalid)?;
+    api.tokens.access(token, api.app.now()).await
 }
 
 /// Access given by the bearer token if there is one; otherwise that of the application, to every order.
-pub(crate) fn bearer_access_or_all(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
-    if request.headers().contains_key(AUTHORIZATION) { bearer_access(api, request) } else { Ok(Access::All) }
+pub(crate) async fn bearer_access_or_all(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+    if request.headers().contains_key(AUTHORIZATION) { bearer_access(api, request).await } else { Ok(Access::All) }
 }
 
 #[cfg(test)]

@@ -45,7 +45,10 @@ use routes::{get, post, resource};
 pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::{SpreeFormat, parse_terms};
-pub use tokens::{TokenRules, Tokens, TokensError};
+pub use tokens::{
+    KEY_SET_BYTES_MAX, KEY_SET_PAUSE_SECONDS, KeySet, KeySetError, KeySetIssuer, KeySetRead, KeySetSource, TokenRules,
+    Tokens, TokensError,
+};
 
 /// Dependencies of the handlers. Cheap to clone: clones share everything.
 #[derive(Clone)]

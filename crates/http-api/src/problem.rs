@@ -143,6 +143,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
+    /// Refusal of a token that cannot be verified at the moment, through no fault of its sender.
+    pub(crate) fn keys_unavailable(code: &'static str, detail: &str, retry_after_seconds: u32) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_in(retry_after_seconds)
+    }
+
     pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }

@@ -26,7 +26,8 @@ const CALL: &[Code] = &[
     (503, "store_unavailable"),
 ];
 /// Bearer token.
-const BEARER: &[Code] = &[(401, "token_invalid"), (401, "token_valid_too_long"), (401, "token_too_old")];
+const BEARER: &[Code] =
+    &[(401, "token_invalid"), (401, "token_valid_too_long"), (401, "token_too_old"), (503, "token_keys_unavailable")];
 /// Required bearer token, beside [`BEARER`].
 const BEARER_REQUIRED: &[Code] = &[(401, "token_missing")];
 /// Calls for applications only, beside [`BEARER`].

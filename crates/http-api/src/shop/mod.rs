@@ -112,7 +112,7 @@ async fn named_order(
     scope: Scope,
 ) -> Result<(OrderRef, Access), Problem> {
     application(api, request, scope).await?;
-    let access = bearer_access_or_all(api, request)?;
+    let access = bearer_access_or_all(api, request).await?;
     Ok((order_ref(order)?, access))
 }
 

@@ -66,7 +66,7 @@ parameters! {
 )]
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
-    let access = bearer_access_or_all(&api, &request)?;
+    let access = bearer_access_or_all(&api, &request).await?;
     let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
     check_customer(&access, new.customer.as_ref())?;
@@ -172,7 +172,7 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
     let query = list_query(&parse_query(&request)?)?;
-    let access = bearer_access_or_all(&api, &request)?;
+    let access = bearer_access_or_all(&api, &request).await?;
     let page = api.app.list_orders(query, &access).await?;
     Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
 }
@@ -305,7 +305,7 @@ pub(crate) async fn refund(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
-    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
+    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request).await?);
     let raw = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
     let body = parse_json_if_any(&request, &raw, INVALID_REFUND)?;
     let found = api.app.get_order(&which, &access).await?;
@@ -360,7 +360,7 @@ pub(crate) async fn explain(
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersRead).await?;
-    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
+    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request).await?);
     let explanation = api.app.explain(&which, &access).await?;
     let sees_books = key.scopes.contains(&Scope::BooksRead) && matches!(access, Access::All);
     if !sees_books {
@@ -386,7 +386,7 @@ pub(crate) async fn payment_intent(
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersWrite).await?;
-    let access = bearer_access(&api, &request)?;
+    let access = bearer_access(&api, &request).await?;
     let which = order_ref(&order)?;
     let app = api.app.for_request();
     let payable = app.create_payment_intent(&which, &access).await?;

@@ -45,7 +45,7 @@ impl FromRequest for Call {
             let kind = call_kind(&request);
             api.rate_limits.storefront_call(ClientAddress::of(&request), kind).map_err(Problem::from)?;
             // An invalid bearer token, and a missing one where it is needed, is refused before the body is received.
-            let bearer = bearer_access(api, &request)?;
+            let bearer = bearer_access(api, &request).await?;
             if bearer.is_none() && needs_customer(&request) {
                 return Err(Refusal::not_allowed());
             }
@@ -149,9 +149,9 @@ fn needs_customer(request: &HttpRequest) -> bool {
 }
 
 /// Access that the bearer token of a request gives, if it has one.
-fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
+async fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    Ok(Some(access_by(api, header)?))
+    Ok(Some(access_by(api, header).await?))
 }
 
 /// Actor of a request, by the kind of its token; `None` without a token. The customer's id is kept with the order alone.

@@ -1,4 +1,4 @@
-//! Customers' tokens, which the shop signs: JWT (RFC 7519) with HS256.
+//! Customers' tokens: JWT (RFC 7519), signed with the token secret (HS256) or by an issuer with its own keys.
 
 use std::time::Duration;
 
@@ -12,16 +12,18 @@ use super::{TokenRefusal, TokenRules};
 
 const SECONDS_PER_HOUR: u32 = 3600;
 
-/// Key of customers' tokens. Not `Debug`: it is the token secret.
+/// Key of customers' tokens that the shop signs. Not `Debug`: it is the token secret.
 pub(super) struct JwtKey {
     decoding: DecodingKey,
     encoding: EncodingKey,
+    validation: Validation,
 }
 
 impl JwtKey {
     /// Takes a token secret.
     pub(super) fn new(secret: &[u8]) -> Self {
-        Self { decoding: DecodingKey::from_secret(secret), encoding: EncodingKey::from_secret(secret) }
+        let (decoding, encoding) = (DecodingKey::from_secret(secret), EncodingKey::from_secret(secret));
+        Self { decoding, encoding, validation: validation(Algorithm::HS256) }
     }
 
     /// Signs a token with these claims; `None` if the JWT library failed.
@@ -30,12 +32,36 @@ impl JwtKey {
     }
 
     /// Claims of a token that was signed with this key.
-    pub(super) fn read(&self, token: &str, validation: &Validation) -> Option<Claims> {
-        let read = jsonwebtoken::decode::<Claims>(token, &self.decoding, validation).ok()?;
-        // `crit` lists extensions that must be supported (RFC 7515, section 4.1.11): none is, and an empty list is
-        // malformed.
-        read.header.crit.is_none().then_some(read.claims)
+    pub(super) fn read(&self, token: &str) -> Option<Claims> {
+        read_claims(token, &self.decoding, &self.validation)
     }
+}
+
+/// Rules of the JWT library for tokens of this one algorithm.
+pub(super) fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_required_spec_claims(&["exp", "sub"]);
+    // The times are checked by the injected clock, and the audience by our rules.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// Claims of a token that was signed with this key.
+pub(super) fn read_claims(token: &str, key: &DecodingKey, validation: &Validation) -> Option<Claims> {
+    let read = jsonwebtoken::decode::<Claims>(token, key, validation).ok()?;
+    // `crit` lists extensions that must be supported (RFC 7515, section 4.1.11): none is, and an empty list is
+    // malformed.
+    read.header.crit.is_none().then_some(read.claims)
+}
+
+/// Names that a token must have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequiredNames<'a> {
+    /// Required issuer; `None` for any.
+    pub(super) issuer: Option<&'a String>,
+    /// Audience that the token must name; `None` for any.
+    pub(super) audience: Option<&'a String>,
 }
 
 /// Claims of a customer's token. Issuer and audience are of any form as long as no rule asks for them.
@@ -93,7 +119,12 @@ impl Claims {
     }
 
     /// Checks the times, the issuer and the audience.
-    pub(super) fn check(&self, now: Timestamp, rules: &TokenRules) -> Result<(), TokenRefusal> {
+    pub(super) fn check(
+        &self,
+        now: Timestamp,
+        names: RequiredNames<'_>,
+        rules: &TokenRules,
+    ) -> Result<(), TokenRefusal> {
         let (seconds, leeway) = (now.unix_seconds(), i64::from(rules.leeway_seconds));
         let is_in_time = seconds < self.exp.0.saturating_add(leeway)
             && self.nbf.is_none_or(|from| seconds >= from.0.saturating_sub(leeway));
@@ -103,10 +134,10 @@ impl Claims {
         if self.is_valid_too_long(now, rules) {
             return Err(TokenRefusal::ValidTooLong);
         }
-        if rules.issuer.as_ref().is_some_and(|it| self.iss.as_ref().and_then(Value::as_str) != Some(it)) {
+        if names.issuer.is_some_and(|it| self.iss.as_ref().and_then(Value::as_str) != Some(it)) {
             return Err(TokenRefusal::Issuer);
         }
-        if rules.audience.as_ref().is_some_and(|it| !self.is_for(it)) {
+        if names.audience.is_some_and(|it| !self.is_for(it)) {
             return Err(TokenRefusal::Audience);
         }
         Ok(())

@@ -1,9 +1,12 @@
-//! Tokens of customers, orders and carts, and of applications. All are signed with the token secret, and none is stored.
+//! Tokens of customers, orders and carts, and of applications. They are signed with the token secret, but for those of
+//! customers that an issuer signs with its own keys. None is stored.
 
 mod customer;
+mod key_set;
+mod public_keys;
 mod signature;
 
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Algorithm;
 use paywright_app::{Access, Shopper, TokenSubject};
 use paywright_domain::id::CustomerId;
 use paywright_domain::storefront::CartId;
@@ -11,7 +14,10 @@ use paywright_domain::{OrderId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use self::customer::{Claims, JwtKey};
+use self::customer::{Claims, JwtKey, RequiredNames};
+pub use self::key_set::{
+    KEY_SET_BYTES_MAX, KEY_SET_PAUSE_SECONDS, KeySet, KeySetError, KeySetIssuer, KeySetRead, KeySetSource,
+};
 use self::signature::ObjectTokens;
 pub(crate) use self::signature::Signatures;
 use crate::access_tokens::{AccessTokens, ApplicationAccess};
@@ -32,8 +38,9 @@ pub struct Tokens {
     reissued_carts: ObjectTokens,
     /// Keys of customers' JWTs: the current one, which signs, and the previous one.
     keys: Vec<JwtKey>,
-    validation: Validation,
     rules: TokenRules,
+    /// Issuer that signs customers' tokens with its own keys, if there is one.
+    issuer: Option<KeySetIssuer>,
 }
 
 /// Rules that a token must meet beside its signature.
@@ -41,9 +48,10 @@ pub struct Tokens {
 pub struct TokenRules {
     /// Tolerance for clock differences when the times of a customer's token are checked, in seconds.
     pub leeway_seconds: u32,
-    /// Required issuer of customers' tokens (`iss`); `None` for any.
+    /// Required issuer (`iss`) of customers' tokens that are signed with the token secret; `None` for any. Beside a key
+    /// set, `None` is for none.
     pub issuer: Option<String>,
-    /// Audience that customers' tokens must name (`aud`); `None` for any.
+    /// Audience that customers' tokens must name (`aud`) if they are signed with the token secret; `None` for any.
     pub audience: Option<String>,
     /// Longest time for which a customer's token may be valid, in hours; `None` for no limit.
     pub customer_hours_max: Option<u32>,
@@ -80,6 +88,13 @@ pub enum TokensError {
         /// Longest time for which a token may be valid, in hours.
         hours_max: u32,
     },
+    /// Customers' tokens are verified by a key set alone.
+    #[error(
+        "customers' tokens are verified by a key set (auth.jwks_url or auth.jwks_file), and one signed with the token secret \
+         would be refused: get one from the issuer of auth.issuer, or set auth.hs256_issuer, another issuer for tokens that \
+         are signed with the token secret"
+    )]
+    VerifiedByKeySet,
     /// The JWT library failed to sign.
     #[error("the token cannot be signed")]
     Signing,
@@ -88,9 +103,18 @@ pub enum TokensError {
 /// Why a bearer token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum TokenRefusal {
-    /// The token is malformed, expired, not valid yet or not signed with a token secret.
-    #[error("the bearer token is malformed, expired or not signed with this shop's secret")]
+    /// The token is malformed, expired, not valid yet or not signed with a token secret or a key of the key set.
+    #[error("the bearer token is malformed, expired or not signed with the secret or the key that this shop accepts")]
     Invalid,
+    /// The token is signed with the token secret or another one, and only the key set is accepted.
+    #[error("the bearer token must be signed by its issuer's key set, with RS256, ES256 or EdDSA, and not with HS256")]
+    SignedWithSecret,
+    /// The token names a key that is not in the key set.
+    #[error("the key that the bearer token names (`kid`) is not in the key set of its issuer")]
+    UnknownKey,
+    /// No key to verify the token with: the key set was never read, or has no usable key.
+    #[error("the key set that verifies customers' tokens is not available; nothing was changed: try again later")]
+    KeysUnavailable,
     /// The token is of another issuer, or names none.
     #[error("the bearer token must name the issuer (`iss`) that this service is set to accept")]
     Issuer,
@@ -109,7 +133,10 @@ impl TokenRefusal {
     /// Stable code of the refusal.
     pub(crate) const fn code(self) -> &'static str {
         match self {
-            Self::Invalid | Self::Issuer | Self::Audience => "token_invalid",
+            Self::Invalid | Self::SignedWithSecret | Self::UnknownKey | Self::Issuer | Self::Audience => {
+                "token_invalid"
+            }
+            Self::KeysUnavailable => "token_keys_unavailable",
             Self::ValidTooLong => "token_valid_too_long",
             Self::TooOld => "token_too_old",
         }
@@ -118,7 +145,18 @@ impl TokenRefusal {
 
 impl From<TokenRefusal> for Problem {
     fn from(refusal: TokenRefusal) -> Self {
-        Self::unauthorized(refusal.code(), &refusal.to_string())
+        match refusal {
+            TokenRefusal::KeysUnavailable => {
+                Self::keys_unavailable(refusal.code(), &refusal.to_string(), KEY_SET_PAUSE_SECONDS)
+            }
+            TokenRefusal::Invalid
+            | TokenRefusal::SignedWithSecret
+            | TokenRefusal::UnknownKey
+            | TokenRefusal::Issuer
+            | TokenRefusal::Audience
+            | TokenRefusal::ValidTooLong
+            | TokenRefusal::TooOld => Self::unauthorized(refusal.code(), &refusal.to_string()),
+        }
     }
 }
 
@@ -127,19 +165,14 @@ impl Tokens {
     /// bytes begin with the kind of token.
     pub fn new(secret: &SecretString) -> Result<Self, TokensError> {
         let bytes = checked(secret)?;
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        // The times are checked by the injected clock, and the audience by our rules.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
         Ok(Self {
             applications: AccessTokens::new(Signatures::new(bytes, "access")),
             orders: ObjectTokens::new(bytes, "order", ORDER_TOKEN_PREFIX),
             carts: ObjectTokens::new(bytes, "cart", CART_TOKEN_PREFIX),
             reissued_carts: ObjectTokens::new(bytes, "reissued cart", CART_TOKEN_PREFIX),
             keys: vec![JwtKey::new(bytes)],
-            validation,
             rules: TokenRules::default(),
+            issuer: None,
         })
     }
 
@@ -160,6 +193,19 @@ impl Tokens {
         Self { rules, ..self }
     }
 
+    /// Accepts customers' tokens that this issuer has signed with its own keys. Those that are signed with the token secret
+    /// are accepted beside them only if the rules name another issuer for them.
+    #[must_use]
+    pub fn with_key_set(self, issuer: KeySetIssuer) -> Self {
+        Self { issuer: Some(issuer), ..self }
+    }
+
+    /// Whether customers' tokens that are signed with the token secret are accepted.
+    fn accepts_own(&self) -> bool {
+        let own = self.rules.issuer.as_ref();
+        self.issuer.as_ref().is_none_or(|it| own.is_some_and(|own| *own != it.issuer))
+    }
+
     /// Signs a customer's JWT, which is issued at `now` and valid until `expires_at`.
     pub fn customer_token(
         &self,
@@ -167,6 +213,9 @@ impl Tokens {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<String, TokensError> {
+        if !self.accepts_own() {
+            return Err(TokensError::VerifiedByKeySet);
+        }
         let claims = Claims::new(customer, (now, expires_at), &self.rules);
         match (claims.is_valid_too_long(now, &self.rules), self.rules.customer_hours_max) {
             (true, Some(hours_max)) => Err(TokensError::ValidTooLong { hours_max }),
@@ -215,13 +264,31 @@ impl Tokens {
     }
 
     /// Orders that a bearer token gives access to.
-    pub(crate) fn access(&self, token: &str, now: Timestamp) -> Result<Access, TokenRefusal> {
+    pub(crate) async fn access(&self, token: &str, now: Timestamp) -> Result<Access, TokenRefusal> {
         if token.starts_with(ORDER_TOKEN_PREFIX) {
             return self.order_of(token, now).map(Access::Order);
         }
-        let claims = self.keys.iter().find_map(|it| it.read(token, &self.validation)).ok_or(TokenRefusal::Invalid)?;
-        claims.check(now, &self.rules)?;
+        let claims = self.customer_claims(token, now).await?;
         claims.customer().map(Access::Customer).ok_or(TokenRefusal::Invalid)
+    }
+
+    /// Claims of a customer's token that is signed as it must be, and meets the rules. The algorithm decides between the
+    /// token secret and the key set, and each has its own issuer: no secret is a key of the set, and no key a secret.
+    async fn customer_claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefusal> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenRefusal::Invalid)?;
+        let (claims, names) = match &self.issuer {
+            Some(it) if header.alg != Algorithm::HS256 => {
+                let names = RequiredNames { issuer: Some(&it.issuer), audience: Some(&it.audience) };
+                (it.keys.claims(token, &header, now).await?, names)
+            }
+            Some(_) if !self.accepts_own() => return Err(TokenRefusal::SignedWithSecret),
+            Some(_) | None => {
+                let claims = self.keys.iter().find_map(|it| it.read(token)).ok_or(TokenRefusal::Invalid)?;
+                (claims, RequiredNames { issuer: self.rules.issuer.as_ref(), audience: self.rules.audience.as_ref() })
+            }
+        };
+        claims.check(now, names, &self.rules)?;
+        Ok(claims)
     }
 }
 

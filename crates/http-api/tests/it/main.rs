@@ -9,6 +9,7 @@ mod description;
 mod edges;
 mod event_examples;
 mod events;
+mod key_sets;
 mod limits;
 mod payment;
 mod refusals;
