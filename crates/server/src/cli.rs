@@ -54,7 +54,8 @@ pub(crate) enum Command {
     Events(EventsOptions),
     /// Manage the endpoints to which events are sent as webhooks.
     Webhooks(WebhooksOptions),
-    /// Sign a customer's token, as the shop would.
+    /// Sign a customer's token with the token secret, as the shop would. Refused if customers' tokens are verified by a key
+    /// set alone.
     Token(TokenOptions),
     /// Explain the state of an order, its history, and what happens next.
     Explain(ExplainOptions),

@@ -12,6 +12,7 @@ mod dev;
 mod events;
 mod explain;
 mod health;
+mod key_set;
 mod keys;
 mod migrate;
 mod operator;

@@ -71,12 +71,15 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers()));
     let bind = settings.http.bind(options.bind.as_deref())?;
-    let (stripe, tokens) = (settings.stripe_client()?, settings.tokens()?);
+    let (stripe, (tokens, issuers_keys)) = (settings.stripe_client()?, settings.tokens()?);
     let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
     let webhooks = settings.webhook_sender()?;
     let open_files_max = descriptors::raise_limit();
     let connections =
         descriptors::connections_max(settings.http.connections(), open_files_max, database.connections(), workers)?;
+    if let Some(keys) = issuers_keys {
+        keys.start().await?;
+    }
     let wiring = Wiring {
         // Opened, and perhaps migrated, only after all settings were checked.
         stores: database.open(workers, options.migrate.into()).await?,

@@ -9,7 +9,8 @@ use crate::world::now;
 use crate::{Failure, say};
 
 pub(crate) fn run(options: &TokenOptions) -> Result<(), Failure> {
-    let tokens = Settings::read(options.settings.config.as_deref())?.tokens()?;
+    // The key set verifies tokens and signs none, so it is not read.
+    let (tokens, _) = Settings::read(options.settings.config.as_deref())?.tokens()?;
     let customer = CustomerId::new(options.customer.as_str()).map_err(|problem| format!("--customer {problem}"))?;
     let now = now();
     say(&tokens.customer_token(&customer, now, in_days(now, options.days)?)?);

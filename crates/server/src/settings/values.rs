@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use ipnet::IpNet;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
-use url::Url;
+use url::{Host, Url};
 
 /// A whole number from `MIN` to `MAX`, given as a number in the file or as the text of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +194,33 @@ impl FromStr for ApiBase {
     }
 }
 
+/// Address of a key set, or none for an empty text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeySetUrl(pub(crate) Option<Url>);
+
+impl FromStr for KeySetUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let is_loopback = |it: &Url| match it.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        // A program that can change the answer can sign in as any customer.
+        let is_safe = |it: &Url| it.scheme() == "https" || (it.scheme() == "http" && is_loopback(it));
+        let is_plain = |it: &Url| it.username().is_empty() && it.password().is_none() && it.fragment().is_none();
+        let url = Url::parse(text).ok().filter(|it| is_safe(it) && is_plain(it));
+        let url =
+            url.ok_or("must be an https:// address, or http:// of a loopback address, without user and fragment")?;
+        Ok(Self(Some(url)))
+    }
+}
+
 /// Origins as browsers write them: scheme, host, and a port if it is not the scheme's own; or `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Origins(pub(crate) Vec<String>);
@@ -258,6 +285,33 @@ mod tests {
             "https://api.stripe.com:99999",
         ] {
             assert!(bad.parse::<ApiBase>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_set_is_read_over_https_or_from_this_machine() {
+        for good in [
+            "https://login.example/.well-known/jwks.json",
+            "https://login.example:8443/keys?p=policy",
+            "http://127.0.0.1:9000/keys",
+            "http://[::1]/keys",
+            "http://localhost:3000/keys",
+        ] {
+            assert_eq!(good.parse::<KeySetUrl>().unwrap().0.unwrap().as_str(), good);
+        }
+        assert_eq!("".parse(), Ok(KeySetUrl(None)));
+        for bad in [
+            "login.example/keys",
+            "http://login.example/keys",
+            "http://10.0.0.7/keys",
+            "http://127.0.0.1.login.example/keys",
+            "http://localhost.login.example/keys",
+            "https://u:p@login.example/keys",
+            "https://login.example/keys#1",
+            "file:///keys.json",
+            "https://",
+        ] {
+            assert!(bad.parse::<KeySetUrl>().is_err(), "{bad}");
         }
     }
 

@@ -57,6 +57,10 @@ fn serve_refuses_an_invalid_setting_before_it_opens_the_database() {
         ("PAYWRIGHT__STRIPE__PUBLISHABLE_KEY", "pk_live_hush", "stripe.secret_key is of test mode"),
         ("PAYWRIGHT__STRIPE__WEBHOOK_SECRETS", "whsec_a,hush", "stripe.webhook_secrets must begin with whsec_"),
         ("PAYWRIGHT__STRIPE__WEBHOOK_SECRETS_FILE", "whsec_hush", "both set"),
+        ("PAYWRIGHT__AUTH__JWKS_URL", "http://hush.example/keys", "auth.jwks_url must be an https:// address"),
+        ("PAYWRIGHT__AUTH__JWKS_URL", "https://hush.example/keys", "auth.jwks_url needs auth.issuer"),
+        ("PAYWRIGHT__AUTH__JWKS_FILE", "hush.json", "auth.jwks_file needs auth.issuer"),
+        ("PAYWRIGHT__AUTH__HS256_ISSUER", "hush", "auth.hs256_issuer is for use beside a key set"),
         ("PAYWRIGHT__PAYMENTS__BACK_FILL_SECONDS", "0", "payments.back_fill_seconds must be a whole number from 1"),
         (
             "PAYWRIGHT__PAYMENTS__EXPIRE_AFTER_HOURS",
