@@ -15,6 +15,7 @@ mod books;
 mod command_line;
 mod crash;
 mod customer;
+mod customer_tokens;
 mod database;
 mod edges;
 mod faults;
