@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Serve a shop. Requires a database, a Stripe key and a token secret, and names the missing ones.
     Serve(ServeOptions),
+    /// Check the settings.
+    Config(ConfigOptions),
     /// Check whether the process that serves on this machine is ready (`/readyz`); exit code 1 if it is not.
     Health(HealthOptions),
     /// Run the stand-in for Stripe alone.
@@ -196,6 +198,21 @@ pub(crate) struct SettingsOptions {
     /// `PAYWRIGHT__SECTION__KEY` take precedence.
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read the settings file and the environment as `serve` does, without connecting to anything, and print every
+    /// mistake; exit code 1 if there are any.
+    Check,
 }
 
 #[derive(Debug, Args)]

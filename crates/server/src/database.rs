@@ -129,6 +129,14 @@ impl Database {
         }
     }
 
+    /// Checks the form of the address, without connecting to it.
+    pub(crate) fn check_address(&self) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite { .. } => Ok(()),
+            Self::Postgres { url, .. } => Ok(PostgresStore::check_url(url.expose_secret())?),
+        }
+    }
+
     /// Opens the database for `lanes` threads, and handles its schema as `schema` says.
     pub(crate) async fn open(&self, lanes: usize, schema: Schema) -> Result<Stores, Failure> {
         match self {

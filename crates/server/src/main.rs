@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod books;
 mod cli;
+mod config;
 mod database;
 mod demo;
 mod descriptors;
@@ -60,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
         Command::Backup(options) => backup::run(options).await,
+        Command::Config(options) => return finding(Ok(config::run(&options))),
         Command::Audit(options) => return finding(audit::run(options).await),
         Command::Recover(options) => return finding(recover::run(options).await),
         Command::Books(options) => return finding(books::run(options).await),

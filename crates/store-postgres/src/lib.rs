@@ -151,6 +151,11 @@ impl PostgresStore {
         Ok(Self { lanes, abandoned, wait: options.wait, _watch: Watch::of(&source), source })
     }
 
+    /// Checks the form of `url`, and the certificates that it names, without connecting to a server.
+    pub fn check_url(url: &str) -> Result<(), OpenError> {
+        source(url, None).map(drop)
+    }
+
     /// Migrates the database at `url`, and returns the number of migrations that were run. The server is compared with the
     /// timeline in `timeline_file`, as by [`Self::open`].
     pub async fn migrate(url: &str, timeline_file: Option<&Path>) -> Result<usize, OpenError> {

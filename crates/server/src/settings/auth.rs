@@ -153,12 +153,24 @@ impl Settings {
              with which the shop signs its customers' tokens",
         )?;
         let tokens = Tokens::new(&current.text).map_err(|problem| unusable(&current, problem))?;
-        let Auth { previous_token_secret: previous, previous_token_secret_file: file, .. } = &self.auth;
-        let tokens = match secret("auth.previous_token_secret", previous.as_ref(), file.as_deref())? {
+        let tokens = match self.previous_token_secret()? {
             Some(previous) => tokens.with_previous(&previous.text).map_err(|problem| unusable(&previous, problem))?,
             None => tokens,
         };
         Ok(tokens)
+    }
+
+    fn previous_token_secret(&self) -> Result<Option<Secret>, Failure> {
+        let Auth { previous_token_secret: previous, previous_token_secret_file: file, .. } = &self.auth;
+        secret("auth.previous_token_secret", previous.as_ref(), file.as_deref())
+    }
+
+    /// Checks the previous token secret, whatever the current one is.
+    pub(super) fn check_previous_token_secret(&self) -> Result<(), Failure> {
+        if let Some(previous) = self.previous_token_secret()? {
+            Tokens::new(&previous.text).map_err(|problem| unusable(&previous, problem))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod auth;
 pub(crate) mod books;
+mod check;
 mod database;
 pub(crate) mod http;
 mod limits;
@@ -25,6 +26,7 @@ use toml::{Table, Value};
 use crate::Failure;
 use crate::settings::auth::Auth;
 use crate::settings::books::BooksSection;
+pub(crate) use crate::settings::check::Checked;
 use crate::settings::database::DatabaseSettings;
 pub(crate) use crate::settings::http::Http;
 pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
@@ -67,19 +69,18 @@ impl Settings {
     /// Reads the named file, or else `paywright.toml` if it exists, and the environment. Warns of variables that look
     /// like settings and are not read, and of a file with secrets that every user of the machine can read.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let Found { table, file, unread } = source::read(named, std::env::vars_os())?;
+        let Found { table, file, unread, mistakes, variables: _ } = source::read(named, std::env::vars_os());
+        if let Some(first) = mistakes.first() {
+            return Err(first.to_string().into());
+        }
         for name in unread {
-            let nearest = nearest_variable(&name);
-            tracing::warn!("the variable {} is not read: the nearest variable that is read is {nearest}", shown(&name));
+            tracing::warn!("{}", unread_variable(&name));
         }
         if let Some((path, table)) = file
             && has_secrets(&table)
             && is_readable_by_all(&path)
         {
-            let file = path.display();
-            tracing::warn!(
-                "every user of this machine can read {file}, which has secrets in it: remove that right (chmod o-r)"
-            );
+            tracing::warn!("{}", readable_file(&path));
         }
         Self::parse(table)
     }
@@ -96,9 +97,31 @@ impl Settings {
     }
 
     fn parse(table: Table) -> Result<Self, Failure> {
-        let read = serde_path_to_error::deserialize(Value::Table(table));
-        Ok(read.map_err(|error| format!("{} {}", error.path(), requirement(error.inner().message())))?)
+        Self::deserialize_from(table).map_err(|error| wrong_value(&error).into())
     }
+
+    fn deserialize_from(table: Table) -> Result<Self, ValueError> {
+        serde_path_to_error::deserialize(Value::Table(table))
+    }
+}
+
+/// Error of a value, with the place of its setting.
+type ValueError = serde_path_to_error::Error<toml::de::Error>;
+
+/// Sentence about a wrong value, which names its setting.
+fn wrong_value(error: &ValueError) -> String {
+    format!("{} {}", error.path(), requirement(error.inner().message()))
+}
+
+/// Sentence about a variable that looks like a setting and is not read.
+fn unread_variable(name: &str) -> String {
+    format!("the variable {} is not read: the nearest variable that is read is {}", shown(name), nearest_variable(name))
+}
+
+/// Sentence about a settings file that has secrets in it and that everyone can read.
+fn readable_file(path: &Path) -> String {
+    let file = path.display();
+    format!("every user of this machine can read {file}, which has secrets in it: remove that right (chmod o-r)")
 }
 
 /// The requirement that a value does not meet, from the message of serde or of a type of ours, without the value: serde

@@ -18,7 +18,8 @@ use crate::settings::webhooks::{Feed, Webhooks};
 
 /// Prefix of the names of all variables.
 pub(super) const PREFIX: &str = "PAYWRIGHT__";
-const SEPARATOR: &str = "__";
+/// Separator of section and key in the name of a variable.
+pub(super) const SEPARATOR: &str = "__";
 
 /// Maximum number of characters of a wrong name that are shown.
 const SHOWN_MAX: usize = 100;

@@ -10,8 +10,10 @@ use config::{Config, Environment, File, FileFormat};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::Failure;
-use crate::settings::names::{PREFIX, nearest_setting, nearest_variable, sections, settings, shown, variable};
+use crate::settings::check::Mistake;
+use crate::settings::names::{
+    PREFIX, SEPARATOR, nearest_setting, nearest_variable, sections, settings, shown, variable,
+};
 
 const DEFAULT_FILE: &str = "paywright.toml";
 /// Prefix of variables that are probably meant for Paywright.
@@ -20,42 +22,53 @@ const OURS: &str = "PAYWRIGHT";
 /// Settings and their sources.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// What can be read: settings by the names of this version alone.
     pub(super) table: Table,
-    /// The file, if there is one.
+    /// The file, if there is one that can be read.
     pub(super) file: Option<(PathBuf, Table)>,
+    /// Number of variables that are read.
+    pub(super) variables: usize,
     /// Variables that begin with [`OURS`] and are not read.
     pub(super) unread: Vec<String>,
+    /// Mistakes of the file as a whole and in names, those of the file first.
+    pub(super) mistakes: Vec<Mistake>,
 }
 
-/// Reads the named file, or else the default one if it exists, and overrides it with environment variables.
-pub(super) fn read(
-    named: Option<&Path>,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<Found, Failure> {
+/// Reads the named file, or else the default one if it exists, and overrides it with environment variables. Goes on after
+/// each mistake.
+pub(super) fn read(named: Option<&Path>, variables: impl Iterator<Item = (OsString, OsString)>) -> Found {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
+    let mut mistakes = Vec::new();
+    let file = match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text, &mut mistakes),
         Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => None,
-        Err(error) => return Err(format!("the settings in {} cannot be read: {error}", path.display()).into()),
+        Err(error) => {
+            let text = format!("the settings in {} cannot be read: {error}", path.display());
+            mistakes.push(Mistake::of_source(text));
+            None
+        }
     };
-    let file = text.as_ref().map(|it| Ok::<_, Failure>((path.to_owned(), parse(path, it)?))).transpose()?;
     let mut ours = Variables::default();
     for (name, value) in variables {
-        ours.add(&name.to_string_lossy(), value)?;
+        mistakes.extend(ours.add(&name.to_string_lossy(), value).err());
     }
-    let table = layered(text.as_deref().unwrap_or_default(), ours.read)?;
-    Ok(Found { table, file, unread: ours.unread })
+    let (count, unread) = (ours.read.len(), ours.unread);
+    let table = layered(file.as_ref().unwrap_or(&Table::new()), ours.read).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        Table::new()
+    });
+    Found { table, file: file.map(|it| (path.to_owned(), it)), variables: count, unread, mistakes }
 }
 
-/// The settings of a file, overridden by variables. Both must have been checked: this function's own errors could show
-/// a value.
-fn layered(text: &str, variables: HashMap<String, String>) -> Result<Table, Failure> {
+/// The settings of a file, overridden by variables. The names of both must have been checked: this function's own errors
+/// could show a value.
+fn layered(file: &Table, variables: HashMap<String, String>) -> Result<Table, Mistake> {
     let prefix = PREFIX.trim_end_matches('_');
     let variables = Environment::with_prefix(prefix).prefix_separator("__").separator("__").source(Some(variables));
-    let file = File::from_str(text, FileFormat::Toml);
+    let file = File::from_str(&file.to_string(), FileFormat::Toml);
     let built = Config::builder().add_source(file).add_source(variables).build();
     let table = built.and_then(Config::try_deserialize);
-    Ok(table.map_err(|_| "the settings of the file and of the environment cannot be combined")?)
+    table.map_err(|_| Mistake::of_source("the settings of the file and of the environment cannot be combined".into()))
 }
 
 /// Environment variables for Paywright.
@@ -68,56 +81,76 @@ struct Variables {
 
 impl Variables {
     /// Adds a variable, if it is for Paywright.
-    fn add(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
+    fn add(&mut self, name: &str, value: OsString) -> Result<(), Mistake> {
         let upper = name.to_uppercase();
-        if !settings().any(|(section, key)| variable(section, key) == upper) {
-            if upper.starts_with(PREFIX) {
+        let Some((section, _)) = settings().find(|(section, key)| variable(section, key) == upper) else {
+            if let Some(rest) = upper.strip_prefix(PREFIX) {
+                let section = rest.split(SEPARATOR).next().unwrap_or_default().to_lowercase();
                 let (name, nearest) = (shown(name), nearest_variable(name));
-                return Err(format!("{name} is not a setting: the nearest one is {nearest}").into());
+                return Err(Mistake::new(section, format!("{name} is not a setting: the nearest one is {nearest}")));
             }
             if upper.starts_with(OURS) {
                 self.unread.push(name.to_owned());
             }
             return Ok(());
-        }
-        let value = value.into_string().map_err(|_| format!("{name} must be text in UTF-8"))?;
-        self.read.insert(upper, value);
+        };
+        let not_text = |_| Mistake::new(section, format!("{} must be text in UTF-8", shown(name)));
+        self.read.insert(upper, value.into_string().map_err(not_text)?);
         Ok(())
     }
 }
 
-/// Reads a file, all of whose names must be settings.
-fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
+/// Reads a file, and removes names that are not settings. `None` if it is not TOML.
+fn parse(path: &Path, text: &str, mistakes: &mut Vec<Mistake>) -> Option<Table> {
     let file = path.display();
     if let Err(error) = DeTable::parse(text) {
         // Only the parser's message: the line itself may contain a secret.
         let (line, column) = position(text, error.span().map_or(0, |it| it.start));
-        return Err(format!("{file} is not TOML: line {line}, column {column}: {}", error.message()).into());
+        let text = format!("{file} is not TOML: line {line}, column {column}: {}", error.message());
+        mistakes.push(Mistake::of_source(text));
+        return None;
     }
-    let table: Table = text.parse().map_err(|_| format!("{file} has a number or a date that is out of range"))?;
-    for (section, value) in &table {
-        let known = sections().into_iter().find(|(name, _)| name == section);
-        let unknown = |name: &str| {
-            let (name, nearest) = (shown(name), nearest_setting(name));
-            format!("{file}: {name} is not a setting: the nearest one is {nearest}")
-        };
+    let Ok(mut table) = text.parse::<Table>() else {
+        mistakes.push(Mistake::of_source(format!("{file} has a number or a date that is out of range")));
+        return None;
+    };
+    let mut unknown = |section: &str, name: &str| {
+        let (name, nearest) = (shown(name), nearest_setting(name));
+        let text = format!("{file}: {name} is not a setting: the nearest one is {nearest}");
+        mistakes.push(Mistake::new(section, text));
+    };
+    let mut values = Vec::new();
+    table.retain(|section, value| {
+        let known = sections().into_iter().find(|(name, _)| *name == section);
         match (known, value) {
-            (Some((_, keys)), Value::Table(set)) => {
-                if let Some(wrong) = set.keys().find(|it| !keys.contains(&it.as_str())) {
-                    return Err(unknown(&format!("{section}.{wrong}")).into());
+            (Some((_, keys)), Value::Table(set)) => set.retain(|key, _| {
+                let is_known = keys.contains(&key);
+                if !is_known {
+                    unknown(section, &format!("{section}.{key}"));
                 }
+                is_known
+            }),
+            (None, Value::Table(set)) if !set.is_empty() => {
+                set.keys().for_each(|key| unknown(section, &format!("{section}.{key}")));
+                return false;
             }
-            (None, value) => {
-                let key = value.as_table().and_then(|it| it.keys().next());
-                let name = key.map_or_else(|| section.clone(), |key| format!("{section}.{key}"));
-                return Err(unknown(&name).into());
+            (None, _) => {
+                unknown(section, section);
+                return false;
             }
             (Some(_), _) => {
-                return Err(format!("{file}: {section} must be a section of settings, not a value").into());
+                values.push(section.to_owned());
+                return false;
             }
         }
-    }
-    Ok(table)
+        true
+    });
+    let no_section = |it: String| {
+        let text = format!("{file}: {it} must be a section of settings, not a value");
+        Mistake::new(it, text)
+    };
+    mistakes.extend(values.into_iter().map(no_section));
+    Some(table)
 }
 
 /// Line and column of a byte, counted from 1.
@@ -155,10 +188,28 @@ mod tests {
             ("secret_key = \"hush\"", "secret_key is not a setting: the nearest one is stripe.secret_key"),
             ("stripe = \"hush\"", "stripe must be a section"),
         ] {
-            let error = parse(file, text).unwrap_err().to_string();
+            let mut mistakes = Vec::new();
+            parse(file, text, &mut mistakes);
+            let [error] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
+            let error = error.to_string();
             assert!(error.starts_with("shop.toml") && error.contains(says), "{text}: {error}");
             assert!(!error.contains("hush") && !error.contains("9999") && !error.contains('\n'), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn every_wrong_name_is_told_and_what_is_right_is_read() {
+        let text = "color = 1\n[stripe]\nkey = \"hush\"\nqueue_wait_ms = 20\nlog = true\n[htp]\nbind = \"x\"\nworkers = 1\n[none]\n\
+                    [feed]\nkeep_days = 3\n";
+        let mut mistakes = Vec::new();
+        let table = parse(Path::new("s.toml"), text, &mut mistakes).unwrap();
+        assert_eq!(table, "feed.keep_days = 3\nstripe.queue_wait_ms = 20".parse().unwrap());
+        let mut names: Vec<String> = mistakes.iter().map(|it| it.to_string().replace("s.toml: ", "")).collect();
+        for name in &mut names {
+            name.truncate(name.find(" is not a setting").unwrap());
+        }
+        names.sort();
+        assert_eq!(names, ["color", "htp.bind", "htp.workers", "none", "stripe.key", "stripe.log"]);
     }
 
     #[test]
@@ -167,19 +218,19 @@ mod tests {
         let in_file =
             format!("books.accounts = {{ \"{key}\" = \"Liabilities:1776-VAT-19\", \"fees\" = \"Expenses:Fees\" }}");
         let names = |text: &str| text.parse::<Table>().unwrap()["books"]["accounts"].clone();
-        let read = layered(&in_file, HashMap::new()).unwrap();
+        let read = layered(&in_file.parse().unwrap(), HashMap::new()).unwrap();
         assert_eq!(read["books"]["accounts"], names(&in_file));
         // A variable replaces the whole table, and its text is read as TOML.
         let mut ours = Variables::default();
         let text = format!("{{ \"{key}\" = \"Liabilities:VAT\" }}");
         ours.add("PAYWRIGHT__BOOKS__ACCOUNTS", text.clone().into()).unwrap();
-        let read = layered(&in_file, ours.read).unwrap();
+        let read = layered(&in_file.parse().unwrap(), ours.read).unwrap();
         assert_eq!(read["books"]["accounts"].as_str(), Some(text.as_str()));
         let error = ours_of("PAYWRIGHT__BOOKS__ACCOUNTS__FEES").unwrap_err().to_string();
         assert!(error.contains("is not a setting"), "{error}");
     }
 
-    fn ours_of(name: &str) -> Result<Variables, Failure> {
+    fn ours_of(name: &str) -> Result<Variables, Mistake> {
         let mut ours = Variables::default();
         ours.add(name, "Expenses:Fees".into())?;
         Ok(ours)
@@ -199,7 +250,7 @@ mod tests {
         }
         let expected: Table = "http.workers = \"3\"\nhttp.bind = \"x\"\nstripe.api_base = \"x\"".parse().unwrap();
         let file = "http.workers = 2\nhttp.bind = \"x\"";
-        assert_eq!(layered(file, ours.read.clone()).unwrap(), expected);
+        assert_eq!(layered(&file.parse().unwrap(), ours.read.clone()).unwrap(), expected);
         assert_eq!(ours.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
         let error = ours.add("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
         assert!(error.starts_with("PAYWRIGHT__STRIPE__COLOR is not a setting") && !error.contains("hush"), "{error}");

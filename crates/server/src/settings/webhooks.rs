@@ -85,14 +85,20 @@ impl Settings {
             timeout: Duration::from_secs(timeout_seconds.get().into()),
             ..SenderSettings::default()
         };
-        if allowed_networks.0.iter().any(|it| it.prefix_len() == 0) {
-            return Err("webhooks.allowed_networks: a network of every address would let webhooks go anywhere".into());
-        }
+        self.check_webhook_networks()?;
         // Checked before the database is opened; a wrong key names its setting.
         if let Err(problem) = HttpWebhookSender::new(sender.clone()) {
             let setting = found.map_or_else(|| "webhooks".to_owned(), |it| it.setting);
             return Err(format!("{setting}: {problem}").into());
         }
         Ok(sender)
+    }
+
+    /// Refuses to let webhooks go to every address.
+    pub(super) fn check_webhook_networks(&self) -> Result<(), Failure> {
+        if self.webhooks.allowed_networks.0.iter().any(|it| it.prefix_len() == 0) {
+            return Err("webhooks.allowed_networks: a network of every address would let webhooks go anywhere".into());
+        }
+        Ok(())
     }
 }

@@ -229,3 +229,64 @@ fn a_secret_file_that_all_users_can_read_causes_a_warning() {
         assert_eq!(warnings.len() == 1 && warnings[0].contains("paywright.toml"), warned, "{mode:o}: {warnings:?}");
     }
 }
+
+/// Runs `config check`, and returns whether all is right, and the lines that it prints.
+fn config_check(settings: &[(&str, &str)], folder: &TempDir) -> (bool, Vec<String>) {
+    let (right, printed, said) = run(&["config", "check"], settings, folder.path());
+    assert!(!printed.contains(SECRET) && said.is_empty(), "{printed} {said}");
+    (right, printed.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn config_check_tells_every_mistake_at_once_sorted_by_section() {
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.path().join("empty"), "\n").unwrap();
+    fs::write(folder.path().join("open"), TOKEN_SECRET).unwrap();
+    fs::set_permissions(folder.path().join("open"), Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(folder.path().join("empty"), Permissions::from_mode(0o600)).unwrap();
+    let text = "[http]\nworkers = 9999\nbnd = \"hush\"\n[strip]\napi_base = \"hush\"\nlog = 1\n[stripe]\nsecret_key_file = \"gone\"\n\
+                publishable_key = \"sk_live_hush\"\n[database]\nurl = \"postgres://hush@db:99999/x\"\n\
+                [auth]\ntoken_secret_file = \"empty\"\nprevious_token_secret_file = \"open\"\n";
+    fs::write(folder.path().join("paywright.toml"), text).unwrap();
+    fs::set_permissions(folder.path().join("paywright.toml"), Permissions::from_mode(0o600)).unwrap();
+    let variables = [
+        ("PAYWRIGHT_DATABASE_URL", "hush"),
+        ("PAYWRIGHT__FEED__KEPT_DAYS", "hush"),
+        ("PAYWRIGHT__WEBHOOKS__TIMEOUT_SECONDS", "hush"),
+    ];
+    let (right, lines) = config_check(&variables, &folder);
+    let expected = [
+        "the variable PAYWRIGHT_DATABASE_URL is not read: the nearest variable that is read is PAYWRIGHT__DATABASE__URL",
+        "auth.token_secret_file names a file that is empty",
+        "every user of this machine can read the file of auth.previous_token_secret_file",
+        "the database address cannot be read: ",
+        "PAYWRIGHT__FEED__KEPT_DAYS is not a setting: the nearest one is PAYWRIGHT__FEED__KEEP_DAYS",
+        "http.workers must be a whole number from 0 to 512",
+        "paywright.toml: http.bnd is not a setting: the nearest one is http.bind",
+        "paywright.toml: strip.api_base is not a setting: the nearest one is stripe.api_base",
+        "paywright.toml: strip.log is not a setting: ",
+        "stripe.publishable_key must begin with pk_test_ or pk_live_",
+        "the file that stripe.secret_key_file names cannot be read",
+        "webhooks.timeout_seconds must be a whole number from 1 to 30",
+    ];
+    assert!(!right && lines.len() == expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let entries = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(entries, 3, "config check made something");
+}
+
+#[test]
+fn config_check_says_which_sources_are_right() {
+    let folder = TempDir::new().unwrap();
+    let (right, lines) = config_check(&right(), &folder);
+    assert_eq!((right, lines.len()), (true, 1), "{lines:?}");
+    assert!(lines[0].contains("no file was read") && lines[0].ends_with("5 environment variables."), "{lines:?}");
+    fs::write(folder.path().join("paywright.toml"), "[http]\nworkers = 2\n").unwrap();
+    let (right, lines) = config_check(&self::right(), &folder);
+    assert!(right && lines[0].contains("paywright.toml was read"), "{lines:?}");
+    let (right, printed, _) = run(&["config", "check", "--config", "none.toml"], &self::right(), folder.path());
+    assert!(!right && printed.starts_with("the settings in none.toml cannot be read"), "{printed}");
+}
