@@ -14,6 +14,7 @@ mod events;
 mod gateway;
 mod id;
 mod json;
+mod key_access;
 mod limiter;
 mod metadata;
 mod metrics;
@@ -32,6 +33,7 @@ pub use error::{ApiError, ErrorBody, StripeError};
 pub use events::StripeWebhooks;
 pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
+pub use key_access::{Access, Resource, WEBHOOK_EVENTS, WebhookEndpoint};
 pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
 pub use metrics::describe_metrics;
 pub use objects::{

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Check the settings.
     Config(ConfigOptions),
+    /// Check the installation: settings, database, Stripe, clock, limits of this machine; exit code 1 if a check fails.
+    Doctor(DoctorOptions),
     /// Check whether the process that serves on this machine is ready (`/readyz`); exit code 1 if it is not.
     Health(HealthOptions),
     /// Run the stand-in for Stripe alone.
@@ -198,6 +200,15 @@ pub(crate) struct SettingsOptions {
     /// `PAYWRIGHT__SECTION__KEY` take precedence.
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// Print one JSON object per line, with `check`, `status` (ok, warn or fail) and `message`.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -102,6 +102,14 @@ impl Stores {
     }
 }
 
+/// Whether a database could not be opened because its schema is that of another version.
+pub(crate) fn is_of_the_schema(failure: &Failure) -> bool {
+    use paywright_store_postgres::OpenError as Postgres;
+    use paywright_store_sqlite::OpenError as Sqlite;
+    matches!(failure.downcast_ref(), Some(Sqlite::OlderSchema { .. } | Sqlite::NewerSchema { .. }))
+        || matches!(failure.downcast_ref(), Some(Postgres::OlderSchema { .. } | Postgres::NewerSchema { .. }))
+}
+
 /// Parses the name that an operator gives an order: its id, its number, or one of its PaymentIntents.
 pub(crate) fn order_ref(name: &str) -> Result<OrderRef, Failure> {
     OrderRef::parse(name).map_err(|error| match error {

@@ -10,6 +10,7 @@ mod database;
 mod demo;
 mod descriptors;
 mod dev;
+mod doctor;
 mod events;
 mod explain;
 mod health;
@@ -62,6 +63,7 @@ async fn main() -> ExitCode {
         Command::Explain(options) => explain::run(options).await,
         Command::Backup(options) => backup::run(options).await,
         Command::Config(options) => return finding(Ok(config::run(&options))),
+        Command::Doctor(options) => return finding(Ok(doctor::run(options).await)),
         Command::Audit(options) => return finding(audit::run(options).await),
         Command::Recover(options) => return finding(recover::run(options).await),
         Command::Books(options) => return finding(books::run(options).await),

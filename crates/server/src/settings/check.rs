@@ -38,8 +38,10 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Sources of the settings, and all mistakes in them.
+/// Settings, their sources, and all mistakes in them.
 pub(crate) struct Checked {
+    /// The settings that are right; the others have their defaults.
+    pub(crate) settings: Settings,
     /// The settings file, if one was read.
     pub(crate) file: Option<PathBuf>,
     /// Number of environment variables that were read.
@@ -91,7 +93,7 @@ fn checked(found: Found) -> Checked {
     }
     mistakes.sort();
     mistakes.dedup();
-    Checked { file: file.map(|(path, _)| path), variables, mistakes }
+    Checked { settings, file: file.map(|(path, _)| path), variables, mistakes }
 }
 
 /// Secret files that every user of the machine can read.

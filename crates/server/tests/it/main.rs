@@ -17,6 +17,7 @@ mod crash;
 mod customer;
 mod customer_tokens;
 mod database;
+mod doctor;
 mod edges;
 mod faults;
 mod forged;

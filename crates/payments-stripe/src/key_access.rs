@@ -1,0 +1,274 @@
+//! Access of an API key: reads that change nothing, for an operator who checks an installation.
+
+use paywright_domain::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Client;
+use crate::error::{ApiError, NoAnswer, StripeError};
+use crate::objects::List;
+use crate::requests::Get;
+
+/// Types of the events that a webhook endpoint for Paywright sends.
+pub const WEBHOOK_EVENTS: [&str; 28] = [
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.refunded",
+    "charge.expired",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "radar.early_fraud_warning.created",
+    "review.opened",
+    "review.closed",
+    "charge.succeeded",
+    "charge.updated",
+    "payout.created",
+    "payout.updated",
+    "payout.paid",
+    "payout.failed",
+    "payout.canceled",
+    "payout.reconciliation_completed",
+    "balance.available",
+];
+
+/// Objects of Stripe that Paywright reads. A restricted key has a permission for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// PaymentIntents.
+    PaymentIntents,
+    /// Refunds.
+    Refunds,
+    /// Charges.
+    Charges,
+    /// Disputes.
+    Disputes,
+    /// Events.
+    Events,
+    /// The balance.
+    Balance,
+    /// Balance transactions.
+    BalanceTransactions,
+    /// Payouts.
+    Payouts,
+    /// Customers.
+    Customers,
+    /// Payment methods.
+    PaymentMethods,
+    /// SetupIntents.
+    SetupIntents,
+}
+
+/// Customer that no account has. Payment methods are listed by customer: that Stripe does not know this one shows that it
+/// may be read.
+const NO_CUSTOMER: &str = "cus_paywright_doctor";
+
+impl Resource {
+    /// Name of its permission in Stripe's dashboard.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::PaymentIntents => "PaymentIntents",
+            Self::Refunds => "Refunds",
+            Self::Charges => "Charges",
+            Self::Disputes => "Disputes",
+            Self::Events => "Events",
+            Self::Balance => "Balance",
+            Self::BalanceTransactions => "Balance transaction sources",
+            Self::Payouts => "Payouts",
+            Self::Customers => "Customers",
+            Self::PaymentMethods => "PaymentMethods",
+            Self::SetupIntents => "SetupIntents",
+        }
+    }
+
+    const fn collection(self) -> &'static str {
+        match self {
+            Self::PaymentIntents => "payment_intents",
+            Self::Refunds => "refunds",
+            Self::Charges => "charges",
+            Self::Disputes => "disputes",
+            Self::Events => "events",
+            Self::Balance => "balance",
+            Self::BalanceTransactions => "balance_transactions",
+            Self::Payouts => "payouts",
+            Self::Customers => "customers",
+            Self::PaymentMethods => "payment_methods",
+            Self::SetupIntents => "setup_intents",
+        }
+    }
+}
+
+/// Answer to a read whose object is of no interest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access<T> {
+    /// The key may read.
+    Allowed(T),
+    /// The key may read, and the object that the call names does not exist.
+    NothingThere,
+    /// The key lacks a permission (403): its name at Stripe, if the answer has it.
+    Denied(Option<String>),
+    /// Stripe does not accept the key (401).
+    KeyRefused,
+    /// There is no such call (404): a stand-in for Stripe lacks it.
+    NoSuchCall,
+}
+
+/// Read of at most one object of a list, or of the balance.
+#[derive(Serialize)]
+struct FirstOf {
+    #[serde(skip)]
+    resource: Resource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'static str>,
+}
+
+impl Get for FirstOf {
+    type Reply = Value;
+    fn path(&self) -> String {
+        format!("/v1/{}", self.resource.collection())
+    }
+}
+
+/// `GET /v1/webhook_endpoints`.
+#[derive(Serialize)]
+struct ListWebhookEndpoints {
+    limit: u8,
+}
+
+impl Get for ListWebhookEndpoints {
+    type Reply = List<WebhookEndpoint>;
+    fn path(&self) -> String {
+        "/v1/webhook_endpoints".into()
+    }
+}
+
+/// A webhook endpoint at Stripe. Its URL is not read: it may contain a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WebhookEndpoint {
+    /// Stripe's id (`we_…`).
+    pub id: String,
+    /// Status: `enabled` or `disabled`.
+    pub status: String,
+    /// API version of its events; that of the account if it is missing.
+    pub api_version: Option<String>,
+    /// Types of its events, or `*` for all.
+    pub enabled_events: Vec<String>,
+}
+
+impl WebhookEndpoint {
+    /// Whether it sends events.
+    pub fn is_enabled(&self) -> bool {
+        self.status == "enabled"
+    }
+
+    /// Types of [`WEBHOOK_EVENTS`] that it does not send.
+    pub fn missing_events(&self) -> Vec<&'static str> {
+        let has = |kind: &str| self.enabled_events.iter().any(|it| it == "*" || it == kind);
+        WEBHOOK_EVENTS.into_iter().filter(|kind| !has(kind)).collect()
+    }
+}
+
+impl Client {
+    /// Checks whether the key may read a resource.
+    pub async fn access(&self, resource: Resource) -> Result<Access<Value>, StripeError> {
+        let limit = (resource != Resource::Balance).then_some(1);
+        let customer = (resource == Resource::PaymentMethods).then_some(NO_CUSTOMER);
+        self.read(&FirstOf { resource, limit, customer }).await
+    }
+
+    /// Lists the account's webhook endpoints. Stripe allows 16 of them.
+    pub async fn webhook_endpoints(&self) -> Result<Access<List<WebhookEndpoint>>, StripeError> {
+        self.read(&ListWebhookEndpoints { limit: 100 }).await
+    }
+
+    /// Seconds by which Stripe's clock is ahead of `now`, by the last answer; negative if it is behind.
+    pub fn clock_ahead_of(&self, now: Timestamp) -> Option<i64> {
+        self.stripe_time.ahead_of(now)
+    }
+
+    async fn read<R: Get>(&self, request: &R) -> Result<Access<R::Reply>, StripeError> {
+        let error = match self.get(request).await {
+            Ok(answer) => return Ok(Access::Allowed(answer.value)),
+            Err(StripeError::Api(error)) => error,
+            Err(error @ (StripeError::Unknown { .. } | StripeError::KeyExhausted(_) | StripeError::NotSent(_))) => {
+                return Err(error);
+            }
+        };
+        match error.status.as_u16() {
+            401 => Ok(Access::KeyRefused),
+            403 => Ok(Access::Denied(permission_in(&error))),
+            400 | 404 if error.is_resource_missing() => Ok(Access::NothingThere),
+            404 => Ok(Access::NoSuchCall),
+            _ => Err(StripeError::Api(error)),
+        }
+    }
+}
+
+/// Permission that Stripe's message names, like `rak_charge_read`.
+fn permission_in(error: &ApiError) -> Option<String> {
+    let is_part = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    let message = error.body.message.as_deref()?;
+    message.split(|it| !is_part(it)).find(|it| it.starts_with("rak_")).map(str::to_owned)
+}
+
+impl StripeError {
+    /// Sentence without Stripe's own message, which may repeat a part of the key.
+    pub fn without_message(&self) -> String {
+        let answered = |it: &ApiError| {
+            let status = it.status.as_u16();
+            let code = it.body.code.as_ref().map(|it| format!(", code {it}")).unwrap_or_default();
+            let request = it.request_id.as_ref().map(|it| format!(", request {it}")).unwrap_or_default();
+            format!("{}: the answer is {status}{code}{request}", it.call)
+        };
+        match self {
+            Self::Api(error) | Self::KeyExhausted(error) | Self::Unknown { cause: NoAnswer::Server(error), .. } => {
+                answered(error)
+            }
+            Self::Unknown { cause: NoAnswer::Transport(_) | NoAnswer::Unreadable { .. }, .. } | Self::NotSent(_) => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks the list in `docs/operations.md`.
+    #[test]
+    fn the_documented_events_are_those_that_are_checked() {
+        let documented = include_str!("../../../docs/operations.md");
+        let (_, from) = documented.split_once("Set up the webhook endpoint for snapshot events").unwrap();
+        let (list, _) = from.split_once("Other events are acknowledged").unwrap();
+        let mut named: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|it| *it != crate::API_VERSION).collect();
+        let mut checked = WEBHOOK_EVENTS.to_vec();
+        named.sort_unstable();
+        checked.sort_unstable();
+        assert_eq!(named, checked);
+    }
+
+    #[test]
+    fn an_endpoint_lacks_the_events_that_it_does_not_name() {
+        let endpoint = |events: &[&str]| WebhookEndpoint {
+            id: "we_1".into(),
+            status: "enabled".into(),
+            api_version: None,
+            enabled_events: events.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        assert_eq!(endpoint(&["*"]).missing_events(), [""; 0]);
+        assert_eq!(endpoint(&WEBHOOK_EVENTS[1..]).missing_events(), ["payment_intent.succeeded"]);
+        assert_eq!(endpoint(&["invoice.paid"]).missing_events(), WEBHOOK_EVENTS);
+    }
+}
