@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::Call;
-use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
+use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError, root_cause};
 use crate::limiter::{Caller, Limiter, Pace, SendPermit};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
@@ -73,7 +73,7 @@ pub enum BuildError {
     #[error("the Stripe API key contains invalid characters")]
     BadKey,
     /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be made: {0}")]
+    #[error("the HTTP client cannot be made: {}", root_cause(.0))]
     Http(#[from] reqwest::Error),
 }
 

@@ -152,6 +152,15 @@ fn with_causes(error: &reqwest::Error) -> String {
     text
 }
 
+/// Message of the innermost cause, such as that this machine has no certificates of authorities.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
 /// `error` of an answer, and `last_payment_error` of a PaymentIntent. Of the objects inside, which hold secrets, only
 /// the ids are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]

@@ -69,7 +69,7 @@ pub enum BuildError {
     #[error("the key {0}")]
     Key(#[from] KeyError),
     /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be made: {0}")]
+    #[error("the HTTP client cannot be made: {}", crate::error::root(.0))]
     Http(#[from] reqwest::Error),
 }
 
