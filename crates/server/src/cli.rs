@@ -72,6 +72,24 @@ pub(crate) enum Command {
     /// After a restore from a backup: read from Stripe what the backup does not have, and list the lost orders; exit
     /// code 1 if any of them still needs a decision.
     Recover(RecoverOptions),
+    /// Print completions for a shell.
+    Completions(CompletionsOptions),
+    /// Print the manual page, in the format of man.
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsOptions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: ShellName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Args)]

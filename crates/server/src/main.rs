@@ -16,6 +16,7 @@ mod explain;
 mod health;
 mod key_set;
 mod keys;
+mod manual;
 mod migrate;
 mod operator;
 mod prices;
@@ -64,6 +65,8 @@ async fn main() -> ExitCode {
         Command::Backup(options) => backup::run(options).await,
         Command::Config(options) => return finding(Ok(config::run(&options))),
         Command::Doctor(options) => return finding(Ok(doctor::run(options).await)),
+        Command::Completions(options) => manual::completions(&options),
+        Command::Man => manual::man(),
         Command::Audit(options) => return finding(audit::run(options).await),
         Command::Recover(options) => return finding(recover::run(options).await),
         Command::Books(options) => return finding(books::run(options).await),

@@ -349,3 +349,17 @@ async fn another_command_works_on_the_data_of_dev() {
         assert!(done, "{command:?}: {said}");
     }
 }
+
+#[test]
+fn completions_for_bash_are_a_script_that_bash_reads() {
+    let folder = TempDir::new().unwrap();
+    let (done, printed, said) = run(&["completions", "bash"], &[], folder.path());
+    assert!(done && printed.contains("complete -F"), "{said}");
+    std::fs::write(folder.path().join("completions"), printed).unwrap();
+    let read = Command::new("bash").args(["-n", "completions"]).current_dir(folder.path()).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let (done, printed, _) = run(&["man"], &[], folder.path());
+    assert!(done && printed.contains(".TH paywright 1") && printed.contains("PAYWRIGHT KEYS CREATE"), "{printed}");
+    let (done, _, said) = run(&["completions", "tcsh"], &[], folder.path());
+    assert!(!done && said.contains("possible values: bash, zsh, fish"), "{said}");
+}
