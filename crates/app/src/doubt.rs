@@ -258,14 +258,6 @@ impl Diagnostics for Remembering<dyn Diagnostics> {
         self.doubt.read(self.port.probe()).await
     }
 
-    async fn version(&self) -> Result<String, StoreError> {
-        self.doubt.read(self.port.version()).await
-    }
-
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.doubt.read(self.port.first_due_task()).await
-    }
-
     fn warnings(&self) -> Vec<String> {
         self.port.warnings()
     }

@@ -49,7 +49,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use diesel::data_types::PgTimestamp;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
@@ -73,8 +72,8 @@ pub use crate::failure::OpenError;
 pub use crate::migrate::Migrate;
 use crate::orders::OrderRow;
 use crate::pool::{Connections, Lent, Pool};
-use crate::probe::{Probe, ServerVersion};
-use crate::queue::{Claim, EventColumns, FirstDueTask};
+use crate::probe::Probe;
+use crate::queue::{Claim, EventColumns};
 use crate::rows::{
     ApiKeyRow, Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, RescheduledRow, TaskRow, pg_time,
 };
@@ -549,17 +548,6 @@ impl Diagnostics for PostgresStore {
     async fn probe(&self) -> Result<(), StoreError> {
         let fits: Vec<bool> = self.written(Probe::of_this_version()).await.map_err(Failure::of_read)?;
         if fits.as_slice() == [true] { Ok(()) } else { Err(Failure::Schema.of_read()) }
-    }
-
-    async fn version(&self) -> Result<String, StoreError> {
-        let version: Option<String> = self.row(ServerVersion).await.map_err(Failure::of_read)?;
-        Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
-    }
-
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<Option<PgTimestamp>> = self.row(FirstDueTask).await.map_err(Failure::of_read)?;
-        let time = |it| Column("tasks", "due_at").time(it).map_err(Failure::of_read);
-        due.flatten().map(time).transpose()
     }
 
     fn warnings(&self) -> Vec<String> {

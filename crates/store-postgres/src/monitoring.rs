@@ -72,6 +72,12 @@ statement!(OrdersInReview => Untyped,
     }
 );
 
+/// Query for the server's version.
+#[derive(Clone)]
+struct ServerVersion;
+
+statement!(ServerVersion => SqlText, "SELECT current_setting('server_version')", self {});
+
 #[async_trait]
 impl Monitoring for PostgresStore {
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
@@ -81,6 +87,11 @@ impl Monitoring for PostgresStore {
 
     async fn orders_in_review(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
         whole_orders(self.rows(OrdersInReview(i64::from(limit))).await)
+    }
+
+    async fn version(&self) -> Result<String, StoreError> {
+        let version: Option<String> = self.row(ServerVersion).await.map_err(Failure::of_read)?;
+        Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
     }
 
     fn connections(&self) -> ConnectionUse {

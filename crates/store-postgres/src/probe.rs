@@ -45,12 +45,6 @@ const TABLES: &[&str] = &[
     "webhook_queues",
 ];
 
-/// Query for the server's version.
-#[derive(Clone)]
-pub(crate) struct ServerVersion;
-
-statement!(ServerVersion => SqlText, "SELECT current_setting('server_version')", self {});
-
 /// Statement that writes a test row, and checks that this version can work with the schema (`probe.sql`).
 pub(crate) struct Probe {
     migration: String,

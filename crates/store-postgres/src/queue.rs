@@ -87,12 +87,6 @@ impl Claim {
     }
 }
 
-/// Query for the time at which the first task is or was due.
-#[derive(Clone)]
-pub(crate) struct FirstDueTask;
-
-statement!(FirstDueTask => Nullable<Timestamptz>, "SELECT min(due_at) FROM tasks", self {});
-
 /// Statement that leases due tasks (`lease_tasks.sql`).
 pub(crate) struct LeaseTasks(pub(crate) Claim);
 

@@ -349,14 +349,6 @@ impl Diagnostics for SqliteStore {
         self.read(|_| Ok(())).await
     }
 
-    async fn version(&self) -> Result<String, StoreError> {
-        self.read(probe::version).await
-    }
-
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(queue::first_due_task).await
-    }
-
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }

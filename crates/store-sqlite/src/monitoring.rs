@@ -91,6 +91,18 @@ fn backlog(db: &mut SqliteConnection, now: Timestamp) -> Result<Backlog, Failure
     Ok(backlog)
 }
 
+/// Row with the version of SQLite.
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+fn version(db: &mut SqliteConnection) -> Result<String, Failure> {
+    let Version { version } = diesel::sql_query("SELECT sqlite_version() AS version").get_result(db)?;
+    Ok(format!("SQLite {version}"))
+}
+
 #[async_trait]
 impl Monitoring for SqliteStore {
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
@@ -99,6 +111,10 @@ impl Monitoring for SqliteStore {
 
     async fn orders_in_review(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
         self.read_many(move |db| search::orders_in_review(db, limit)).await
+    }
+
+    async fn version(&self) -> Result<String, StoreError> {
+        self.read(version).await
     }
 
     /// Use of the places in the queue of writes.

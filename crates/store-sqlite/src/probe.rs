@@ -52,12 +52,6 @@ impl Place {
     }
 }
 
-/// Name and version of SQLite.
-pub(crate) fn version(db: &mut SqliteConnection) -> Result<String, Failure> {
-    let version = diesel::sql_query("SELECT sqlite_version() AS file").get_result::<File>(db)?.file;
-    Ok(format!("SQLite {version}"))
-}
-
 /// Writes a test row to the file of orders, and checks that the schema is one that this version can work with.
 pub(crate) fn run(db: &mut SqliteConnection) -> Result<(), Failure> {
     // 64 KiB, more than an order takes, so a disk that has room for this has room for an order. Random each time,

@@ -14,12 +14,6 @@ use crate::failure::Failure;
 use crate::rows::{Column, EventRow, TaskRow};
 use crate::schema::{marks, tasks, webhook_inbox};
 
-/// Time at which the first task is or was due.
-pub(crate) fn first_due_task(db: &mut SqliteConnection) -> Result<Option<Timestamp>, Failure> {
-    let due: Option<i64> = tasks::table.select(diesel::dsl::min(tasks::due_at)).first(db)?;
-    due.map(|it| Column("tasks", "due_at").time(it)).transpose()
-}
-
 pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
     let now = lease.now.unix_micros();
     let rows: Vec<TaskRow> = tasks::table

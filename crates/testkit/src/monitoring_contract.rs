@@ -38,6 +38,7 @@ macro_rules! monitoring_contract {
             an_event_waits_for_its_position_and_then_for_its_delivery
             the_oldest_event_that_an_endpoint_wants_is_found
             endpoints_count_by_their_state
+            the_version_of_the_database_has_its_name
         }
     };
     ($fresh:expr; $($case:ident)*) => {
@@ -188,4 +189,11 @@ pub async fn endpoints_count_by_their_state(subject: &impl MonitoredSubject) {
     change(store, 2, NOW, |it| it.failing = Some(paywright_app::Failing { since: at(NOW), told: 0 })).await;
     let expected = Backlog { endpoints_enabled: 2, endpoints_failing: 1, endpoints_disabled: 1, ..Backlog::default() };
     assert_eq!(backlog(store, NOW).await, expected);
+}
+
+/// The name is followed by a number.
+pub async fn the_version_of_the_database_has_its_name(subject: &impl MonitoredSubject) {
+    let version = subject.monitored_store().version().await.unwrap();
+    let (_, number) = version.split_once(' ').unwrap();
+    assert!(number.starts_with(|it: char| it.is_ascii_digit()), "{version}");
 }

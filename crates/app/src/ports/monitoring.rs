@@ -22,6 +22,9 @@ pub trait Monitoring: Send + Sync {
     /// first.
     async fn orders_in_review(&self, limit: u16) -> Result<Vec<Order>, StoreError>;
 
+    /// Name and version of the database, such as "PostgreSQL 15.4".
+    async fn version(&self) -> Result<String, StoreError>;
+
     /// Use of the connections of this process.
     fn connections(&self) -> ConnectionUse;
 }

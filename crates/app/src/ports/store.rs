@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paywright_domain::Timestamp;
 use thiserror::Error;
 
 use super::api_keys::ApiKeys;
@@ -60,12 +59,6 @@ pub trait Diagnostics: Send + Sync {
     /// Checks that a commit would succeed: writes a row of its own to the database of the orders, and checks that this
     /// version supports the schema.
     async fn probe(&self) -> Result<(), StoreError>;
-
-    /// Name and version of the database, such as "PostgreSQL 15.4".
-    async fn version(&self) -> Result<String, StoreError>;
-
-    /// Time at which the first task is or was due, leased or not; `None` without tasks.
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Problems of the store that an operator should solve now, in whole sentences without secrets.
     fn warnings(&self) -> Vec<String>;

@@ -44,7 +44,7 @@ async fn open(database: Database) -> Result<Stores, Failure> {
 async fn write(stores: Stores) -> Finding {
     let written = in_time(async move {
         stores.orders.probe().await?;
-        stores.orders.version().await
+        stores.monitoring.version().await
     });
     match written.await {
         Ok(Ok(version)) => Finding::ok("database", format!("{version} answers, and a test row was written")),
@@ -55,8 +55,9 @@ async fn write(stores: Stores) -> Finding {
 
 /// Compares the task that is due first with the time.
 async fn tasks(stores: Stores) -> Finding {
-    match in_time(async move { stores.orders.first_due_task().await }).await {
-        Ok(Ok(due)) => judged(due, now()),
+    let now = now();
+    match in_time(async move { stores.monitoring.backlog(now).await }).await {
+        Ok(Ok(backlog)) => judged(backlog.due_tasks.values().filter_map(|it| it.oldest).min(), now),
         Ok(Err(problem)) => Finding::fail("tasks", problem.to_string()),
         Err(problem) => Finding::fail("tasks", problem),
     }

@@ -593,14 +593,6 @@ impl Diagnostics for ScheduledStore {
         self.store.probe().await
     }
 
-    async fn version(&self) -> Result<String, StoreError> {
-        self.store.version().await
-    }
-
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.store.first_due_task().await
-    }
-
     fn warnings(&self) -> Vec<String> {
         self.store.warnings()
     }

@@ -254,14 +254,6 @@ impl Diagnostics for MemoryStore {
         Ok(())
     }
 
-    async fn version(&self) -> Result<String, StoreError> {
-        Ok("memory 1".into())
-    }
-
-    async fn first_due_task(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.read(|it| it.tasks.values().map(|row| row.due_at).min()))
-    }
-
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }

@@ -77,7 +77,6 @@ macro_rules! store_contract {
                 a_finished_task_is_deleted
                 a_task_with_a_stored_key_is_not_stored_twice
                 only_the_holder_of_a_lease_releases_a_task
-                the_first_due_task_is_found_by_its_time
             }
             inbox {
                 an_event_is_stored_once_in_the_commit_of_its_change

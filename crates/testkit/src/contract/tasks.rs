@@ -137,17 +137,3 @@ pub async fn only_the_holder_of_a_lease_releases_a_task(subject: &impl Subject) 
     assert!(store.release_task(&release(3, 3, None)).await.unwrap());
     assert_eq!(store.tasks(order.id).await.unwrap(), []);
 }
-
-/// The time of the first task is told whether the task is leased or not, and the version names the database.
-pub async fn the_first_due_task_is_found_by_its_time(subject: &impl Subject) {
-    let store = subject.store();
-    assert_eq!(store.first_due_task().await.unwrap(), None);
-    with_task(&*store, 1, NOW + 101).await;
-    with_task(&*store, 2, NOW + 100).await;
-    assert_eq!(store.first_due_task().await.unwrap(), Some(at(NOW + 100)));
-    assert_eq!(lease(&*store, 1, NOW + 100, NOW + 200).await.len(), 1);
-    assert_eq!(store.first_due_task().await.unwrap(), Some(at(NOW + 100)));
-    let version = store.version().await.unwrap();
-    let (_, number) = version.split_once(' ').unwrap();
-    assert!(number.starts_with(|it: char| it.is_ascii_digit()), "{version}");
-}
