@@ -25,6 +25,11 @@ simulate *ARGS:
 mutants *ARGS:
     cargo run --profile simulate -p paywright-simulator -- mutants {{ARGS}}
 
+# Builds target/debian/paywright_VERSION_ARCH.deb (docs/operations.md, "Packages"). With `--check` it also installs and runs
+# it in an empty root. Needs dpkg-dev; takes ten minutes.
+deb *ARGS:
+    scripts/build-deb {{ARGS}}
+
 # Benchmarks decisions, Stripe forms, and the built program under load. Figures go to docs/performance.md.
 bench:
     cargo bench -p paywright-domain --bench domain

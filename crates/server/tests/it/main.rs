@@ -24,6 +24,7 @@ mod forged;
 mod logs;
 mod metrics;
 mod openapi;
+mod packaging;
 mod program;
 mod publish;
 mod receiver;
