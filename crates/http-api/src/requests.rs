@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, VARY};
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
@@ -66,7 +66,6 @@ pub async fn identify(
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
     let work = Work::requested(id.clone(), started);
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
-    let is_probe = PROBES.contains(&request.path());
     let answer = async move {
         let response = next.call(request).await;
         drop(memory);
@@ -98,16 +97,21 @@ pub async fn identify(
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         let (status, took) = (response.status(), started.elapsed());
-        let (status_code, ms) = (status.as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        metrics::answered(response.request().match_pattern(), &method, status_code, took);
-        if is_probe && status.is_success() {
-            tracing::debug!(%method, path, status = status_code, ms, "answered");
-        } else {
-            tracing::info!(%method, path, status = status_code, ms, "answered");
-        }
+        metrics::answered(response.request().match_pattern(), &method, status.as_u16(), took);
+        log_answer(&method, &path, status, took);
         Ok(response)
     };
     work.scope(answer).instrument(span).await
+}
+
+/// Logs an answer: a success of a probe at debug level.
+fn log_answer(method: &Method, path: &str, status: StatusCode, took: Duration) {
+    let (status_code, ms) = (status.as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    if PROBES.contains(&path) && status.is_success() {
+        tracing::debug!(%method, path, status = status_code, ms, "answered");
+    } else {
+        tracing::info!(%method, path, status = status_code, ms, "answered");
+    }
 }
 
 /// The refusal in place of an answer, with the headers of the answer by which a page of another origin may read it.

@@ -118,7 +118,7 @@ pub enum Access<T> {
     Denied(Option<String>),
     /// Stripe does not accept the key (401).
     KeyRefused,
-    /// There is no such call (404): a stand-in for Stripe lacks it.
+    /// The call does not exist (404): a stand-in for Stripe lacks it.
     NoSuchCall,
 }
 

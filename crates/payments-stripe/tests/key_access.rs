@@ -1,4 +1,4 @@
-//! What a key may read, found out by reads that change nothing.
+//! Access of a key, found out by reads that change nothing.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use paywright_payments_stripe::{Access, Client, ClientSettings, Resource, StripeError};

@@ -16,12 +16,12 @@ use crate::world::now;
 const CLOCK_WARN_SECONDS: u64 = 5;
 const CLOCK_FAIL_SECONDS: u64 = 60;
 
-/// What every shop needs.
+/// Resources that every shop needs.
 const FOR_ORDERS: [Resource; 5] =
     [Resource::PaymentIntents, Resource::Refunds, Resource::Charges, Resource::Disputes, Resource::Events];
-/// What the books need.
+/// Resources that the books need.
 const FOR_BOOKS: [Resource; 3] = [Resource::Balance, Resource::BalanceTransactions, Resource::Payouts];
-/// What saved payment methods need.
+/// Resources that saved payment methods need.
 const FOR_CUSTOMERS: [Resource; 3] = [Resource::Customers, Resource::PaymentMethods, Resource::SetupIntents];
 
 /// Permissions to write, none of which a read shows.

@@ -22,7 +22,7 @@ const OURS: &str = "PAYWRIGHT";
 /// Settings and their sources.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// What can be read: settings by the names of this version alone.
+    /// Settings that can be read, by the names of this version alone.
     pub(super) table: Table,
     /// The file, if there is one that can be read.
     pub(super) file: Option<(PathBuf, Table)>,
