@@ -96,7 +96,10 @@ fn describe_gauges() {
     describe_gauge!(ENDPOINTS, "Endpoints of outgoing webhooks by state: enabled, failing (enabled), disabled.");
     describe_gauge!(BREAKS_OPEN, "Open breaks of the books by class, up to 1,000.");
     describe_gauge!(LAST_STATEMENT, "End of the last closed day of the books, in seconds since 1970.");
-    describe_gauge!(BALANCE_READ, "Time of the last reading of Stripe's balance, in seconds since 1970.");
+    describe_gauge!(
+        BALANCE_READ,
+        "Time of the last reading of Stripe's balance, in seconds since 1970; 0 before the first."
+    );
     describe_gauge!(
         BALANCE_DIFFERENCE,
         "Stripe's balance less that of the books at the last reading, in minor units of the currency."
@@ -185,8 +188,8 @@ pub(crate) fn set_of(name: &'static str, label: &'static str, label_value: &'sta
 }
 
 /// Sets the difference of a balance, in minor units.
-pub(crate) fn set_balance_difference(balance: &'static str, currency: &'static str, minor: i64) {
-    gauge!(BALANCE_DIFFERENCE, "balance" => balance, "currency" => currency).set(signed(minor));
+pub(crate) fn set_balance_difference(balance: &'static str, currency: &'static str, minor: f64) {
+    gauge!(BALANCE_DIFFERENCE, "balance" => balance, "currency" => currency).set(minor);
 }
 
 /// A whole number as the value of a gauge.

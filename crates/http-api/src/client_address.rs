@@ -79,11 +79,6 @@ impl TrustedProxies {
         self.0.iter().any(|it| it.contains(&address))
     }
 
-    /// Whether a trusted proxy has sent a request.
-    pub(crate) fn has_forwarded(&self, request: &HttpRequest) -> bool {
-        request.peer_addr().is_some_and(|it| self.contain(it.ip().to_canonical()))
-    }
-
     /// Address of the client behind `peer`. Each trusted proxy appends the address that called it, so `X-Forwarded-For`
     /// is read from the right while the address so far is a trusted proxy's; any client may have written the entries
     /// left of that. A malformed entry ends the walk too: the client is then the proxy that wrote it.
@@ -104,7 +99,7 @@ impl TrustedProxies {
     /// Scheme and host by which the client reached this service, like `https://shop.example`; empty if the host has
     /// unexpected characters. This service speaks plain HTTP, so that only a trusted proxy can report another scheme.
     pub(crate) fn origin(&self, request: &HttpRequest) -> String {
-        let is_proxied = self.has_forwarded(request);
+        let is_proxied = request.peer_addr().is_some_and(|it| self.contain(it.ip().to_canonical()));
         let forwarded = |name| if is_proxied { entries(request.headers(), &name).last() } else { None };
         let scheme = forwarded(FORWARDED_PROTO).filter(|it| ["http", "https"].contains(it)).unwrap_or("http");
         let named = || request.headers().get(HOST).and_then(|it| it.to_str().ok());

@@ -63,6 +63,7 @@ pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpR
     }
     let warnings = if verbose {
         let mut warnings = api.app.warnings();
+        warnings.extend(api.tokens.warning());
         // They need the store, so they are left out if it has just failed.
         let of_endpoints = timeout(STORE_TIMEOUT, api.publisher.warnings()).await;
         warnings.extend(of_endpoints.into_iter().flatten().flatten());

@@ -16,7 +16,6 @@ use tokio::time::timeout;
 
 use crate::Api;
 use crate::auth::{application, application_with, bearer};
-use crate::client_address::ClientAddress;
 use crate::openapi::refusals::ReadMetrics;
 use crate::problem::Problem;
 
@@ -65,17 +64,24 @@ impl Metrics {
         }
     }
 
-    /// Whether a caller may read the metrics without an API key: its address is in one of the networks, and no proxy that is
-    /// not trusted has forwarded the call, whose client could be anywhere.
-    fn is_open_to(&self, request: &HttpRequest, is_trusted: bool) -> bool {
+    /// Whether a caller may read the metrics without an API key: its own address is in one of the networks, and no header
+    /// says that a proxy has forwarded the call, whose client could be anywhere.
+    fn is_open_to(&self, request: &HttpRequest) -> bool {
         let is_forwarded = FORWARDED.iter().any(|it| request.headers().contains_key(it));
-        let address = ClientAddress::of(request).filter(|_| is_trusted || !is_forwarded);
-        address.is_some_and(|it| self.networks.iter().any(|network| network.contains(&it.ip())))
+        let peer = request.peer_addr().filter(|_| !is_forwarded).map(|it| it.ip().to_canonical());
+        peer.is_some_and(|it| self.networks.iter().any(|network| network.contains(&it)))
     }
 }
 
-/// Headers by which a proxy says that it forwards a call.
-const FORWARDED: [HeaderName; 2] = [HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("forwarded")];
+/// Headers that proxies add to a call that they forward.
+const FORWARDED: [HeaderName; 6] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("via"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// The recorder of this process.
 fn recorder() -> Result<PrometheusHandle, MetricsError> {
@@ -131,7 +137,7 @@ fn method_name(method: &Method) -> &'static str {
 )]
 pub(crate) async fn page(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let Some(metrics) = &api.metrics else { return Err(Problem::no_such_path()) };
-    if !metrics.is_open_to(&request, api.trusted_proxies.has_forwarded(&request)) {
+    if !metrics.is_open_to(&request) {
         match request.headers().get(AUTHORIZATION).and_then(bearer) {
             Some(key) => application_with(&api, key, Scope::MetricsRead).await?,
             None => application(&api, &request, Scope::MetricsRead).await?,

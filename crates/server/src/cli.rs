@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Explain the state of an order, its history, and what happens next.
     Explain(ExplainOptions),
+    /// List the orders that are held for review: money that does not match them waits for a person's decision.
+    Review(ReviewOptions),
     /// Compare every order with what Stripe lists, and print the differences; exit code 1 if there are any.
     Audit(AuditOptions),
     /// Read the books: statements, taxes, payouts, what does not agree with Stripe, and exports for accounting programs.
@@ -123,6 +125,12 @@ pub(crate) struct ExplainOptions {
     pub(crate) settings: SettingsOptions,
     /// The order: its id, its number, or one of its PaymentIntents.
     pub(crate) order: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviewOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
 }
 
 #[derive(Debug, Args)]
@@ -269,7 +277,7 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         name: String,
         /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write, events:read,
-        /// webhooks:read, webhooks:write, books:read, books:write. May be given more than once.
+        /// webhooks:read, webhooks:write, books:read, books:write, metrics:read. May be given more than once.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
         /// Number of days after which the key expires; never by default.

@@ -10,6 +10,9 @@ pub(crate) fn run(options: &ConfigOptions) -> bool {
         ConfigCommand::Check => {
             let checked = Settings::check(options.settings.config.as_deref());
             checked.mistakes.iter().for_each(|it| say(&it.to_string()));
+            if checked.is_unreadable {
+                say("The rest was not checked: mend the file first.");
+            }
             if checked.mistakes.is_empty() {
                 say(&format!("All settings are right: {}.", sources(&checked)));
             }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,30 @@ const URL_PAUSE: Duration = Duration::from_secs(15 * 60);
 const SHORT_PAUSE: Duration = Duration::from_secs(61);
 /// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
+
+const NO_USABLE_KEY: &str = "auth.jwks_file names a key set without a usable key: RSA of 2048 to 4096 bits, P-256 or \
+                             Ed25519, for signatures";
+
+fn unreadable(error: &dyn Error) -> Failure {
+    format!("the key set that auth.jwks_file names cannot be read: {error}").into()
+}
+
+/// Checks that a file has a key set with a usable key.
+pub(crate) fn check_file(path: &Path) -> Result<(), Failure> {
+    let text = read_file(path).map_err(|error| unreadable(&error))?;
+    match KeySet::count_keys(&text).map_err(|error| unreadable(&error))? {
+        0 => Err(NO_USABLE_KEY.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file: a byte more than a set may have at most, so that a larger one is refused.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let limit = u64::try_from(KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let mut text = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut text)?;
+    Ok(text)
+}
 
 /// Place of a key set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +80,9 @@ impl IssuersKeys {
         match &self.place {
             Place::Url(_) => drop(self.set.refresh_or_warn(now()).await),
             Place::File(_) => match self.set.refresh(now()).await {
-                Ok(KeySetRead::Read { keys: 0 }) => {
-                    return Err(
-                        "auth.jwks_file names a key set without a usable key: RSA of 2048 to 4096 bits, P-256 or \
-                                Ed25519, for signatures"
-                            .into(),
-                    );
-                }
+                Ok(KeySetRead::Read { keys: 0 }) => return Err(NO_USABLE_KEY.into()),
                 Ok(KeySetRead::Read { .. } | KeySetRead::TooSoon) => {}
-                Err(error) => {
-                    return Err(format!("the key set that auth.jwks_file names cannot be read: {error}").into());
-                }
+                Err(error) => return Err(unreadable(&error)),
             },
         }
         tokio::spawn(self.keep_fresh());
@@ -154,12 +170,7 @@ struct KeySetFile(PathBuf);
 impl KeySetSource for KeySetFile {
     async fn read(&self) -> Result<Vec<u8>, KeySetError> {
         let path = self.0.clone();
-        let limit = u64::try_from(KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        let read = tokio::task::spawn_blocking(move || {
-            let mut text = Vec::new();
-            File::open(path)?.take(limit).read_to_end(&mut text)?;
-            Ok::<_, std::io::Error>(text)
-        });
+        let read = tokio::task::spawn_blocking(move || read_file(&path));
         let read = read.await.map_err(|error| KeySetError::Unavailable(Box::new(error)))?;
         read.map_err(|error| KeySetError::Unavailable(Box::new(error)))
     }

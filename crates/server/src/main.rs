@@ -23,6 +23,7 @@ mod prices;
 mod publish;
 mod recover;
 mod retention;
+mod review;
 mod serve;
 mod settings;
 mod stop;
@@ -62,6 +63,7 @@ async fn main() -> ExitCode {
         Command::Webhooks(options) => webhooks::run(options).await,
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
+        Command::Review(options) => review::run(options).await,
         Command::Backup(options) => backup::run(options).await,
         Command::Config(options) => return finding(Ok(config::run(&options))),
         Command::Doctor(options) => return finding(Ok(doctor::run(options).await)),

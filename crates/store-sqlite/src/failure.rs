@@ -43,7 +43,9 @@ pub enum OpenError {
         migration: String,
     },
     /// The file does not exist, and creating one was not requested.
-    #[error("{path} does not exist, and this command creates no database: run `paywright migrate`")]
+    #[error(
+        "{path} does not exist, and this command creates no database: run `paywright migrate`, or if it had orders, put it back or restore a backup"
+    )]
     Missing {
         /// Path of the file.
         path: String,

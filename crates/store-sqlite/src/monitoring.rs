@@ -106,6 +106,10 @@ fn version(db: &mut SqliteConnection) -> Result<String, Failure> {
 #[async_trait]
 impl Monitoring for SqliteStore {
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        // Open connections go on reading a file that was moved away.
+        if let Some(readers) = &self.readers {
+            readers.place.check()?;
+        }
         self.read_many(move |db| backlog(db, now)).await
     }
 

@@ -3,7 +3,8 @@
 
 mod words;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use futures_util::lock::Mutex;
 use paywright_domain::anomaly::Mismatch;
@@ -11,7 +12,7 @@ use paywright_domain::task::TaskKind;
 use paywright_domain::{Order, Timestamp};
 
 use crate::metrics::{self, age, seconds_since_1970, set, set_of, signed, whole};
-use crate::{App, Backlog, BooksAccess, BooksError, BooksFigures, BreakClass, Monitoring, StoreError};
+use crate::{App, Backlog, BalanceAmount, BooksAccess, BooksError, BooksFigures, BreakClass, Monitoring, StoreError};
 
 /// Age up to which the gauges are not read again, in seconds: any number of programs may ask for the metrics.
 const FRESH_SECONDS: u32 = 5;
@@ -27,6 +28,8 @@ pub struct Monitor {
     /// `None` if no books are kept.
     books: Option<BooksAccess>,
     last: Arc<Mutex<Option<Arc<Reading>>>>,
+    /// Balances and currencies that have a gauge.
+    balances: Arc<StdMutex<BTreeSet<(&'static str, &'static str)>>>,
 }
 
 /// Stored state at a time.
@@ -43,15 +46,17 @@ struct Reading {
 impl Monitor {
     /// Monitor of a service. Without `books`, the gauges of the books are absent.
     pub fn new(app: App, monitoring: Arc<dyn Monitoring>, books: Option<BooksAccess>) -> Self {
-        Self { app, monitoring, books, last: Arc::default() }
+        Self { app, monitoring, books, last: Arc::default(), balances: Arc::default() }
     }
 
     /// Sets the gauges to the state of the last five seconds. If the store fails, its gauges become NaN: a value that is out
     /// of date would hide what happens. It has no timeout of its own.
     pub async fn set_gauges(&self) {
         self.set_gauges_of_this_process(self.app.now());
-        match self.reading().await {
-            Ok(reading) => reading.set_gauges(),
+        // A store that can only be read takes no order: that is down, too.
+        let ready = self.app.ready().await;
+        match ready.and(self.reading().await) {
+            Ok(reading) => self.set_gauges_of(&reading),
             Err(error) => {
                 tracing::warn!(%error, "the state cannot be read for metrics");
                 self.forget_gauges();
@@ -59,7 +64,7 @@ impl Monitor {
         }
     }
 
-    /// What is late or waits for a person, in whole sentences without secrets, by the state of the last five seconds. It has
+    /// Says what is late or waits for a person, in whole sentences without secrets, by the state of the last five seconds. It has
     /// no timeout of its own.
     pub async fn warnings(&self) -> Result<Vec<String>, StoreError> {
         Ok(words::of(&*self.reading().await?))
@@ -104,11 +109,50 @@ impl Monitor {
         for name in Mismatch::NAMES {
             set_of(metrics::ANOMALIES_OPEN, "name", name, unknown);
         }
-        if self.books.is_some() {
-            for class in BreakClass::ALL {
-                set_of(metrics::BREAKS_OPEN, "class", class.name(), unknown);
-            }
+        self.forget_books();
+    }
+
+    /// Sets the gauges of the books to NaN, those of balances that are no longer reported included.
+    fn forget_books(&self) {
+        if self.books.is_none() {
+            return;
         }
+        for class in BreakClass::ALL {
+            set_of(metrics::BREAKS_OPEN, "class", class.name(), f64::NAN);
+        }
+        set(metrics::LAST_STATEMENT, f64::NAN);
+        set(metrics::BALANCE_READ, f64::NAN);
+        for (balance, currency) in &*self.balances.lock().unwrap_or_else(PoisonError::into_inner) {
+            metrics::set_balance_difference(balance, currency, f64::NAN);
+        }
+    }
+
+    fn set_books(&self, figures: &BooksFigures) {
+        for class in BreakClass::ALL {
+            let count = figures.open_breaks.get(&class).copied().unwrap_or(0);
+            set_of(metrics::BREAKS_OPEN, "class", class.name(), whole(count));
+        }
+        if let Some(until) = figures.closed_until {
+            set(metrics::LAST_STATEMENT, seconds_since_1970(until));
+        }
+        // An alert on its age must also fire if it was never read.
+        set(metrics::BALANCE_READ, seconds_since_1970(figures.balance_read_at.unwrap_or(Timestamp::EPOCH)));
+        let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
+        for BalanceAmount { balance, amount } in &figures.balance_differences {
+            let names = (balance.name(), amount.currency().code());
+            balances.insert(names);
+            metrics::set_balance_difference(names.0, names.1, signed(amount.minor()));
+        }
+    }
+
+    fn set_gauges_of(&self, reading: &Reading) {
+        set_backlog(&reading.backlog, reading.at);
+        set_anomalies(&reading.in_review);
+        self.forget_books();
+        if let Some(figures) = &reading.books {
+            self.set_books(figures);
+        }
+        set(metrics::STORE_UP, 1.0);
     }
 
     fn set_gauges_of_this_process(&self, now: Timestamp) {
@@ -139,17 +183,6 @@ impl Monitor {
     }
 }
 
-impl Reading {
-    fn set_gauges(&self) {
-        set_backlog(&self.backlog, self.at);
-        set_anomalies(&self.in_review);
-        if let Some(figures) = &self.books {
-            set_books(figures);
-        }
-        set(metrics::STORE_UP, 1.0);
-    }
-}
-
 const ENDPOINT_STATES: [&str; 3] = ["enabled", "failing", "disabled"];
 
 fn set_backlog(backlog: &Backlog, now: Timestamp) {
@@ -175,22 +208,5 @@ fn set_anomalies(in_review: &[Order]) {
     for name in Mismatch::NAMES {
         let of_kind = in_review.iter().flat_map(Order::anomalies_in_review).filter(|it| it.kind.name() == name);
         set_of(metrics::ANOMALIES_OPEN, "name", name, whole(of_kind.fold(0, |count, _| count + 1)));
-    }
-}
-
-fn set_books(figures: &BooksFigures) {
-    for class in BreakClass::ALL {
-        let count = figures.open_breaks.get(&class).copied().unwrap_or(0);
-        set_of(metrics::BREAKS_OPEN, "class", class.name(), whole(count));
-    }
-    if let Some(until) = figures.closed_until {
-        set(metrics::LAST_STATEMENT, seconds_since_1970(until));
-    }
-    if let Some(at) = figures.balance_read_at {
-        set(metrics::BALANCE_READ, seconds_since_1970(at));
-    }
-    for difference in &figures.balance_differences {
-        let currency = difference.amount.currency().code();
-        metrics::set_balance_difference(difference.balance.name(), currency, difference.amount.minor());
     }
 }

@@ -46,7 +46,7 @@ pub const BACKLOG_COUNT_MAX: u16 = 10_000;
 /// events are the oldest.
 pub const BACKLOG_QUEUES_MAX: u16 = 1000;
 
-/// What waits in the database.
+/// Waiting work in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backlog {
     /// Tasks that are due, those under a lease included, by the time from which they are due.

@@ -271,7 +271,7 @@ mod tests {
             .iter()
             .map(|(method, path)| ((*method).to_owned(), format!("{}{path}", shop::PREFIX)))
             .collect();
-        let others = [("get", "/healthz"), ("get", "/readyz"), ("post", "/webhooks/stripe")];
+        let others = [("get", "/healthz"), ("get", "/metrics"), ("get", "/readyz"), ("post", "/webhooks/stripe")];
         routes.extend(others.map(|(method, path)| (method.to_owned(), path.to_owned())));
         routes.sort();
         assert_eq!(described(), routes);

@@ -88,6 +88,19 @@ impl KeySet {
         Self { source, current: RwLock::default(), asked_at: Mutex::default() }
     }
 
+    /// Counts the usable keys of a set.
+    pub fn count_keys(text: &[u8]) -> Result<usize, KeySetError> {
+        if text.len() > KEY_SET_BYTES_MAX {
+            return Err(KeySetError::TooLarge);
+        }
+        Ok(PublicKeys::read(text)?.keys.len())
+    }
+
+    /// Whether there is a key that verifies tokens.
+    pub(super) fn has_keys(&self) -> bool {
+        self.current().is_some_and(|it| !it.keys.is_empty())
+    }
+
     /// Reads the source. Concurrent callers wait for the one read. If it fails, the keys that were read last stay.
     pub async fn refresh(&self, now: Timestamp) -> Result<KeySetRead, KeySetError> {
         let mut asked_at = self.asked_at.lock().await;

@@ -200,6 +200,16 @@ impl Tokens {
         Self { issuer: Some(issuer), ..self }
     }
 
+    /// Warning for the operator: there is a key set, and no key of it to verify a token with.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let missing = self.issuer.as_ref().is_some_and(|it| !it.keys.has_keys());
+        missing.then(|| {
+            "The key set of customers' tokens was not read yet or has no usable key: their tokens are refused. The log has the \
+             reason."
+                .to_owned()
+        })
+    }
+
     /// Whether customers' tokens that are signed with the token secret are accepted.
     fn accepts_own(&self) -> bool {
         let own = self.rules.issuer.as_ref();

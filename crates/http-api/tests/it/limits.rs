@@ -70,7 +70,8 @@ async fn coupon_codes_refused_by_the_limit_of_the_cart_do_not_count_for_the_addr
     let (mut service, _) = Service::open().await;
     // One a minute: no further call becomes possible during the test, however slow the machine is.
     let addresses = AddressLimits { coupons: NonZeroU32::new(1), ..AddressLimits::default() };
-    service.api.rate_limits = RateLimits::new(CartLimits::default(), Some(addresses));
+    let carts = CartLimits { coupons: NonZeroU32::new(1), ..CartLimits::default() };
+    service.api.rate_limits = RateLimits::new(carts, Some(addresses));
     let try_one = async |token: &str| {
         let headers = [JSON, ("x-spree-order-token", token)];
         let path = "/api/v2/storefront/cart/apply_coupon_code";

@@ -33,7 +33,7 @@ use paywright_app::{
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Currency, Timestamp};
 use paywright_http_api::{
-    Api, ApiKeyText, Bodies, EventPages, RateLimits, Shutdown, SpreeFormat, Tokens, configure, identify,
+    Api, ApiKeyText, Bodies, EventPages, Metrics, RateLimits, Shutdown, SpreeFormat, Tokens, configure, identify,
 };
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::openapi::{Exchange, OpenApi};
@@ -178,7 +178,7 @@ impl Service {
             rate_limits: RateLimits::none(),
             shutdown: Shutdown::default(),
             monitor,
-            metrics: None,
+            metrics: Some(Metrics::record(vec!["0.0.0.0/0".parse().unwrap()], "0.0.0").unwrap()),
             trusted_proxies: Arc::default(),
         };
         let mut service = Self { api, store, clock, cards: wallet, sender, key: String::new() };

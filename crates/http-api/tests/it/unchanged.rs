@@ -146,7 +146,7 @@ fn declared(source: &str) -> BTreeSet<(String, String)> {
         }
         let named = quoted("at(\"").or_else(|| quoted("resource(\""));
         if let Some(named) = named.filter(|it| it.starts_with('/')) {
-            let is_outside = ["/demo", "/docs", "/openapi.json", "/webhooks/stripe", "/healthz", "/readyz"]
+            let is_outside = ["/demo", "/docs", "/openapi.json", "/webhooks/stripe", "/healthz", "/readyz", "/metrics"]
                 .iter()
                 .any(|it| named.starts_with(it));
             path = if is_outside { named.to_owned() } else { format!("{scope}{named}") };

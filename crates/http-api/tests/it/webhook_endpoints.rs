@@ -141,6 +141,8 @@ async fn a_failing_endpoint_shows_what_waits_and_gets_it_once_it_is_enabled() {
     let enabled = post(&service, &format!("{path}/enable"), Value::Null).await.body["data"].clone();
     assert_eq!((enabled["failing_since"].as_str(), enabled.get("waiting")), (Some("2025-03-31T09:57:30Z"), None));
     deliver(&service).await;
+    // What is stored is read every five seconds at most.
+    service.clock.advance_seconds(5);
     assert_eq!(warned().await, [Value::Null; 0]);
     assert_eq!(sent(&service).len(), 4);
     assert_eq!(get(&service, &path).await.body["data"]["waiting"]["orders"], 0);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use paywright_http_api::KeySetRead;
 use rustix::fs::statvfs;
 use tracing::subscriber::{NoSubscriber, with_default};
 
@@ -10,6 +11,7 @@ use crate::database::Database;
 use crate::descriptors;
 use crate::serve::workers;
 use crate::settings::Settings;
+use crate::world::now;
 
 /// Connections of the store if no database is set.
 const STORE_CONNECTIONS: u16 = 16;
@@ -27,6 +29,22 @@ pub(super) fn token_secret(settings: &Settings) -> Finding {
         Ok(_) => Finding::ok("token_secret", "it is long enough"),
         Err(problem) => Finding::fail("token_secret", problem.to_string()),
     }
+}
+
+/// Reads the key set of customers' tokens; `None` if there is none.
+pub(super) async fn customer_keys(settings: &Settings) -> Option<Finding> {
+    let check = "customer_keys";
+    let keys = with_default(NoSubscriber::default(), || settings.tokens()).ok()?.1?;
+    let read = in_time(async move { keys.set.refresh(now()).await }).await;
+    Some(match read {
+        Ok(Ok(KeySetRead::Read { keys: 0 })) => {
+            Finding::fail(check, "the key set has no usable key: customers' tokens are refused")
+        }
+        Ok(Ok(KeySetRead::Read { keys })) => Finding::ok(check, format!("the key set has {keys} usable keys")),
+        Ok(Ok(KeySetRead::TooSoon)) => Finding::warn(check, "the key set was read just now"),
+        Ok(Err(error)) => Finding::fail(check, format!("the key set of customers' tokens cannot be read: {error}")),
+        Err(problem) => Finding::fail(check, format!("the key set of customers' tokens cannot be read: {problem}")),
+    })
 }
 
 /// Compares the limit of open files with what the settings need. The limit is that of this command, raised as `serve`

@@ -71,8 +71,13 @@ impl fmt::Display for Finding {
 /// Prints the findings, and returns whether no check failed.
 pub(crate) async fn run(options: DoctorOptions) -> bool {
     let mut report = Report { as_json: options.json, is_well: true };
-    let settings = settings(options.settings.config.as_deref(), &mut report);
+    let Some(settings) = settings(options.settings.config.as_deref(), &mut report) else {
+        return false;
+    };
     report.add(&machine::token_secret(&settings));
+    if let Some(finding) = machine::customer_keys(&settings).await {
+        report.add(&finding);
+    }
     report.add(&machine::open_files(&settings));
     report.add(&machine::disk(&settings).await);
     store::check(&settings, &mut report).await;
@@ -101,8 +106,8 @@ impl Report {
     }
 }
 
-/// Checks the settings, and returns those that are right.
-fn settings(file: Option<&Path>, report: &mut Report) -> Settings {
+/// Checks the settings, and returns those that are right; `None` if the file cannot be read.
+fn settings(file: Option<&Path>, report: &mut Report) -> Option<Settings> {
     let checked = Settings::check(file);
     for mistake in &checked.mistakes {
         report.add(&Finding::fail("settings", mistake.to_string()));
@@ -110,8 +115,11 @@ fn settings(file: Option<&Path>, report: &mut Report) -> Settings {
     if checked.mistakes.is_empty() {
         report.add(&Finding::ok("settings", format!("all are right: {}", sources(&checked))));
     }
-    let Checked { settings, .. } = checked;
-    settings
+    let Checked { settings, is_unreadable, .. } = checked;
+    if is_unreadable {
+        report.add(&Finding::fail("settings", "nothing else was checked: mend the file first"));
+    }
+    (!is_unreadable).then_some(settings)
 }
 
 /// Runs a check as a task of its own, without log lines, and waits [`TIMEOUT`] for it at most.

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::Failure;
-use crate::key_set::{IssuersKeys, Place};
+use crate::key_set::{self, IssuersKeys, Place};
 use crate::settings::Settings;
 use crate::settings::secrets::{Secret, secret};
 use crate::settings::values::{KeySetUrl, Within, parsed};
@@ -143,6 +143,15 @@ impl Settings {
         let keys = IssuersKeys::at(place)?;
         let issuer = KeySetIssuer { issuer, audience, keys: Arc::clone(&keys.set) };
         Ok((tokens.with_rules(self.auth.rules(true)).with_key_set(issuer), Some(keys)))
+    }
+
+    /// Checks the key set of customers' tokens, if it is in a file.
+    pub(crate) fn check_key_set_file(&self) -> Result<(), Failure> {
+        match self.auth.key_set_place() {
+            Ok(Some((_, Place::File(path)))) => key_set::check_file(&path),
+            // Mistakes in the settings of the key set are told with those of the tokens.
+            Ok(Some((_, Place::Url(_))) | None) | Err(_) => Ok(()),
+        }
     }
 
     fn signed_tokens(&self) -> Result<Tokens, Failure> {

@@ -44,6 +44,8 @@ pub(crate) struct Checked {
     pub(crate) settings: Settings,
     /// The settings file, if one was read.
     pub(crate) file: Option<PathBuf>,
+    /// Whether there is a file that cannot be read: nothing that `serve` needs was checked then.
+    pub(crate) is_unreadable: bool,
     /// Number of environment variables that were read.
     pub(crate) variables: usize,
     pub(crate) mistakes: Vec<Mistake>,
@@ -54,13 +56,14 @@ type Requirement = (&'static str, &'static [&'static str], fn(&Settings) -> Resu
 
 /// Checks of what `serve` needs. A check is left out if one of its settings has a wrong value already: it would only say
 /// that the setting is missing.
-const REQUIREMENTS: [Requirement; 8] = [
+const REQUIREMENTS: [Requirement; 9] = [
     ("database", &["url", "url_file"], |it| it.database()?.check_address()),
     ("stripe", &["secret_key", "secret_key_file"], |it| it.stripe_client().map(drop)),
     ("stripe", &["publishable_key"], |it| it.publishable_key().map(drop)),
     ("stripe", &["webhook_secrets", "webhook_secrets_file"], |it| it.webhook_secrets().map(drop)),
     ("auth", &["token_secret", "token_secret_file"], |it| it.tokens().map(drop)),
     ("auth", &["previous_token_secret", "previous_token_secret_file"], Settings::check_previous_token_secret),
+    ("auth", &["jwks_file"], Settings::check_key_set_file),
     ("webhooks", &["secret_key", "secret_key_file"], |it| it.webhook_sender().map(drop)),
     ("webhooks", &["allowed_networks"], Settings::check_webhook_networks),
 ];
@@ -75,7 +78,7 @@ impl Settings {
 }
 
 fn checked(found: Found) -> Checked {
-    let Found { table, file, variables, unread, mut mistakes } = found;
+    let Found { table, file, is_unreadable, variables, unread, mut mistakes } = found;
     mistakes.extend(unread.iter().map(|name| Mistake::of_source(unread_variable(name))));
     if let Some((path, table)) = &file
         && has_secrets(table)
@@ -85,15 +88,17 @@ fn checked(found: Found) -> Checked {
     }
     mistakes.extend(readable_secrets(&table));
     let (settings, wrong) = values(table, &mut mistakes);
-    for (section, keys, check) in REQUIREMENTS {
-        let is_wrong = keys.iter().any(|key| wrong.contains(&(section.to_owned(), (*key).to_owned())));
+    // What is missing may be in a file that cannot be read.
+    let requirements = if is_unreadable { &[] } else { &REQUIREMENTS[..] };
+    for (section, keys, check) in requirements {
+        let is_wrong = keys.iter().any(|key| wrong.contains(&((*section).to_owned(), (*key).to_owned())));
         if let (false, Err(problem)) = (is_wrong, check(&settings)) {
-            mistakes.push(Mistake::new(section, problem.to_string()));
+            mistakes.push(Mistake::new(*section, problem.to_string()));
         }
     }
     mistakes.sort();
     mistakes.dedup();
-    Checked { settings, file: file.map(|(path, _)| path), variables, mistakes }
+    Checked { settings, file: file.map(|(path, _)| path), is_unreadable, variables, mistakes }
 }
 
 /// Secret files that every user of the machine can read.
@@ -173,6 +178,8 @@ mod tests {
         assert!(token.starts_with("no token secret is set"), "{token}");
         assert!(database.starts_with("no database is set"), "{database}");
         assert!(stripe.starts_with("no Stripe key is set"), "{stripe}");
+        let unreadable = Found { is_unreadable: true, ..Found::default() };
+        assert_eq!(checked(unreadable).mistakes, [], "what is missing may be in the file");
         let wrong = "database.url = 1\nstripe.secret_key = 1\nauth.token_secret_file = 1";
         let names: Vec<String> =
             said(wrong).iter().map(|it| it.split(' ').next().unwrap_or_default().to_owned()).collect();

@@ -69,7 +69,8 @@ impl Settings {
     /// Reads the named file, or else `paywright.toml` if it exists, and the environment. Warns of variables that look
     /// like settings and are not read, and of a file with secrets that every user of the machine can read.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let Found { table, file, unread, mistakes, variables: _ } = source::read(named, std::env::vars_os());
+        let Found { table, file, unread, mistakes, variables: _, is_unreadable: _ } =
+            source::read(named, std::env::vars_os());
         if let Some(first) = mistakes.first() {
             return Err(first.to_string().into());
         }

@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub(super) table: Table,
     /// The file, if there is one that can be read.
     pub(super) file: Option<(PathBuf, Table)>,
+    /// Whether there is a file that cannot be read, so that settings are unknown.
+    pub(super) is_unreadable: bool,
     /// Number of variables that are read.
     pub(super) variables: usize,
     /// Variables that begin with [`OURS`] and are not read.
@@ -48,6 +50,7 @@ pub(super) fn read(named: Option<&Path>, variables: impl Iterator<Item = (OsStri
             None
         }
     };
+    let is_unreadable = file.is_none() && !mistakes.is_empty();
     let mut ours = Variables::default();
     for (name, value) in variables {
         mistakes.extend(ours.add(&name.to_string_lossy(), value).err());
@@ -57,7 +60,7 @@ pub(super) fn read(named: Option<&Path>, variables: impl Iterator<Item = (OsStri
         mistakes.push(mistake);
         Table::new()
     });
-    Found { table, file: file.map(|it| (path.to_owned(), it)), variables: count, unread, mistakes }
+    Found { table, file: file.map(|it| (path.to_owned(), it)), is_unreadable, variables: count, unread, mistakes }
 }
 
 /// The settings of a file, overridden by variables. The names of both must have been checked: this function's own errors

@@ -203,10 +203,10 @@ async fn only_this_machine_and_keys_with_the_scope_read_metrics() {
 async fn a_call_that_a_proxy_has_forwarded_is_not_one_of_this_machine() {
     let folder = TempDir::new().unwrap();
     let database = format!("sqlite:{}", folder.path().join("shop.db").display());
-    let shop = Served::start(&database, 1, false, "0").await;
+    let shop = Served::start_with(&database, 1, false, "0", "http.trusted_proxies = \"127.0.0.1\"").await;
     let url = format!("http://{}/metrics", shop.address(0));
     assert_eq!(shop.http.get(&url).send().await.unwrap().status(), 200);
-    for header in ["x-forwarded-for", "forwarded"] {
+    for header in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"] {
         let response = shop.http.get(&url).header(header, "127.0.0.1").send().await.unwrap();
         assert_eq!(response.status(), 401, "{header}");
     }

@@ -397,6 +397,7 @@ fn others() -> Vec<Route> {
         })
         .required(&["/grant_type", "/client_id", "/client_secret"]),
         Route::new(&get, "/healthz", Stage::Placed, Value::Null),
+        Route::new(&get, "/metrics", Stage::Placed, Value::Null),
         Route::new(&get, "/readyz", Stage::Placed, Value::Null).queries(&["verbose&verbose"]),
     ]
 }
