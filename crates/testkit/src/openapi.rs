@@ -88,7 +88,8 @@ impl OpenApi {
             let is_empty = exchange.received.is_empty();
             return is_empty.then_some(()).ok_or_else(|| format!("{pointer} has no body: {}", exchange.received));
         };
-        let media_type = exchange.content_type.unwrap_or_default();
+        // The description names the type without its parameters.
+        let media_type = exchange.content_type.unwrap_or_default().split(';').next().unwrap_or_default();
         if content.get(media_type).is_none() {
             return Err(format!("{pointer} is not of the type {media_type:?}: {}", exchange.received));
         }
