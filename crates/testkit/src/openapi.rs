@@ -88,8 +88,10 @@ impl OpenApi {
             let is_empty = exchange.received.is_empty();
             return is_empty.then_some(()).ok_or_else(|| format!("{pointer} has no body: {}", exchange.received));
         };
-        // The description names the type without its parameters.
-        let media_type = exchange.content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        // The description names the type with its parameters or without them.
+        let with_parameters = exchange.content_type.unwrap_or_default();
+        let plain = with_parameters.split(';').next().unwrap_or_default();
+        let media_type = if content.get(with_parameters).is_some() { with_parameters } else { plain };
         if content.get(media_type).is_none() {
             return Err(format!("{pointer} is not of the type {media_type:?}: {}", exchange.received));
         }
