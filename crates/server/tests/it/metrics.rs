@@ -212,6 +212,30 @@ async fn a_call_that_a_proxy_has_forwarded_is_not_one_of_this_machine() {
     }
 }
 
+#[tokio::test]
+async fn metrics_of_a_store_that_takes_no_writes_are_unknown_until_it_does() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("shop.db");
+    let shop = Served::start(&format!("sqlite:{}", file.display()), 1, false, "0").await;
+    let elsewhere = folder.path().join("elsewhere.db");
+    for (from, to, expected) in [(&file, &elsewhere, 0.0), (&elsewhere, &file, 1.0)] {
+        std::fs::rename(from, to).unwrap();
+        let mut text = metrics_of(&shop, 0).await;
+        for _ in 0..60 {
+            if (value(&text, "paywright_store_up") - expected).abs() < f64::EPSILON {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            text = metrics_of(&shop, 0).await;
+        }
+        let is_unknown = |series: &str| value(&text, series).is_nan();
+        let is_down = expected < 0.5;
+        assert_eq!(is_unknown("paywright_tasks_due{kind=\"refund\"}"), is_down, "{text}");
+        assert_eq!(is_unknown("paywright_books_balance_read_timestamp_seconds"), is_down, "{text}");
+        assert!((value(&text, "paywright_store_up") - expected).abs() < f64::EPSILON, "{text}");
+    }
+}
+
 #[test]
 fn each_alert_fires_once_in_its_test_and_has_a_section_in_the_runbook() {
     let checked = promtool(&["check", "rules", "paywright.rules.yml"], None);

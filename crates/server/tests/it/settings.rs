@@ -290,3 +290,36 @@ fn config_check_says_which_sources_are_right() {
     let (right, printed, _) = run(&["config", "check", "--config", "none.toml"], &self::right(), folder.path());
     assert!(!right && printed.starts_with("the settings in none.toml cannot be read"), "{printed}");
 }
+
+#[test]
+fn config_check_reads_the_file_of_a_key_set() {
+    let folder = TempDir::new().unwrap();
+    let oct = r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
+    for (text, says) in [
+        (None, "the key set that auth.jwks_file names cannot be read: No such file"),
+        (Some("{\"keys\":"), "the key set that auth.jwks_file names cannot be read: it is not a JWK Set"),
+        (Some(oct), "auth.jwks_file names a key set without a usable key"),
+    ] {
+        if let Some(text) = text {
+            fs::write(folder.path().join("keys.json"), text).unwrap();
+        }
+        let mut settings = right();
+        settings.extend([
+            ("PAYWRIGHT__AUTH__JWKS_FILE", "keys.json"),
+            ("PAYWRIGHT__AUTH__ISSUER", "https://login.example"),
+            ("PAYWRIGHT__AUTH__AUDIENCE", "pay"),
+        ]);
+        let (right, lines) = config_check(&settings, &folder);
+        assert!(!right && lines.len() == 1 && lines[0].starts_with(says), "{lines:?}");
+    }
+}
+
+#[test]
+fn config_check_of_a_file_that_is_not_toml_tells_no_other_mistake() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("paywright.toml"), "[database]\nurl = hush\n").unwrap();
+    let (right, lines) = config_check(&[], &folder);
+    assert!(!right && lines.len() == 2, "{lines:?}");
+    assert!(lines[0].starts_with("paywright.toml is not TOML: line 2"), "{lines:?}");
+    assert_eq!(lines[1], "The rest was not checked: mend the file first.");
+}
