@@ -120,11 +120,12 @@ fn describe_gauges() {
 
 /// Counts a commit, and what its facts say if it was committed.
 pub(crate) fn committed(facts: &CountedFacts, result: &Result<(), StoreError>) {
+    let [committed, conflict, unknown, failed] = COMMIT_RESULTS;
     let name = match result {
-        Ok(()) => "committed",
-        Err(StoreError::Conflict) => "conflict",
-        Err(StoreError::Unknown(_)) => "unknown",
-        Err(StoreError::Unavailable(_) | StoreError::Corrupt(_)) => "failed",
+        Ok(()) => committed,
+        Err(StoreError::Conflict) => conflict,
+        Err(StoreError::Unknown(_)) => unknown,
+        Err(StoreError::Unavailable(_) | StoreError::Corrupt(_)) => failed,
     };
     counter!(COMMITS, "result" => name).increment(1);
     if result.is_ok() {

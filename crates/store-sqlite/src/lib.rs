@@ -18,6 +18,8 @@ mod monitoring;
 mod orders;
 mod parts;
 mod place;
+#[cfg(test)]
+mod plans;
 mod probe;
 mod queue;
 mod read;

@@ -130,21 +130,13 @@ impl Monitoring for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plans::plan;
     use crate::{IN_MEMORY, Options, setup};
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
 
     #[test]
     fn what_waits_is_found_by_indexes() {
         let mut db = setup::open_for_writing(IN_MEMORY, Options::default()).unwrap();
-        let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {BACKLOG}"));
-        let steps: Vec<Step> =
-            plan.bind::<BigInt, _>(0).bind::<BigInt, _>(1).bind::<BigInt, _>(1).load(&mut db).unwrap();
-        let steps: Vec<String> = steps.into_iter().map(|it| it.detail).collect();
+        let steps = plan(&mut db, BACKLOG);
         for table in ["tasks", "feed", "facts"] {
             let is_whole = |it: &&String| **it == format!("SCAN {table}");
             assert_eq!(steps.iter().find(is_whole), None, "{steps:#?}");

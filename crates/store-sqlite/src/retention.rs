@@ -38,16 +38,10 @@ fn delete(db: &mut SqliteConnection, sql: &str, before: Timestamp, limit: u16) -
 #[cfg(test)]
 mod tests {
     use diesel::connection::SimpleConnection;
-    use diesel::sql_types::Text;
 
     use super::*;
+    use crate::plans::plan;
     use crate::{IN_MEMORY, Options, setup};
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
 
     /// Old rows are found by their age, and deleted by their key.
     #[test]
@@ -65,9 +59,7 @@ mod tests {
                 ),
                 (DELETE_EVENTS, "webhook_inbox", "SEARCH webhook_inbox USING INDEX events_by_age (received_at<?)"),
             ] {
-                let query = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"));
-                let steps: Vec<Step> = query.bind::<BigInt, _>(5000).bind::<BigInt, _>(500).load(&mut db).unwrap();
-                let plan: Vec<_> = steps.into_iter().map(|it| it.detail).collect();
+                let plan = plan(&mut db, sql);
                 assert!(plan.iter().any(|it| it == by_age), "{plan:#?}");
                 assert!(!plan.iter().any(|it| it.starts_with(&format!("SCAN {table}"))), "{plan:#?}");
                 assert!(!plan.iter().any(|it| it.contains("TEMP B-TREE FOR ORDER")), "{plan:#?}");

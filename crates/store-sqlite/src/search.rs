@@ -131,23 +131,22 @@ fn page(search: &OrderSearch) -> Found<'_> {
     sorted.limit(i64::from(search.limit)).offset(i64::try_from(search.offset).unwrap_or(i64::MAX))
 }
 
-pub(crate) fn orders(db: &mut SqliteConnection, search: &OrderSearch) -> Result<Vec<Order>, Failure> {
+/// Reads the orders that were found, with all that belongs to them.
+fn load(db: &mut SqliteConnection, found: Found<'_>) -> Result<Vec<Order>, Failure> {
     snapshot(db, |db| {
-        let rows: Vec<OrderRow<'_>> = page(search).load(db)?;
+        let rows: Vec<OrderRow<'_>> = found.load(db)?;
         rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
     })
 }
 
-fn held(limit: u16) -> Found<'static> {
-    orders::table.filter(sql::<Bool>(&is_held())).order(orders::id.asc()).limit(i64::from(limit)).into_boxed()
+pub(crate) fn orders(db: &mut SqliteConnection, search: &OrderSearch) -> Result<Vec<Order>, Failure> {
+    load(db, page(search))
 }
 
 /// Reads at most `limit` orders that are held for review.
 pub(crate) fn orders_in_review(db: &mut SqliteConnection, limit: u16) -> Result<Vec<Order>, Failure> {
-    snapshot(db, |db| {
-        let rows: Vec<OrderRow<'_>> = held(limit).load(db)?;
-        rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
-    })
+    let held = orders::table.filter(sql::<Bool>(&is_held())).order(orders::id.asc()).limit(i64::from(limit));
+    load(db, held.into_boxed())
 }
 
 pub(crate) fn count(db: &mut SqliteConnection, filter: &OrderFilter) -> Result<u64, Failure> {
@@ -161,13 +160,8 @@ mod tests {
     use paywright_domain::Timestamp;
 
     use super::*;
+    use crate::plans::plan;
     use crate::{IN_MEMORY, Options, setup};
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        detail: String,
-    }
 
     #[test]
     fn a_poll_for_changed_orders_searches_an_index_and_sorts_nothing() {
@@ -181,10 +175,7 @@ mod tests {
             let search = OrderSearch { filter: filter.clone(), sort, offset: 0, limit: 25 };
             let text = diesel::debug_query::<Sqlite, _>(&page(&search)).to_string();
             let text = text.split(" -- binds").next().unwrap().to_owned();
-            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}"));
-            let steps: Vec<Step> = plan.load(&mut db).unwrap();
-            let steps: Vec<String> = steps.into_iter().map(|it| it.detail).collect();
-            assert_eq!(steps, [step], "{text}");
+            assert_eq!(plan(&mut db, &text), [step], "{text}");
         }
     }
 }

@@ -13,9 +13,9 @@ use super::render::Rendered;
 use super::retry::{GONE, Meaning};
 use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
-use crate::metrics;
 use crate::{
     EndpointAnswer, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult, StoreError,
+    metrics,
 };
 
 /// Largest number of queues that are leased in one step.

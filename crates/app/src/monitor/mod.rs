@@ -3,7 +3,7 @@
 
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use futures_util::lock::Mutex;
@@ -12,7 +12,9 @@ use paywright_domain::task::TaskKind;
 use paywright_domain::{Order, Timestamp};
 
 use crate::metrics::{self, age, seconds_since_1970, set, set_of, signed, whole};
-use crate::{App, Backlog, BalanceAmount, BooksAccess, BooksError, BooksFigures, BreakClass, Monitoring, StoreError};
+use crate::{
+    App, Backlog, BalanceAmount, BooksAccess, BooksError, BooksFigures, BreakClass, Monitoring, StoreError, Waiting,
+};
 
 /// Age up to which the gauges are not read again, in seconds: any number of programs may ask for the metrics.
 const FRESH_SECONDS: u32 = 5;
@@ -52,11 +54,14 @@ impl Monitor {
     /// Sets the gauges to the state of the last five seconds. If the store fails, its gauges become NaN: a value that is out
     /// of date would hide what happens. It has no timeout of its own.
     pub async fn set_gauges(&self) {
-        self.set_gauges_of_this_process(self.app.now());
+        self.set_gauges_of_this_process();
         // A store that can only be read takes no order: that is down, too.
-        let ready = self.app.ready().await;
-        match ready.and(self.reading().await) {
-            Ok(reading) => self.set_gauges_of(&reading),
+        let reading = match self.app.ready().await {
+            Ok(()) => self.reading().await,
+            Err(error) => Err(error),
+        };
+        match reading {
+            Ok(reading) => self.set_stored(Some(&reading)),
             Err(error) => {
                 tracing::warn!(%error, "the state cannot be read for metrics");
                 self.forget_gauges();
@@ -87,79 +92,49 @@ impl Monitor {
 
     /// Sets the gauges of the store to NaN, because it did not answer.
     pub fn forget_gauges(&self) {
-        let unknown = f64::NAN;
-        set(metrics::STORE_UP, 0.0);
-        for kind in TaskKind::ALL.map(TaskKind::name) {
-            for gauge in [metrics::TASKS_DUE, metrics::TASK_OLDEST, metrics::TASKS_FAILING] {
-                set_of(gauge, "kind", kind, unknown);
-            }
-        }
-        for gauge in [
-            metrics::PARKED,
-            metrics::PARKED_OLDEST,
-            metrics::UNPOSITIONED_OLDEST,
-            metrics::DELIVERY_OLDEST,
-            metrics::FEED_POSITION,
-        ] {
-            set(gauge, unknown);
-        }
-        for state in ENDPOINT_STATES {
-            set_of(metrics::ENDPOINTS, "state", state, unknown);
-        }
+        self.set_stored(None);
+    }
+
+    /// Sets each gauge of the store, to NaN without a reading.
+    fn set_stored(&self, reading: Option<&Reading>) {
+        set(metrics::STORE_UP, if reading.is_some() { 1.0 } else { 0.0 });
+        set_backlog(reading);
         for name in Mismatch::NAMES {
-            set_of(metrics::ANOMALIES_OPEN, "name", name, unknown);
+            set_of(metrics::ANOMALIES_OPEN, "name", name, known(reading, |it| whole(it.count_in_review(name))));
         }
-        self.forget_books();
-    }
-
-    /// Sets the gauges of the books to NaN, those of balances that are no longer reported included.
-    fn forget_books(&self) {
-        if self.books.is_none() {
-            return;
-        }
-        for class in BreakClass::ALL {
-            set_of(metrics::BREAKS_OPEN, "class", class.name(), f64::NAN);
-        }
-        set(metrics::LAST_STATEMENT, f64::NAN);
-        set(metrics::BALANCE_READ, f64::NAN);
-        for (balance, currency) in &*self.balances.lock().unwrap_or_else(PoisonError::into_inner) {
-            metrics::set_balance_difference(balance, currency, f64::NAN);
+        if self.books.is_some() {
+            self.set_books(reading.and_then(|it| it.books.as_ref()));
         }
     }
 
-    fn set_books(&self, figures: &BooksFigures) {
+    /// Sets each gauge of the books, to NaN without figures, as one of a balance that is no longer reported.
+    fn set_books(&self, figures: Option<&BooksFigures>) {
         for class in BreakClass::ALL {
-            let count = figures.open_breaks.get(&class).copied().unwrap_or(0);
-            set_of(metrics::BREAKS_OPEN, "class", class.name(), whole(count));
+            let count = |it: &BooksFigures| it.open_breaks.get(&class).copied().unwrap_or(0);
+            set_of(metrics::BREAKS_OPEN, "class", class.name(), known(figures, |it| whole(count(it))));
         }
-        if let Some(until) = figures.closed_until {
-            set(metrics::LAST_STATEMENT, seconds_since_1970(until));
-        }
+        let closed_until = figures.and_then(|it| it.closed_until);
+        set(metrics::LAST_STATEMENT, known(closed_until.as_ref(), |it| seconds_since_1970(*it)));
         // An alert on its age must also fire if it was never read.
-        set(metrics::BALANCE_READ, seconds_since_1970(figures.balance_read_at.unwrap_or(Timestamp::EPOCH)));
+        let read_at = |it: &BooksFigures| seconds_since_1970(it.balance_read_at.unwrap_or(Timestamp::EPOCH));
+        set(metrics::BALANCE_READ, known(figures, read_at));
+        let differences = figures.into_iter().flat_map(|it| &it.balance_differences);
+        let differences: BTreeMap<_, _> = differences
+            .map(|BalanceAmount { balance, amount }| ((balance.name(), amount.currency().code()), amount.minor()))
+            .collect();
         let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
-        for BalanceAmount { balance, amount } in &figures.balance_differences {
-            let names = (balance.name(), amount.currency().code());
-            balances.insert(names);
-            metrics::set_balance_difference(names.0, names.1, signed(amount.minor()));
+        balances.extend(differences.keys());
+        for names in &*balances {
+            let difference = known(differences.get(names), |it| signed(*it));
+            metrics::set_balance_difference(names.0, names.1, difference);
         }
     }
 
-    fn set_gauges_of(&self, reading: &Reading) {
-        set_backlog(&reading.backlog, reading.at);
-        set_anomalies(&reading.in_review);
-        self.forget_books();
-        if let Some(figures) = &reading.books {
-            self.set_books(figures);
-        }
-        set(metrics::STORE_UP, 1.0);
-    }
-
-    fn set_gauges_of_this_process(&self, now: Timestamp) {
+    fn set_gauges_of_this_process(&self) {
         let used = self.monitoring.connections();
         set(metrics::POOL_IN_USE, whole(u64::try_from(used.in_use).unwrap_or(u64::MAX)));
         set(metrics::POOL_MAX, whole(u64::try_from(used.max).unwrap_or(u64::MAX)));
-        set(metrics::BACKFILL_LAG, age(Some(self.app.back_filled_at()), now));
+        set(metrics::BACKFILL_LAG, age(Some(self.app.back_filled_at()), self.app.now()));
         if let Some(ahead) = self.app.stripe_ahead_seconds() {
             set(metrics::CLOCK_DIFFERENCE, signed(ahead));
         }
@@ -183,30 +158,36 @@ impl Monitor {
     }
 }
 
-const ENDPOINT_STATES: [&str; 3] = ["enabled", "failing", "disabled"];
-
-fn set_backlog(backlog: &Backlog, now: Timestamp) {
-    for kind in TaskKind::ALL {
-        let due = backlog.due_tasks.get(&kind).copied().unwrap_or_default();
-        let failing = backlog.failing_tasks.get(&kind).copied().unwrap_or_default();
-        set_of(metrics::TASKS_DUE, "kind", kind.name(), whole(due.count));
-        set_of(metrics::TASK_OLDEST, "kind", kind.name(), age(due.oldest, now));
-        set_of(metrics::TASKS_FAILING, "kind", kind.name(), whole(failing.count));
-    }
-    set(metrics::PARKED, whole(backlog.parked_events.count));
-    set(metrics::PARKED_OLDEST, age(backlog.parked_events.oldest, now));
-    set(metrics::UNPOSITIONED_OLDEST, age(backlog.unpositioned_events.oldest, now));
-    set(metrics::DELIVERY_OLDEST, age(backlog.deliveries.oldest, now));
-    set(metrics::FEED_POSITION, whole(backlog.feed_position.0));
-    let endpoints = [backlog.endpoints_enabled, backlog.endpoints_failing, backlog.endpoints_disabled];
-    for (state, count) in ENDPOINT_STATES.into_iter().zip(endpoints) {
-        set_of(metrics::ENDPOINTS, "state", state, whole(count));
+impl Reading {
+    /// Number of anomalies with this name for which an order is held for review.
+    fn count_in_review(&self, name: &str) -> u64 {
+        let anomalies = self.in_review.iter().flat_map(Order::anomalies_in_review);
+        anomalies.filter(|it| it.kind.name() == name).fold(0, |count, _| count + 1)
     }
 }
 
-fn set_anomalies(in_review: &[Order]) {
-    for name in Mismatch::NAMES {
-        let of_kind = in_review.iter().flat_map(Order::anomalies_in_review).filter(|it| it.kind.name() == name);
-        set_of(metrics::ANOMALIES_OPEN, "name", name, whole(of_kind.fold(0, |count, _| count + 1)));
+/// Value of a gauge that is known, else NaN.
+fn known<T>(source: Option<&T>, value: impl FnOnce(&T) -> f64) -> f64 {
+    source.map_or(f64::NAN, value)
+}
+
+/// Sets each gauge of what waits, to NaN without a reading.
+fn set_backlog(reading: Option<&Reading>) {
+    let count = |of: &dyn Fn(&Backlog) -> u64| known(reading, |it| whole(of(&it.backlog)));
+    let oldest = |of: &dyn Fn(&Backlog) -> Waiting| known(reading, |it| age(of(&it.backlog).oldest, it.at));
+    for kind in TaskKind::ALL {
+        let due = |it: &Backlog| it.due_tasks.get(&kind).copied().unwrap_or_default();
+        let failing = |it: &Backlog| it.failing_tasks.get(&kind).copied().unwrap_or_default();
+        set_of(metrics::TASKS_DUE, "kind", kind.name(), count(&|it| due(it).count));
+        set_of(metrics::TASK_OLDEST, "kind", kind.name(), oldest(&due));
+        set_of(metrics::TASKS_FAILING, "kind", kind.name(), count(&|it| failing(it).count));
     }
+    set(metrics::PARKED, count(&|it| it.parked_events.count));
+    set(metrics::PARKED_OLDEST, oldest(&|it| it.parked_events));
+    set(metrics::UNPOSITIONED_OLDEST, oldest(&|it| it.unpositioned_events));
+    set(metrics::DELIVERY_OLDEST, oldest(&|it| it.deliveries));
+    set(metrics::FEED_POSITION, count(&|it| it.feed_position.0));
+    set_of(metrics::ENDPOINTS, "state", "enabled", count(&|it| it.endpoints_enabled));
+    set_of(metrics::ENDPOINTS, "state", "failing", count(&|it| it.endpoints_failing));
+    set_of(metrics::ENDPOINTS, "state", "disabled", count(&|it| it.endpoints_disabled));
 }

@@ -97,8 +97,8 @@ fn api_key() -> SecurityScheme {
 }
 
 fn bearer() -> SecurityScheme {
-    let what = "Token of a customer (a JWT that the shop or its login signs) or of one order. The call sees only the orders that it \
-                gives access to.";
+    let what = "Token of a customer (a JWT that the shop or its login signs) or of one order. The call sees only the \
+                orders that it gives access to.";
     SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build())
 }
 

@@ -190,15 +190,9 @@ impl Refusal {
 /// Refusal of a bearer token: one sentence of Spree for all reasons for which the token is at fault. The log has the code.
 impl From<TokenRefusal> for Refusal {
     fn from(refusal: TokenRefusal) -> Self {
-        match refusal {
-            TokenRefusal::KeysUnavailable => Problem::from(refusal).into(),
-            TokenRefusal::Invalid
-            | TokenRefusal::SignedWithSecret
-            | TokenRefusal::UnknownKey
-            | TokenRefusal::Issuer
-            | TokenRefusal::Audience
-            | TokenRefusal::ValidTooLong
-            | TokenRefusal::TooOld => Self { code: Some(refusal.code()), ..Self::token_invalid() },
+        match refusal.retry_after() {
+            Some(_) => Problem::from(refusal).into(),
+            None => Self { code: Some(refusal.code()), ..Self::token_invalid() },
         }
     }
 }

@@ -141,21 +141,27 @@ impl TokenRefusal {
             Self::TooOld => "token_too_old",
         }
     }
+
+    /// Seconds after which the same token may be accepted; `None` if the token itself is at fault.
+    pub(crate) const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::KeysUnavailable => Some(KEY_SET_PAUSE_SECONDS),
+            Self::Invalid
+            | Self::SignedWithSecret
+            | Self::UnknownKey
+            | Self::Issuer
+            | Self::Audience
+            | Self::ValidTooLong
+            | Self::TooOld => None,
+        }
+    }
 }
 
 impl From<TokenRefusal> for Problem {
     fn from(refusal: TokenRefusal) -> Self {
-        match refusal {
-            TokenRefusal::KeysUnavailable => {
-                Self::keys_unavailable(refusal.code(), &refusal.to_string(), KEY_SET_PAUSE_SECONDS)
-            }
-            TokenRefusal::Invalid
-            | TokenRefusal::SignedWithSecret
-            | TokenRefusal::UnknownKey
-            | TokenRefusal::Issuer
-            | TokenRefusal::Audience
-            | TokenRefusal::ValidTooLong
-            | TokenRefusal::TooOld => Self::unauthorized(refusal.code(), &refusal.to_string()),
+        match refusal.retry_after() {
+            Some(seconds) => Self::keys_unavailable(refusal.code(), &refusal.to_string(), seconds),
+            None => Self::unauthorized(refusal.code(), &refusal.to_string()),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use paywright_app::{
     BookedEntry, BooksChanges, BreakPage, BreakPlace, BreakQuery, ClearingKey, OpenItemQuery, PayoutQuery, RowFilter,
     RowQuery, Version,
@@ -15,13 +14,8 @@ use paywright_testkit::books_contract::{a_charge, a_payout, a_state};
 use paywright_testkit::{at, order_id};
 
 use super::{commit, read};
+use crate::plans::plan;
 use crate::{IN_MEMORY, Options, setup};
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
 
 /// Texts of the statements that were run.
 #[derive(Clone, Default)]
@@ -145,8 +139,7 @@ fn each_statement_of_the_books_finds_its_rows_by_an_index() {
         let texts = std::mem::take(&mut *statements.0.lock().unwrap());
         assert!(texts.len() > 30, "{texts:#?}");
         for text in texts {
-            let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}")).load(&mut db).unwrap();
-            let plan: Vec<String> = plan.into_iter().map(|it| it.detail).collect();
+            let plan = plan(&mut db, &text);
             let is_walked =
                 |it: &&String| it.starts_with("SCAN") && !WALKED.iter().any(|walked| it.starts_with(walked));
             assert_eq!(plan.iter().find(is_walked), None, "{text}: {plan:#?}");

@@ -2,15 +2,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 
+use crate::plans::plan;
 use crate::{IN_MEMORY, Options, setup};
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
 
 /// A database in which each of 10,000 endpoints has a queue, half of them due, and a feed of as many events.
 fn backlog() -> SqliteConnection {
@@ -28,18 +22,6 @@ fn backlog() -> SqliteConnection {
     )
     .unwrap();
     db
-}
-
-/// Plan of a statement with any values.
-fn plan(db: &mut SqliteConnection, sql: &str) -> Vec<String> {
-    let mut plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).into_boxed();
-    for number in 1..=6 {
-        if sql.contains(&format!("?{number}")) {
-            plan = plan.bind::<BigInt, _>(5000);
-        }
-    }
-    let steps: Vec<Step> = plan.load(db).unwrap();
-    steps.into_iter().map(|it| it.detail).collect()
 }
 
 /// A backlog costs no scan, however many queues wait: due queues are found by their due time after a place, those of an
