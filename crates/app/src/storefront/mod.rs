@@ -201,7 +201,8 @@ pub enum StorefrontError {
     /// The order is not paid.
     #[error(transparent)]
     Check(#[from] CheckPaymentError),
-    /// Stripe has not answered an earlier change yet. The worker completes or drops it without another call.
+    /// Stripe has not answered an earlier change yet, which the worker completes or drops without another call; or another
+    /// request is giving the cart another order.
     #[error("an earlier change is waiting for Stripe; try again in a moment")]
     UnderWay,
     /// The bank is processing the payment.

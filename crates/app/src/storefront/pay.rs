@@ -11,7 +11,7 @@ use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
 use crate::{
-    Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, OrderPayment, OrderRef, Version, Versioned,
+    Access, CartRef, CheckPaymentError, CreatePaymentIntentError, GatewayError, OrderPayment, OrderRef, Version, Versioned,
 };
 
 /// Parameters of a PaymentIntent request.
@@ -137,9 +137,20 @@ impl Storefront {
 
     /// Loads the shopper's open cart; `None` if it is no longer this version of this cart.
     async fn unchanged(&self, shopper: &Shopper, session: &Session) -> Result<Option<Session>, StorefrontError> {
-        let now = self.current(shopper).await?;
+        let now = match self.current(shopper).await {
+            // Another request cancels the cart's order before it gives the cart another one: between the two, the cart is
+            // not open.
+            Err(StorefrontError::NoCart) if self.is_given_up(session).await? => return Err(StorefrontError::UnderWay),
+            found => found?,
+        };
         let is_unchanged = (now.cart.id, now.version) == (session.cart.id, session.version);
         Ok(is_unchanged.then_some(now))
+    }
+
+    /// Whether the cart that was loaded as `session` is stored, with an order that is canceled.
+    async fn is_given_up(&self, session: &Session) -> Result<bool, StorefrontError> {
+        let Some(stored) = self.carts.cart(CartRef::Id(session.cart.id)).await? else { return Ok(false) };
+        Ok(self.order_of(&stored.value).await?.is_some_and(|it| matches!(it.value.state, OrderState::Canceled { .. })))
     }
 
     /// Prepares the cart for its payment: its checkout is complete, its customer exists at Stripe, all its variants are

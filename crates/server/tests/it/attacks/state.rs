@@ -44,11 +44,13 @@ impl State {
         self.read().await
     }
 
-    /// Orders, prices, terms, the cart, and the objects at Stripe.
+    /// The order, the newest orders, prices, terms, the cart, and the newest PaymentIntents at Stripe. A call can change
+    /// no other order than this one, and one that it places is the newest.
     pub(crate) async fn read(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for path in [
-            "/api/v1/shop/orders?limit=100",
+            &format!("/api/v1/shop/orders/{}", self.order),
+            "/api/v1/shop/orders?limit=3",
             "/api/v2/platform/variants",
             "/api/v2/platform/terms",
             "/api/v2/storefront/cart",
@@ -57,7 +59,7 @@ impl State {
             assert_eq!(read.status, 200, "{path}: {read:?}");
             all.push(read.body);
         }
-        let intents = self.http.get(format!("{}/v1/payment_intents?limit=100", self.twin)).bearer_auth("sk_test_twin");
+        let intents = self.http.get(format!("{}/v1/payment_intents?limit=10", self.twin)).bearer_auth("sk_test_twin");
         all.push(answer(intents).await.body);
         all
     }
