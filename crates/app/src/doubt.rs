@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::deadline::Deadline;
 use crate::{
     ApiKey, ApiKeys, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
-    EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, PriceList, ReceivedEvent,
-    RecordedFact, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Version, Versioned,
+    EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse,
+    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch,
+    Orders, PriceList, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue,
+    TaskRelease, Version, Versioned,
 };
 
 /// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every
@@ -222,6 +223,18 @@ impl ApiKeys for Remembering<dyn ApiKeys> {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.doubt.write(self.port.revoke_api_key(id, at)).await
+    }
+
+    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        self.doubt.write(self.port.replace_api_key(replacement)).await
+    }
+
+    async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.doubt.write(self.port.record_key_uses(uses)).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.doubt.read(self.port.key_uses()).await
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::{Mutex, PoisonError};
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
-use crate::{ApiKey, App, StoreError};
+use crate::{ApiKey, App, KeyRefusal, KeyReplacement, KeyUse, Scope, StoreError};
 
 /// Time for which an API key is cached, in seconds: a revocation by another process takes effect here by then at the
 /// latest.
 pub const KEY_CACHED_SECONDS: u32 = 1;
+/// Seconds of a day in UTC.
+const SECONDS_PER_DAY: i64 = 86_400;
 /// Largest number of cached keys; a shop has a handful.
 const KEYS_MAX: usize = 1024;
 
@@ -36,21 +38,59 @@ impl KnownKeys {
     }
 }
 
+/// Uses of API keys in this process: the start of the last day of each scope, and whether the store has it.
+#[derive(Debug, Default)]
+pub(crate) struct UsedScopes(Mutex<HashMap<(Uuid, Scope), (Timestamp, bool)>>);
+
+impl UsedScopes {
+    fn note(&self, key: Uuid, scope: Scope, day: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, is_stored) = known.entry((key, scope)).or_insert((day, false));
+        if *last < day {
+            (*last, *is_stored) = (day, false);
+        }
+    }
+
+    fn not_stored(&self) -> Vec<KeyUse> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = known.iter().filter(|(_, (_, is_stored))| !is_stored);
+        left.map(|(&(key, scope), &(last_used, _))| KeyUse { key, scope, last_used }).collect()
+    }
+
+    fn are_stored(&self, uses: &[KeyUse]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for it in uses {
+            if let Some((day, is_stored)) = known.get_mut(&(it.key, it.scope)) {
+                *is_stored |= *day == it.last_used;
+            }
+        }
+    }
+}
+
 impl App {
-    /// Finds the active API key whose text has this SHA-256 digest. A key that another process has revoked may be
-    /// accepted for [`KEY_CACHED_SECONDS`] more.
-    pub async fn authenticate(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+    /// Finds the valid API key whose text has this SHA-256 digest, or why there is none. A key that another process has
+    /// revoked may be accepted for [`KEY_CACHED_SECONDS`] more.
+    pub async fn authenticate(&self, digest: &[u8; 32]) -> Result<Result<ApiKey, KeyRefusal>, StoreError> {
         let now = self.clock.now();
         let found = match self.known_keys.fresh(digest, now) {
             Some(key) => Some(key),
             None => self.store.api_keys.api_key(digest).await?.inspect(|it| self.known_keys.remember(it, now)),
         };
-        Ok(found.filter(|it| it.is_active(now)))
+        let Some(key) = found else { return Ok(Err(KeyRefusal::Unknown)) };
+        Ok(key.refusal(now).map_or(Ok(key), Err))
     }
 
     /// Stores a new API key.
     pub async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
         self.store.api_keys.add_api_key(key).await
+    }
+
+    /// Replaces an API key by a new one; this process knows at once when the old one ends. [`StoreError::Conflict`] if the
+    /// old key cannot be replaced: see [`ApiKeys::replace_api_key`](crate::ApiKeys::replace_api_key).
+    pub async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        let replaced = self.store.api_keys.replace_api_key(replacement).await;
+        self.known_keys.forget_all();
+        replaced
     }
 
     /// Reads all API keys, the newest first.
@@ -63,6 +103,26 @@ impl App {
         let known = self.store.api_keys.revoke_api_key(id, self.clock.now()).await;
         self.known_keys.forget_all();
         known
+    }
+
+    /// Notes that a call has used a scope of an API key. Nothing is written until [`Self::record_key_uses`].
+    pub fn note_key_use(&self, key: Uuid, scope: Scope) {
+        let now = self.clock.now();
+        let of_day = u32::try_from(now.unix_seconds().rem_euclid(SECONDS_PER_DAY)).unwrap_or_default();
+        let day = Timestamp::from_unix_seconds(now.unix_seconds()).unwrap_or(now).minus_seconds(of_day);
+        self.used_scopes.note(key, scope, day);
+    }
+
+    /// Stores the uses of API keys that this process has noted and not stored yet: at most one for each key, scope and
+    /// day.
+    pub async fn record_key_uses(&self) -> Result<(), StoreError> {
+        let uses = self.used_scopes.not_stored();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        self.store.api_keys.record_key_uses(&uses).await?;
+        self.used_scopes.are_stored(&uses);
+        Ok(())
     }
 
     /// Current time of the clock that the use cases use.

@@ -94,7 +94,7 @@ pub use monitor::Monitor;
 pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
-pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
+pub use ports::api_keys::{ApiKey, ApiKeys, KeyRefusal, KeyReplacement, KeyUse, Scope, UnknownScope};
 pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
     BreakPage, BreakPlace, BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum,
@@ -222,6 +222,7 @@ pub struct App {
     /// Whether this process has searched for tasks that are due too late yet.
     has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
+    used_scopes: Arc<keys::UsedScopes>,
     in_flight: Arc<in_flight::InFlightRequests>,
     reads: Arc<intent_reads::IntentReads>,
     readiness: Arc<readiness::Readiness>,
@@ -251,6 +252,7 @@ impl App {
             back_filled_at: Arc::new(AtomicI64::new(started_at)),
             has_rescheduled: Arc::default(),
             known_keys: Arc::default(),
+            used_scopes: Arc::default(),
             in_flight: Arc::default(),
             reads: Arc::default(),
             readiness: Arc::default(),

@@ -4,12 +4,14 @@
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
-use paywright_app::{Access, Actor, ApiKey, Scope, StoreError};
+use paywright_app::{Access, Actor, ApiKey, KeyRefusal, Scope, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::Api;
+use crate::client_address::ClientAddress;
 use crate::problem::Problem;
+use crate::rate_limits::TooMany;
 use crate::requests::record_actor;
 use crate::tokens::TokenRefusal;
 
@@ -49,16 +51,18 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
         let detail = "the X-API-Key header is missing: create a key with `paywright keys create`";
         return Err(Problem::unauthorized("api_key_missing", detail));
     };
-    application_with(api, text, scope).await
+    application_with(api, request, text, scope).await
 }
 
 /// Authenticates the application whose API key has this text, and requires `scope`.
-pub(crate) async fn application_with(api: &Api, text: &str, scope: Scope) -> Result<ApiKey, Problem> {
-    let Some(key) = key_of(api, text).await? else {
-        let detail = "the X-API-Key is unknown, expired or revoked";
-        return Err(Problem::unauthorized("api_key_invalid", detail));
-    };
-    if key.scopes.contains(&scope) {
+pub(crate) async fn application_with(
+    api: &Api,
+    request: &HttpRequest,
+    text: &str,
+    scope: Scope,
+) -> Result<ApiKey, Problem> {
+    let key = key_of(api, request, text).await?;
+    if has_scope(api, &key, scope) {
         return Ok(key);
     }
     let detail = format!("this call requires an API key with the scope {scope}");
@@ -77,15 +81,69 @@ pub(crate) async fn application_alone(api: &Api, request: &HttpRequest, scope: S
     }
 }
 
-/// Active API key with this text, recorded as the actor of the request.
-pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, StoreError> {
-    key_of_digest(api, &digest(text)).await
+/// Reason for which an application is not admitted by its API key.
+#[derive(Debug)]
+pub(crate) enum NotAdmitted {
+    /// The key is not valid.
+    Key(KeyRefusal),
+    /// The key may not be used from the caller's address, which may be unknown.
+    Network(Option<ClientAddress>),
+    /// The key has made too many calls.
+    TooMany(TooMany),
+    /// The store cannot be read.
+    Store(StoreError),
 }
 
-/// Active API key whose text has this digest, recorded as the actor of the request.
-pub(crate) async fn key_of_digest(api: &Api, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-    let found = api.app.authenticate(digest).await?;
-    Ok(found.inspect(|it| record_actor(Actor::ApiKey { key: it.id, key_name: it.name.clone() })))
+impl From<StoreError> for NotAdmitted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<NotAdmitted> for Problem {
+    fn from(reason: NotAdmitted) -> Self {
+        let key = |code, refusal: KeyRefusal| Self::unauthorized(code, &refusal.to_string());
+        match reason {
+            NotAdmitted::Key(refusal @ KeyRefusal::Unknown) => key("api_key_invalid", refusal),
+            NotAdmitted::Key(refusal @ KeyRefusal::Expired(_)) => key("api_key_expired", refusal),
+            NotAdmitted::Key(refusal @ KeyRefusal::Revoked(_)) => key("api_key_revoked", refusal),
+            NotAdmitted::Key(refusal @ KeyRefusal::Rotated(_)) => key("api_key_rotated", refusal),
+            NotAdmitted::Network(client) => {
+                let from = client.map_or_else(|| "an unknown address".to_owned(), |it| it.to_string());
+                let detail = format!("this API key may not be used from {from}: its networks are others");
+                Self::new(StatusCode::FORBIDDEN, "api_key_network_not_allowed", detail)
+            }
+            NotAdmitted::TooMany(too_many) => too_many.into(),
+            NotAdmitted::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Valid API key with this text, which may be used for this request; recorded as the actor of the request.
+pub(crate) async fn key_of(api: &Api, request: &HttpRequest, text: &str) -> Result<ApiKey, NotAdmitted> {
+    key_of_digest(api, request, &digest(text)).await
+}
+
+/// As [`key_of`], by the digest of the key's text.
+pub(crate) async fn key_of_digest(api: &Api, request: &HttpRequest, digest: &[u8; 32]) -> Result<ApiKey, NotAdmitted> {
+    let key = api.app.authenticate(digest).await?.map_err(NotAdmitted::Key)?;
+    // Recorded for the log even if the call is refused below.
+    record_actor(Actor::ApiKey { key: key.id, key_name: key.name.clone() });
+    let client = ClientAddress::of(request);
+    if !key.may_be_used_from(client.map(ClientAddress::ip)) {
+        return Err(NotAdmitted::Network(client));
+    }
+    api.rate_limits.key_call(&key).map_err(NotAdmitted::TooMany)?;
+    Ok(key)
+}
+
+/// Whether a key has a scope that a call requires, which counts as a use of the scope.
+pub(crate) fn has_scope(api: &Api, key: &ApiKey, scope: Scope) -> bool {
+    let has = key.scopes.contains(&scope);
+    if has {
+        api.app.note_key_use(key.id, scope);
+    }
+    has
 }
 
 /// Token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110, section 11.1).

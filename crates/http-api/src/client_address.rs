@@ -19,6 +19,25 @@ const IPV6_CLIENT_PREFIX: u8 = 64;
 /// Prefix length of IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
+/// Error of a text that is no network with which client addresses can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NetworkError {
+    /// It is neither an address nor a network.
+    #[error("must be a network such as 10.0.0.0/8, or an address")]
+    Malformed,
+    /// It is a network of IPv4-mapped IPv6 addresses, which no client address is in.
+    #[error("must be in IPv4 notation, and not in that of IPv4 addresses in IPv6")]
+    Mapped,
+}
+
+/// Parses a network (`10.0.0.0/8`), or an address as the network of it alone. An IPv4 address may be in IPv6 notation.
+pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
+    let address = || text.parse::<IpAddr>().map(|it| IpNet::from(it.to_canonical()));
+    let network = text.parse::<IpNet>().or_else(|_| address()).map_err(|_| NetworkError::Malformed)?;
+    let is_mapped = network.prefix_len() >= MAPPED_PREFIX && network.network().to_canonical() != network.network();
+    if is_mapped { Err(NetworkError::Mapped) } else { Ok(network) }
+}
+
 /// Proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` headers are used: addresses and
 /// networks, separated by commas. None by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,17 +71,11 @@ impl FromStr for TrustedProxies {
 
     fn from_str(text: &str) -> Result<Self, TrustedProxiesError> {
         let entries = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-        let networks = (1..).zip(entries).map(|(entry, text)| {
-            let address = || text.parse::<IpAddr>().map(|it| IpNet::from(it.to_canonical()));
-            let network = text.parse::<IpNet>().or_else(|_| address());
-            let network = network.map_err(|_| TrustedProxiesError::Malformed { entry })?;
-            if network.prefix_len() == 0 {
-                return Err(TrustedProxiesError::EveryAddress { entry });
-            }
-            if network.prefix_len() >= MAPPED_PREFIX && network.network().to_canonical() != network.network() {
-                return Err(TrustedProxiesError::Mapped { entry });
-            }
-            Ok(network)
+        let networks = (1..).zip(entries).map(|(entry, text)| match parse_network(text) {
+            Ok(network) if network.prefix_len() == 0 => Err(TrustedProxiesError::EveryAddress { entry }),
+            Ok(network) => Ok(network),
+            Err(NetworkError::Malformed) => Err(TrustedProxiesError::Malformed { entry }),
+            Err(NetworkError::Mapped) => Err(TrustedProxiesError::Mapped { entry }),
         });
         networks.collect::<Result<_, _>>().map(Self)
     }

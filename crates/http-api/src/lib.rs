@@ -31,7 +31,7 @@ use actix_web::{HttpResponse, web};
 use paywright_app::{App, BooksAccess, Monitor, Publisher, Storefront, Webhooks};
 
 pub use auth::ApiKeyText;
-pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
+pub use client_address::{ClientAddress, NetworkError, TrustedProxies, TrustedProxiesError, parse_network};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;

@@ -139,7 +139,7 @@ pub(crate) async fn page(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let Some(metrics) = &api.metrics else { return Err(Problem::no_such_path()) };
     if !metrics.is_open_to(&request) {
         match request.headers().get(AUTHORIZATION).and_then(bearer) {
-            Some(key) => application_with(&api, key, Scope::MetricsRead).await?,
+            Some(key) => application_with(&api, &request, key, Scope::MetricsRead).await?,
             None => application(&api, &request, Scope::MetricsRead).await?,
         };
     }

@@ -1,19 +1,21 @@
-//! Rate limits per cart and per client address. Calls with an API key, webhooks with a valid signature and health
+//! Rate limits per cart, per client address, and per API key that has one. Webhooks with a valid signature and health
 //! checks are not limited.
 
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
-use paywright_app::TokenSubject;
+use paywright_app::{ApiKey, TokenSubject};
 use paywright_domain::id::CustomerId;
 use tracing::Span;
+use uuid::Uuid;
 
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
@@ -106,6 +108,8 @@ struct Limits {
     cart_payment_calls: Limit<Shopper>,
     cart_coupons: Limit<Shopper>,
     by_address: Option<ByAddress>,
+    /// Limits of API keys, for each number of calls per minute that a key has.
+    of_keys: Mutex<BTreeMap<NonZeroU32, Arc<Limit<Uuid>>>>,
 }
 
 struct ByAddress {
@@ -168,6 +172,7 @@ impl RateLimits {
                 "too many coupon codes were tried for this cart",
             ),
             by_address,
+            of_keys: Mutex::default(),
         }))
     }
 
@@ -196,6 +201,17 @@ impl RateLimits {
             CallKind::Payment => self.0.cart_payment_calls.count(shopper),
             CallKind::NewCart | CallKind::Other => Ok(()),
         }
+    }
+
+    /// Counts a call with an API key, if the key has a limit.
+    pub(crate) fn key_call(&self, key: &ApiKey) -> Result<(), TooMany> {
+        let Some(rate) = key.calls_per_minute else { return Ok(()) };
+        let limit = {
+            let mut limits = self.0.of_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(Limit::new(Some(rate), "calls_per_minute", "too many requests with this API key"));
+            Arc::clone(limits.entry(rate).or_insert_with(new))
+        };
+        limit.count(&key.id)
     }
 
     /// Counts a call with a wrong key, token or signature.
@@ -311,6 +327,19 @@ mod tests {
         }
         assert_eq!(passes(|| limits.wrong_credentials(Some(address("203.0.113.7")))), 10);
         assert_eq!(passes(|| limits.coupon_tried(Some(address("203.0.113.8")))), 10);
+    }
+
+    #[test]
+    fn each_key_has_its_own_limit_if_any() {
+        let limits = RateLimits::none();
+        let key = |n: u128, calls_per_minute: u32| ApiKey {
+            calls_per_minute: NonZeroU32::new(calls_per_minute),
+            ..ApiKey::new(Uuid::from_u128(n), String::new(), [0; 32], Vec::new(), paywright_testkit::at(0))
+        };
+        for (n, calls_per_minute, expected) in [(1, 600, 100), (2, 600, 100), (3, 30, 10), (4, 0, 5000), (1, 600, 0)] {
+            assert_eq!(passes(|| limits.key_call(&key(n, calls_per_minute))), expected, "{n}");
+        }
+        assert_eq!(limits.key_call(&key(3, 30)).unwrap_err().limit, "calls_per_minute");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Migrate(MigrateOptions),
     /// Choose the PostgreSQL server to trust after a failover or an upgrade.
     Database(DatabaseOptions),
-    /// Create, list and revoke API keys.
+    /// Create, list, rotate, audit and revoke API keys.
     Keys(KeysOptions),
     /// Import prices and terms of sale for storefronts.
     Prices(PricesOptions),
@@ -283,14 +283,63 @@ pub(crate) enum KeysCommand {
         /// Number of days after which the key expires; never by default.
         #[arg(long)]
         days: Option<u32>,
+        /// Network (10.0.0.0/8) or address from which alone the key may be used. May be given more than once.
+        #[arg(long = "network", value_parser = parse_network)]
+        networks: Vec<ipnet::IpNet>,
+        /// Maximum number of calls per minute with the key to each serving process; unlimited by default.
+        #[arg(long = "per-minute", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        per_minute: Option<u32>,
     },
     /// List all keys, without their texts.
     List,
+    /// Replace a key by a new one with the same scopes, networks and limit. Both are valid for some time.
+    Rotate {
+        /// Id of the key, as printed by `list`.
+        id: String,
+        /// Time for which the old key remains valid: a number and s, m, h or d, at most 365d; 0s ends it at once.
+        #[arg(long, default_value = "24h", value_parser = parse_overlap)]
+        overlap: u32,
+    },
     /// Revoke a key permanently.
     Revoke {
         /// Id of the key, as printed by `list`.
         id: String,
     },
+    /// Compare the scopes that each valid key has with those that it has used.
+    Audit {
+        /// Number of days without use after which a scope counts as not used.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
+}
+
+/// Parses a network without bits beyond its prefix, which are a mistake.
+fn parse_network(text: &str) -> Result<ipnet::IpNet, String> {
+    let network = paywright_http_api::parse_network(text).map_err(|error| error.to_string())?;
+    if network.addr() != network.network() {
+        return Err(format!("has bits beyond its prefix: the network is {}", network.trunc()));
+    }
+    Ok(network)
+}
+
+/// Longest overlap of two keys, in seconds: a year.
+const OVERLAP_SECONDS_MAX: u32 = 365 * 86_400;
+
+/// Parses a time such as `24h`, as seconds.
+fn parse_overlap(text: &str) -> Result<u32, String> {
+    let parsed = || {
+        let (last, unit) = text.char_indices().next_back()?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let count = text.get(..last)?.parse::<u32>().ok()?;
+        count.checked_mul(seconds).filter(|it| *it <= OVERLAP_SECONDS_MAX)
+    };
+    parsed().ok_or_else(|| "must be a number and s, m, h or d, such as 24h, and at most 365d".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod events;
 mod explain;
 mod health;
 mod key_set;
+mod key_uses;
 mod keys;
 mod manual;
 mod migrate;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::retention::{self, Keep};
 use crate::world::now;
-use crate::{books, publish};
+use crate::{books, key_uses, publish};
 
 /// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
 const LOOPS: usize = 2;
@@ -70,6 +70,7 @@ impl Worker {
         let others = [
             tokio::spawn(publish::relay(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
+            tokio::spawn(key_uses::record(app.in_background(), stopped.clone())),
             tokio::spawn(retention::delete_old(
                 app.in_background(),
                 storefront.clone(),

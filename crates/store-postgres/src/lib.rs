@@ -7,6 +7,7 @@
 mod abandoned;
 mod account_events;
 mod address;
+mod api_keys;
 mod ask;
 mod attempt_search;
 mod books;
@@ -54,9 +55,9 @@ use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
-    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, Orders, ReceivedEvent, RecordedFact,
-    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
+    LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, Orders,
+    ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -65,6 +66,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::abandoned::{AbandonedConnections, InUse};
+use crate::api_keys::{ApiKeyRow, KeyUseRow};
 use crate::ask::{Shared, ask};
 use crate::connect::Source;
 use crate::failure::Failure;
@@ -74,9 +76,7 @@ use crate::orders::OrderRow;
 use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
-use crate::rows::{
-    ApiKeyRow, Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, RescheduledRow, TaskRow, pg_time,
-};
+use crate::rows::{Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, RescheduledRow, TaskRow, pg_time};
 use crate::statement::{PreparedStatement, Statement};
 pub use crate::timeline::{Known, Refusal};
 pub use crate::timeline_file::TimelineFileError;
@@ -491,22 +491,37 @@ impl Cursors for PostgresStore {
 #[async_trait]
 impl ApiKeys for PostgresStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-        let row: Result<Option<ApiKeyRow>, Failure> = self.row(read::ApiKeyOf(digest.to_vec())).await;
+        let row: Result<Option<ApiKeyRow>, Failure> = self.row(api_keys::ByDigest(digest.to_vec())).await;
         row.and_then(|it| Ok(it.map(|it| it.0.restore()).transpose()?)).map_err(Failure::of_read)
     }
 
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.write(write::AddApiKey::of(key)).await.map(drop).map_err(Failure::of_write)
+        self.write(api_keys::Add::of(key)).await.map(drop).map_err(Failure::of_write)
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        let rows: Result<Vec<ApiKeyRow>, Failure> = self.rows(read::ApiKeys).await;
+        let rows: Result<Vec<ApiKeyRow>, Failure> = self.rows(api_keys::All).await;
         rows.and_then(|rows| rows.into_iter().map(|ApiKeyRow(it)| Ok(it.restore()?)).collect())
             .map_err(Failure::of_read)
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.wrote(write::RevokeApiKey::of(id, at)).await
+        self.wrote(api_keys::Revoke::of(id, at)).await
+    }
+
+    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        if self.wrote(api_keys::Replace::of(replacement)).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        let record = api_keys::RecordUses::of(uses).map_err(|error| Failure::from(error).of_write())?;
+        self.wrote(record).await.map(drop)
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        let rows: Result<Vec<KeyUseRow>, Failure> = self.rows(api_keys::AllUses).await;
+        rows.and_then(|rows| rows.into_iter().map(|KeyUseRow(it)| Ok(it.restore()?)).collect())
+            .map_err(Failure::of_read)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Read queries, each one statement. A query owns its parameters, because diesel would otherwise tie their lifetimes to
 //! those of the rows.
 
-use diesel::sql_types::{Array, BigInt, Binary, Text as SqlText, Untyped, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Text as SqlText, Untyped, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use crate::orders::READ;
@@ -168,26 +168,6 @@ statement!(IdempotencyRecordOf => Untyped,
         scope: SqlUuid = self.scope,
         key: SqlText = self.key,
     }
-);
-
-#[derive(Clone)]
-pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
-
-statement!(ApiKeyOf => Untyped,
-    "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE digest = :digest",
-    self {
-        digest: Binary = self.0,
-    }
-);
-
-pub(crate) struct ApiKeys;
-
-statement!(ApiKeys => Untyped,
-    concat!(
-        "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
-        "ORDER BY created_at DESC, id DESC",
-    ),
-    self {}
 );
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
-use paywright_app::stored::{self, StoredApiKey, StoredFact, StoredIdempotencyRecord, StoredTaskRow};
+use paywright_app::stored::{self, StoredFact, StoredIdempotencyRecord, StoredTaskRow};
 use paywright_app::{LeasedEvent, LeasedTask, Position, Rescheduled};
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
@@ -103,19 +103,6 @@ row! {
         order_id as SqlUuid,
         answer as SqlText,
         at as Timestamptz,
-    }
-}
-
-row! {
-    /// Row of an API key.
-    ApiKeyRow of StoredApiKey {
-        id as SqlUuid,
-        name as SqlText,
-        digest as Binary,
-        scopes as SqlText,
-        created_at as Timestamptz,
-        expires_at as Nullable<Timestamptz>,
-        revoked_at as Nullable<Timestamptz>,
     }
 }
 

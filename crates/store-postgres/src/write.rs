@@ -7,19 +7,19 @@ use diesel::sql_types::{
     Array, BigInt, Binary, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid,
 };
 use paywright_app::stored::{
-    ColumnError, StoredAdjustment, StoredAnomaly, StoredApiKey, StoredDispute, StoredFact, StoredIdempotencyRecord,
-    StoredIntent, StoredLine, StoredRefund,
+    ColumnError, StoredAdjustment, StoredAnomaly, StoredDispute, StoredFact, StoredIdempotencyRecord, StoredIntent,
+    StoredLine, StoredRefund,
 };
-use paywright_app::{ApiKey, Changes, Version};
+use paywright_app::{Changes, Version};
 use paywright_domain::task::TaskKey;
-use paywright_domain::{Fact, Order, Timestamp};
+use paywright_domain::{Fact, Order};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::orders::{ChangedColumns, PlacedColumns, columns_of};
 use crate::parts::{Adjustments, Anomalies, Disputes, Intents, Lines, Refunds};
 use crate::queue::EventColumns;
-use crate::rows::{pg_time, to_json, to_pg_micros};
+use crate::rows::{pg_time, to_json};
 use crate::sql::{CHANGE, CHANGE_ALL, PLACE};
 use crate::statement::{parameters, statement};
 
@@ -220,57 +220,4 @@ parameters!(self: IdempotencyColumns<'_> {
     idempotency_key: Nullable<SqlText> = self.key,
     idempotency_fingerprint: Nullable<Binary> = self.fingerprint,
     idempotency_answer: Nullable<SqlText> = self.answer,
-});
-
-pub(crate) struct AddApiKey<'a> {
-    key: StoredApiKey<'a>,
-    created_at: PgTimestamp,
-    expires_at: Option<PgTimestamp>,
-    revoked_at: Option<PgTimestamp>,
-}
-
-impl<'a> AddApiKey<'a> {
-    pub(crate) fn of(key: &'a ApiKey) -> Self {
-        let key = StoredApiKey::of(key);
-        let time = |micros| PgTimestamp(to_pg_micros(micros));
-        Self {
-            created_at: time(key.created_at),
-            expires_at: key.expires_at.map(time),
-            revoked_at: key.revoked_at.map(time),
-            key,
-        }
-    }
-}
-
-statement!(AddApiKey<'_> => (),
-    concat!(
-        "INSERT INTO api_keys (id, name, digest, scopes, created_at, expires_at, revoked_at) ",
-        "VALUES (:id, :name, :digest, :scopes, :created_at, :expires_at, :revoked_at)",
-    ),
-    self {
-        id: SqlUuid = self.key.id,
-        name: SqlText = self.key.name,
-        digest: Binary = self.key.digest,
-        scopes: SqlText = self.key.scopes,
-        created_at: Timestamptz = self.created_at,
-        expires_at: Nullable<Timestamptz> = self.expires_at,
-        revoked_at: Nullable<Timestamptz> = self.revoked_at,
-    }
-);
-
-/// Statement that revokes a key; the first revocation is kept.
-pub(crate) struct RevokeApiKey {
-    at: PgTimestamp,
-    id: Uuid,
-}
-
-impl RevokeApiKey {
-    pub(crate) fn of(id: Uuid, at: Timestamp) -> Self {
-        Self { at: pg_time(at), id }
-    }
-}
-
-statement!(RevokeApiKey => (), "UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id", self {
-    at: Timestamptz = self.at,
-    id: SqlUuid = self.id,
 });

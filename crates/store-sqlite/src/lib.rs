@@ -5,6 +5,7 @@
 //! causes `SQLITE_BUSY` for another. Reads use a small pool of read-only connections; in WAL mode they see the last
 //! commit while the next is being made.
 
+mod api_keys;
 mod backup;
 mod books;
 mod columns;
@@ -39,9 +40,9 @@ use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
-    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent, RecordedFact,
-    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
+    LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent,
+    RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -296,20 +297,34 @@ impl Cursors for SqliteStore {
 impl ApiKeys for SqliteStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let digest = *digest;
-        self.read(move |db| read::api_key(db, &digest)).await
+        self.read(move |db| api_keys::by_digest(db, &digest)).await
     }
 
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
         let key = key.clone();
-        self.writer.run(move |db| write::add_api_key(db, &key)).await
+        self.writer.run(move |db| api_keys::add(db, &key)).await
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.read_many(read::api_keys).await
+        self.read_many(api_keys::all).await
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.writer.run_by_reserve(move |db| write::revoke_api_key(db, id, at)).await
+        self.writer.run_by_reserve(move |db| api_keys::revoke(db, id, at)).await
+    }
+
+    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        let replacement = replacement.clone();
+        self.writer.run(move |db| api_keys::replace(db, &replacement)).await
+    }
+
+    async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.writer.run(move |db| api_keys::record_uses(db, &uses)).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.read_many(api_keys::uses).await
     }
 }
 

@@ -6,8 +6,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use paywright_app::stored::StoredParts;
 use paywright_app::{
-    ApiKey, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask,
-    Version, Versioned,
+    CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask, Version,
+    Versioned,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Order, OrderId};
@@ -16,10 +16,10 @@ use crate::failure::Failure;
 use crate::installation;
 use crate::orders::OrderRow;
 use crate::parts::{AdjustmentRow, AnomalyRow, DisputeRow, FactRow, IntentRow, LineRow, RefundRow};
-use crate::rows::{ApiKeyRow, Column, IdempotencyRow, TaskRow};
+use crate::rows::{Column, IdempotencyRow, TaskRow};
 use crate::schema::{
-    anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
-    refunds, tasks, webhook_inbox,
+    anomalies, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, refunds,
+    tasks, webhook_inbox,
 };
 
 pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Option<Versioned<Order>>, Failure> {
@@ -162,18 +162,6 @@ pub(crate) fn idempotency_record(
     let found: Option<IdempotencyRow<'_>> =
         idempotency_records::table.find((key.scope.as_bytes().as_slice(), key.key.as_str())).first(db).optional()?;
     found.map(IdempotencyRow::restore).transpose()
-}
-
-pub(crate) fn api_key(db: &mut SqliteConnection, digest: &[u8; 32]) -> Result<Option<ApiKey>, Failure> {
-    let found: Option<ApiKeyRow<'_>> =
-        api_keys::table.filter(api_keys::digest.eq(digest.as_slice())).first(db).optional()?;
-    found.map(ApiKeyRow::restore).transpose()
-}
-
-pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure> {
-    let rows: Vec<ApiKeyRow<'_>> =
-        api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
-    rows.into_iter().map(ApiKeyRow::restore).collect()
 }
 
 /// Runs `work` on the database as of one moment. Uses a savepoint, because the writer's own connection is in a

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use diesel::prelude::*;
-use paywright_app::stored::{self, StoredApiKey, StoredIdempotencyRecord, StoredTaskRow};
-use paywright_app::{ApiKey, IdempotencyRecord, LeasedEvent, ReceivedEvent, StoredTask};
+use paywright_app::stored::{self, StoredIdempotencyRecord, StoredTaskRow};
+use paywright_app::{IdempotencyRecord, LeasedEvent, ReceivedEvent, StoredTask};
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::schema::{api_keys, idempotency_records, tasks, webhook_inbox};
+use crate::schema::{idempotency_records, tasks, webhook_inbox};
 
 /// Reader of one column, as [`stored::Column`], whose errors are those of this crate.
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
@@ -152,30 +152,5 @@ impl<'a> IdempotencyRow<'a> {
         let column = |name| Column("idempotency_records", name);
         let (scope, order_id) = (column("scope").uuid(&scope)?, column("order_id").uuid(&order_id)?);
         Ok(StoredIdempotencyRecord { scope, key, fingerprint, order_id, answer, at }.restore()?)
-    }
-}
-
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = api_keys, treat_none_as_default_value = false)]
-pub(crate) struct ApiKeyRow<'a> {
-    id: Vec<u8>,
-    name: Cow<'a, str>,
-    digest: Cow<'a, [u8]>,
-    scopes: Cow<'a, str>,
-    created_at: i64,
-    expires_at: Option<i64>,
-    revoked_at: Option<i64>,
-}
-
-impl<'a> ApiKeyRow<'a> {
-    pub(crate) fn of(key: &'a ApiKey) -> Self {
-        let StoredApiKey { id, name, digest, scopes, created_at, expires_at, revoked_at } = StoredApiKey::of(key);
-        Self { id: id.as_bytes().to_vec(), name, digest, scopes, created_at, expires_at, revoked_at }
-    }
-
-    pub(crate) fn restore(self) -> Result<ApiKey, Failure> {
-        let Self { id, name, digest, scopes, created_at, expires_at, revoked_at } = self;
-        let id = Column("api_keys", "id").uuid(&id)?;
-        Ok(StoredApiKey { id, name, digest, scopes, created_at, expires_at, revoked_at }.restore()?)
     }
 }

@@ -67,6 +67,18 @@ table! {
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+        application -> Nullable<Binary>,
+        replaced_by -> Nullable<Binary>,
+        networks -> Text,
+        calls_per_minute -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    api_key_uses (key_id, scope) {
+        key_id -> Binary,
+        scope -> Text,
+        last_used -> BigInt,
     }
 }
 

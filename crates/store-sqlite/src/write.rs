@@ -6,9 +6,8 @@ use diesel::prelude::*;
 use paywright_app::stored::{
     StoredAdjustment, StoredAnomaly, StoredDispute, StoredFact, StoredIntent, StoredLine, StoredOrder, StoredRefund,
 };
-use paywright_app::{ApiKey, Changes, Version};
-use paywright_domain::{Order, Timestamp};
-use uuid::Uuid;
+use paywright_app::{Changes, Version};
+use paywright_domain::Order;
 
 use crate::failure::Failure;
 use crate::feed;
@@ -16,10 +15,10 @@ use crate::installation;
 use crate::orders::OrderRow;
 use crate::parts::{AdjustmentRow, AnomalyRow, DisputeRow, FactRow, IntentRow, LineRow, RefundRow};
 use crate::queue;
-use crate::rows::{ApiKeyRow, IdempotencyRow, TaskRow, position, to_json};
+use crate::rows::{IdempotencyRow, TaskRow, position, to_json};
 use crate::schema::{
-    anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
-    refunds, tasks,
+    anomalies, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, refunds,
+    tasks,
 };
 
 /// Writes a commit to all its tables.
@@ -188,18 +187,4 @@ fn write_anomalies(db: &mut SqliteConnection, order: &Order) -> Result<(), Failu
         diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
     }
     Ok(())
-}
-
-pub(crate) fn add_api_key(db: &mut SqliteConnection, key: &ApiKey) -> Result<(), Failure> {
-    diesel::insert_into(api_keys::table).values(&ApiKeyRow::of(key)).execute(db)?;
-    Ok(())
-}
-
-pub(crate) fn revoke_api_key(db: &mut SqliteConnection, id: Uuid, at: Timestamp) -> Result<bool, Failure> {
-    let id = id.as_bytes().as_slice();
-    let known: i64 = api_keys::table.filter(api_keys::id.eq(id)).count().get_result(db)?;
-    diesel::update(api_keys::table.find(id).filter(api_keys::revoked_at.is_null()))
-        .set(api_keys::revoked_at.eq(Some(at.unix_micros())))
-        .execute(db)?;
-    Ok(known > 0)
 }

@@ -11,7 +11,8 @@ use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
 use crate::{
-    Access, CartRef, CheckPaymentError, CreatePaymentIntentError, GatewayError, OrderPayment, OrderRef, Version, Versioned,
+    Access, CartRef, CheckPaymentError, CreatePaymentIntentError, GatewayError, OrderPayment, OrderRef, Version,
+    Versioned,
 };
 
 /// Parameters of a PaymentIntent request.
@@ -87,7 +88,8 @@ impl Storefront {
                     Some(session) => session,
                     None => self.current(shopper).await?,
                 };
-                Ok((self.try_payment_intent(session, shopper, params, chosen_before.as_ref()).await?, None))
+                let tried = Box::pin(self.try_payment_intent(session, shopper, params, chosen_before.as_ref()));
+                Ok((tried.await?, None))
             })
             .await
     }
@@ -140,7 +142,9 @@ impl Storefront {
         let now = match self.current(shopper).await {
             // Another request cancels the cart's order before it gives the cart another one: between the two, the cart is
             // not open.
-            Err(StorefrontError::NoCart) if self.is_given_up(session).await? => return Err(StorefrontError::UnderWay),
+            Err(StorefrontError::NoCart) if self.is_given_up(session).await? => {
+                return Err(StorefrontError::UnderWay);
+            }
             found => found?,
         };
         let is_unchanged = (now.cart.id, now.version) == (session.cart.id, session.version);

@@ -19,6 +19,10 @@ type Code = (u16, &'static str);
 const CALL: &[Code] = &[
     (401, "api_key_missing"),
     (401, "api_key_invalid"),
+    (401, "api_key_expired"),
+    (401, "api_key_revoked"),
+    (401, "api_key_rotated"),
+    (403, "api_key_network_not_allowed"),
     (403, "scope_missing"),
     (429, "rate_limited"),
     (500, "internal"),

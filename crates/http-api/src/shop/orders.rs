@@ -71,7 +71,7 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
     let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
     check_customer(&access, new.customer.as_ref())?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
-        key: IdempotencyKey { scope: key.id, key: text },
+        key: IdempotencyKey { scope: key.application, key: text },
         fingerprint: Sha256::digest(&body).into(),
         answer: placed_answer,
     });
@@ -313,7 +313,7 @@ pub(crate) async fn refund(
     let idempotent = idempotency_key(&request)?.map(|text| {
         // The order's id is part of the request, whether its id or its number is in the path.
         let digest = Sha256::new_with_prefix(found.id.0.as_bytes()).chain_update(&raw).finalize();
-        (IdempotencyKey { scope: key.id, key: text }, digest.into())
+        (IdempotencyKey { scope: key.application, key: text }, digest.into())
     });
     let app = api.app.for_request();
     let refunded = app.refund_payment(&which, &access, &new, idempotent).await?;

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
+    CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, KeyRefusal, StoreError, StorefrontError,
 };
 use paywright_domain::money::MoneyError;
 use paywright_domain::order::{LineProblem, PaymentState, QUANTITY_MAX};
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
 use super::amount::code;
+use crate::auth::NotAdmitted;
 use crate::problem::Problem;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
 use crate::tokens::TokenRefusal;
@@ -128,6 +129,20 @@ impl Refusal {
             body.as_object_mut().and_then(|it| it.insert("errors".into(), Value::Object(fields)));
         }
         response.body(body.to_string())
+    }
+}
+
+impl From<NotAdmitted> for Refusal {
+    /// An unknown key is refused in the words of Spree; any other reason is told as in the shop dialect.
+    fn from(reason: NotAdmitted) -> Self {
+        match reason {
+            NotAdmitted::Key(KeyRefusal::Unknown) => Self::token_invalid(),
+            NotAdmitted::Store(error) => error.into(),
+            NotAdmitted::Key(_) | NotAdmitted::Network(_) | NotAdmitted::TooMany(_) => {
+                let problem = Problem::from(reason);
+                Self { code: Some(problem.code()), ..Self::of(&problem) }
+            }
+        }
     }
 }
 

@@ -126,10 +126,11 @@ impl Claims {
         rules: &TokenRules,
     ) -> Result<(), TokenRefusal> {
         let (seconds, leeway) = (now.unix_seconds(), i64::from(rules.leeway_seconds));
-        let is_in_time = seconds < self.exp.0.saturating_add(leeway)
-            && self.nbf.is_none_or(|from| seconds >= from.0.saturating_sub(leeway));
-        if !is_in_time {
-            return Err(TokenRefusal::Invalid);
+        if seconds >= self.exp.0.saturating_add(leeway) {
+            return Err(TokenRefusal::Expired);
+        }
+        if self.nbf.is_some_and(|from| seconds < from.0.saturating_sub(leeway)) {
+            return Err(TokenRefusal::NotYetValid);
         }
         if self.is_valid_too_long(now, rules) {
             return Err(TokenRefusal::ValidTooLong);

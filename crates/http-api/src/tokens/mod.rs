@@ -103,9 +103,18 @@ pub enum TokensError {
 /// Why a bearer token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum TokenRefusal {
-    /// The token is malformed, expired, not valid yet or not signed with a token secret or a key of the key set.
-    #[error("the bearer token is malformed, expired or not signed with the secret or the key that this shop accepts")]
+    /// The token is malformed, or not signed with a token secret or a key of the key set.
+    #[error("the bearer token is malformed, or not signed with the secret or the key that this shop accepts")]
     Invalid,
+    /// The token has expired (`exp`).
+    #[error("the bearer token has expired")]
+    Expired,
+    /// The token is not valid yet (`nbf`).
+    #[error("the bearer token is not valid yet (`nbf`): the clock of its issuer may be ahead")]
+    NotYetValid,
+    /// The token's `sub` is not an id of a customer.
+    #[error("the bearer token's `sub` must be a customer's id")]
+    NoCustomer,
     /// The token is signed with the token secret or another one, and only the key set is accepted.
     #[error("the bearer token must be signed by its issuer's key set, with RS256, ES256 or EdDSA, and not with HS256")]
     SignedWithSecret,
@@ -133,9 +142,14 @@ impl TokenRefusal {
     /// Stable code of the refusal.
     pub(crate) const fn code(self) -> &'static str {
         match self {
-            Self::Invalid | Self::SignedWithSecret | Self::UnknownKey | Self::Issuer | Self::Audience => {
-                "token_invalid"
-            }
+            Self::Invalid
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::NoCustomer
+            | Self::SignedWithSecret
+            | Self::UnknownKey
+            | Self::Issuer
+            | Self::Audience => "token_invalid",
             Self::KeysUnavailable => "token_keys_unavailable",
             Self::ValidTooLong => "token_valid_too_long",
             Self::TooOld => "token_too_old",
@@ -147,6 +161,9 @@ impl TokenRefusal {
         match self {
             Self::KeysUnavailable => Some(KEY_SET_PAUSE_SECONDS),
             Self::Invalid
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::NoCustomer
             | Self::SignedWithSecret
             | Self::UnknownKey
             | Self::Issuer
@@ -285,7 +302,7 @@ impl Tokens {
             return self.order_of(token, now).map(Access::Order);
         }
         let claims = self.customer_claims(token, now).await?;
-        claims.customer().map(Access::Customer).ok_or(TokenRefusal::Invalid)
+        claims.customer().map(Access::Customer).ok_or(TokenRefusal::NoCustomer)
     }
 
     /// Claims of a customer's token that is signed as it must be, and meets the rules. The algorithm decides between the

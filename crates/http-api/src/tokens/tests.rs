@@ -32,7 +32,7 @@ fn a_customers_token_gives_access_until_it_expires() {
     for (now, expected) in [
         (NOW - 1, Ok(Access::Customer(ada.clone()))),
         (NOW + 29, Ok(Access::Customer(ada.clone()))),
-        (NOW + 30, Err(TokenRefusal::Invalid)),
+        (NOW + 30, Err(TokenRefusal::Expired)),
     ] {
         assert_eq!(access(&tokens, &token, at(now)), expected, "{now}");
     }
@@ -59,15 +59,15 @@ const CRITICAL_OF_NOTHING: &str = "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdLCJ0eXAiOiJKV
 fn a_jwt_with_fractional_times_is_accepted() {
     let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
     let ada = Ok(Access::Customer(CustomerId::new("cus-ada").unwrap()));
-    let none = Err(TokenRefusal::Invalid);
+    let (expired, not_yet) = (Err(TokenRefusal::Expired), Err(TokenRefusal::NotYetValid));
     for (token, now, expected) in [
-        (FRACTIONAL, NOW - 31, &none),
+        (FRACTIONAL, NOW - 31, &not_yet),
         (FRACTIONAL, NOW - 30, &ada),
         (FRACTIONAL, NOW + 629, &ada),
-        (FRACTIONAL, NOW + 630, &none),
-        (EXPIRED, NOW, &none),
+        (FRACTIONAL, NOW + 630, &expired),
+        (EXPIRED, NOW, &expired),
         (EXPIRED, NOW - 2, &ada),
-        (NOT_YET, NOW, &none),
+        (NOT_YET, NOW, &not_yet),
         (NOT_YET, NOW + 1, &ada),
     ] {
         assert_eq!(&access(&tokens, token, at(now)), expected, "{token} at {now}");

@@ -1,10 +1,13 @@
+use std::num::NonZeroU32;
+
 use actix_web::http::Method;
-use paywright_app::{ApiKeys, KEY_CACHED_SECONDS, Scope};
+use paywright_app::{ApiKey, ApiKeys, KEY_CACHED_SECONDS, KeyReplacement, KeyUse, Scope};
+use paywright_http_api::ApiKeyText;
 use paywright_testkit::{MockGateway, at};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{NOW, ORDERS, Service};
+use crate::{CLIENT, NOW, ORDERS, Service, order};
 
 #[actix_web::test]
 async fn a_call_requires_an_active_key_with_the_scope_of_the_call() {
@@ -20,7 +23,7 @@ async fn a_call_requires_an_active_key_with_the_scope_of_the_call() {
         (None, Method::GET, &read, 401, "api_key_missing"),
         (Some("pwk_0"), Method::GET, &read, 401, "api_key_invalid"),
         (Some(""), Method::GET, &read, 401, "api_key_invalid"),
-        (Some(revoked.as_str()), Method::GET, &read, 401, "api_key_invalid"),
+        (Some(revoked.as_str()), Method::GET, &read, 401, "api_key_revoked"),
         (Some(reader.as_str()), Method::GET, &read, 200, ""),
         (Some(reader.as_str()), Method::POST, &cancel, 403, "scope_missing"),
         (Some(writer.as_str()), Method::GET, &read, 403, "scope_missing"),
@@ -41,7 +44,98 @@ async fn an_expired_key_is_refused() {
     let headers = [("x-api-key", brief.as_str())];
     assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.status, 200);
     service.clock.advance_seconds(60);
-    assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.code(), "api_key_invalid");
+    let refused = service.send(Method::GET, ORDERS, &headers, b"").await;
+    assert_eq!((refused.status, refused.code()), (401, "api_key_expired"));
+}
+
+/// Calls of both dialects with a key, and what they answer: the status and the code, or the sentence in Spree.
+async fn answers(service: &Service, key: &str) -> [(u16, String); 2] {
+    let shop = service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await;
+    let platform = service.send(Method::GET, "/api/v2/platform/orders", &[("x-api-key", key)], b"").await;
+    let sentence = platform.body["error"].as_str().unwrap_or_default().to_owned();
+    [(shop.status, shop.code().to_owned()), (platform.status, sentence)]
+}
+
+#[actix_web::test]
+async fn a_replaced_key_is_valid_until_the_end_of_the_overlap_and_keeps_idempotency_keys() {
+    let service = Service::with(MockGateway::new()).await;
+    let old = service.key_with(2, &Scope::ALL).await;
+    let keyed = async |key: &str| {
+        let headers = [("x-api-key", key), ("idempotency-key", "one"), ("content-type", "application/json")];
+        service.send(Method::POST, ORDERS, &headers, order().to_string().as_bytes()).await
+    };
+    let first = keyed(&old).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let new = ApiKey { application: Uuid::from_u128(2), ..service.new_key(3, &Scope::ALL) };
+    let replacement = KeyReplacement { old: Uuid::from_u128(2), old_until: at(NOW + 60), new };
+    service.api.app.replace_api_key(&replacement).await.unwrap();
+    let new = ApiKeyText::from_random([3; 32]);
+    for key in [old.as_str(), new.expose()] {
+        let again = keyed(key).await;
+        assert_eq!((again.status, &again.body["data"]["id"]), (201, &first.body["data"]["id"]), "{again:?}");
+    }
+    service.clock.advance_seconds(60);
+    assert_eq!(answers(&service, new.expose()).await.map(|it| it.0), [200, 200]);
+    let [shop, platform] = answers(&service, &old).await;
+    assert_eq!(shop, (401, "api_key_rotated".to_owned()));
+    assert!(platform.0 == 401 && platform.1.contains("rotated"), "{platform:?}");
+}
+
+#[actix_web::test]
+async fn a_key_with_networks_is_accepted_from_them_alone() {
+    let service = Service::with(MockGateway::new()).await;
+    let key = ApiKeyText::from_random([2; 32]);
+    let networks = vec!["203.0.113.0/24".parse().unwrap()];
+    service.store.add_api_key(&ApiKey { networks, ..service.new_key(2, &Scope::ALL) }).await.unwrap();
+    let [shop, platform] = answers(&service, key.expose()).await;
+    assert_eq!(shop, (403, "api_key_network_not_allowed".to_owned()));
+    assert!(platform.0 == 403 && platform.1.contains("may not be used from"), "{platform:?}");
+    let here = ApiKeyText::from_random([3; 32]);
+    let networks = vec!["203.0.113.0/24".parse().unwrap(), format!("{CLIENT}/32").parse().unwrap()];
+    service.store.add_api_key(&ApiKey { networks, ..service.new_key(3, &Scope::ALL) }).await.unwrap();
+    assert_eq!(answers(&service, here.expose()).await.map(|it| it.0), [200, 200]);
+}
+
+#[actix_web::test]
+async fn a_key_with_a_limit_is_refused_beyond_it_and_others_are_not() {
+    let service = Service::with(MockGateway::new()).await;
+    let key = ApiKeyText::from_random([2; 32]);
+    let calls_per_minute = NonZeroU32::new(1);
+    service.store.add_api_key(&ApiKey { calls_per_minute, ..service.new_key(2, &Scope::ALL) }).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(answers(&service, key.expose()).await.map(|it| it.0), [200, 200]);
+    }
+    let headers = [("x-api-key", key.expose())];
+    let refused = service.send(Method::GET, ORDERS, &headers, b"").await;
+    assert_eq!((refused.status, refused.code()), (429, "rate_limited"));
+    assert!(refused.header("retry-after").is_some_and(|it| it.parse::<u32>().is_ok_and(|it| it >= 1)), "{refused:?}");
+    assert_eq!(answers(&service, key.expose()).await[1].0, 429);
+    assert_eq!(answers(&service, &service.key).await.map(|it| it.0), [200, 200]);
+}
+
+#[actix_web::test]
+async fn the_use_of_a_scope_is_stored_once_a_day_and_not_by_refused_calls() {
+    let service = Service::with(MockGateway::new()).await;
+    let key = service.key_with(2, &[Scope::OrdersRead, Scope::PricesRead]).await;
+    let app = &service.api.app;
+    let used = async || {
+        app.record_key_uses().await.unwrap();
+        service.store.key_uses().await.unwrap()
+    };
+    assert_eq!(answers(&service, "pwk_0").await.map(|it| it.0), [401, 401]);
+    let refund = format!("{ORDERS}/x/refunds");
+    assert_eq!(service.send(Method::POST, &refund, &[("x-api-key", key.as_str())], b"").await.status, 403);
+    assert_eq!(used().await, []);
+    let day = at(NOW - NOW.rem_euclid(86_400));
+    let read = KeyUse { key: Uuid::from_u128(2), scope: Scope::OrdersRead, last_used: day };
+    for _ in 0..2 {
+        assert_eq!(answers(&service, &key).await.map(|it| it.0), [200, 200]);
+        assert_eq!(used().await, [read]);
+    }
+    service.clock.advance_seconds(86_400);
+    assert_eq!(used().await, [read]);
+    assert_eq!(answers(&service, &key).await.map(|it| it.0), [200, 200]);
+    assert_eq!(used().await, [KeyUse { last_used: day.plus_seconds(86_400), ..read }]);
 }
 
 #[actix_web::test]
@@ -52,9 +146,9 @@ async fn a_revoked_key_is_refused_here_at_once_and_elsewhere_within_a_second() {
     assert_eq!((code(&elsewhere).await, code(&here).await), (String::new(), String::new()));
     service.store.revoke_api_key(Uuid::from_u128(2), at(NOW)).await.unwrap();
     service.clock.advance_seconds(KEY_CACHED_SECONDS);
-    assert_eq!(code(&elsewhere).await, "api_key_invalid");
+    assert_eq!(code(&elsewhere).await, "api_key_revoked");
     service.api.app.revoke_api_key(Uuid::from_u128(3)).await.unwrap();
-    assert_eq!(code(&here).await, "api_key_invalid");
+    assert_eq!(code(&here).await, "api_key_revoked");
 }
 
 #[actix_web::test]

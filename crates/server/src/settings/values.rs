@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
+use paywright_http_api::{NetworkError, parse_network};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::{Host, Url};
@@ -112,9 +113,11 @@ impl FromStr for Networks {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let entries = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-        let network = |it: &str| it.parse::<IpNet>().ok().or_else(|| it.parse::<IpAddr>().ok().map(IpNet::from));
-        let networks: Option<Vec<_>> = entries.map(network).collect();
-        networks.map(Self).ok_or("must be addresses and networks, like 10.0.0.0/8 or ::1, separated by commas")
+        let networks: Result<Vec<_>, _> = entries.map(parse_network).collect();
+        networks.map(Self).map_err(|error| match error {
+            NetworkError::Malformed => "must be addresses and networks, like 10.0.0.0/8 or ::1, separated by commas",
+            NetworkError::Mapped => "must have IPv4 networks in IPv4 notation, and not in that of IPv6",
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod doctor;
 mod edges;
 mod faults;
 mod forged;
+mod keys;
 mod logs;
 mod metrics;
 mod openapi;

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use paywright_app::{
     ApiKey, ApiKeys, BookkeeperPorts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
     EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations,
-    IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderFilter,
-    OrderQuery, OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
-    PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts,
-    StoredTask, TaskQueue, TaskRelease, Versioned, WorkerWaker,
+    IssuedIntent, IssuedRefund, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision,
+    NewIntent, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords,
+    ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError,
+    StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned, WorkerWaker,
 };
 use paywright_domain::dispute::Dispute;
 use paywright_domain::id::{CustomerId, Epoch, RefundId};
@@ -557,6 +557,18 @@ impl ApiKeys for ScheduledStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.store.revoke_api_key(id, at).await
+    }
+
+    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        self.store.replace_api_key(replacement).await
+    }
+
+    async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.store.record_key_uses(uses).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.store.key_uses().await
     }
 }
 

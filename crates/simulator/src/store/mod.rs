@@ -15,9 +15,9 @@ pub(crate) use books::BooksTables;
 pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
     ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
-    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent, RecordedFact,
-    Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
+    LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent,
+    RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -216,6 +216,21 @@ impl ApiKeys for MemoryStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         Ok(self.write(move |it| it.revoke_api_key(id, at)))
+    }
+
+    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        let replacement = replacement.clone();
+        self.write(move |it| it.replace_api_key(&replacement))
+    }
+
+    async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.write(move |it| it.record_key_uses(&uses));
+        Ok(())
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        Ok(self.read(Tables::key_uses))
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
     ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey,
-    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter,
-    OrderQuery, OrderRef, OrderSearch, OrderSort, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
-    TaskRelease, Version, Versioned, is_completed,
+    IdempotencyRecord, Installation, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask,
+    LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, ReceivedEvent, RecordedFact,
+    Rescheduled, Scope, StoreError, StoredTask, TaskRelease, Version, Versioned, is_completed,
 };
 use paywright_domain::id::{CustomerId, Epoch, InstallationId};
 use paywright_domain::task::TaskKey;
@@ -35,6 +35,7 @@ pub struct Tables {
     pub(crate) events: BTreeMap<String, EventRow>,
     cursors: BTreeMap<String, CursorRow>,
     keys: BTreeMap<Uuid, ApiKey>,
+    key_uses: BTreeMap<(Uuid, Scope), Timestamp>,
     damaged: BTreeSet<OrderId>,
     epoch: Epoch,
     /// Lost orders, by the end of their ids.
@@ -404,6 +405,30 @@ impl Tables {
         let Some(key) = self.keys.get_mut(&id) else { return false };
         key.revoked_at = key.revoked_at.or(Some(at));
         true
+    }
+
+    pub(crate) fn replace_api_key(&mut self, replacement: &KeyReplacement) -> Result<(), StoreError> {
+        let KeyReplacement { old, old_until, new } = replacement;
+        if !self.keys.get(old).is_some_and(|it| it.revoked_at.is_none() && it.replaced_by.is_none()) {
+            return Err(StoreError::Conflict);
+        }
+        self.add_api_key(new)?;
+        if let Some(key) = self.keys.get_mut(old) {
+            key.expires_at = Some(key.expires_at.map_or(*old_until, |it| it.min(*old_until)));
+            key.replaced_by = Some(new.id);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn record_key_uses(&mut self, uses: &[KeyUse]) {
+        for it in uses.iter().filter(|it| self.keys.contains_key(&it.key)) {
+            let last_used = self.key_uses.entry((it.key, it.scope)).or_insert(it.last_used);
+            *last_used = (*last_used).max(it.last_used);
+        }
+    }
+
+    pub(crate) fn key_uses(&self) -> Vec<KeyUse> {
+        self.key_uses.iter().map(|(&(key, scope), &last_used)| KeyUse { key, scope, last_used }).collect()
     }
 
     pub(crate) const fn installation(&self) -> Installation {

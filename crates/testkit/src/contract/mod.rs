@@ -88,6 +88,8 @@ macro_rules! store_contract {
             }
             api_keys {
                 an_api_key_is_found_by_its_digest_and_can_be_revoked
+                an_api_key_is_replaced_once_and_ends_no_later_than_before
+                the_last_use_of_each_scope_of_a_key_is_kept
             }
             installations {
                 an_installation_keeps_its_id_and_its_epochs_only_grow

@@ -34,7 +34,7 @@ pub use self::dispute::{StoredAnomaly, StoredDispute};
 pub use self::fact::{StoredFact, StoredFeedEvent, StoredTaskRow};
 pub use self::intent::StoredIntent;
 pub use self::order::{StoredAdjustment, StoredLine, StoredOrder, StoredParts};
-pub use self::records::{StoredApiKey, StoredIdempotencyRecord};
+pub use self::records::{StoredApiKey, StoredIdempotencyRecord, StoredKeyUse};
 pub use self::refund::StoredRefund;
 
 /// Text of a row that is written.

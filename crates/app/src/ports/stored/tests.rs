@@ -1,5 +1,7 @@
 //! Each row is restored as it was, and a damaged column is named.
 
+use std::num::NonZeroU32;
+
 use paywright_domain::anomaly::{Anomaly, AnomalyKind, NoticeKind};
 use paywright_domain::id::{Epoch, RefundId};
 use paywright_domain::intent::{IntentError, IntentRequest, IntentStatus, PaymentIntent, Proceeds};
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::fixtures::{at, dispute, usd};
-use crate::{ApiKey, Cause, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, Scope, Version};
+use crate::{ApiKey, Cause, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, KeyUse, Scope, Version};
 use crate::{EventRef, SubjectId};
 
 /// Order with a value in every column, and a row in every table.
@@ -319,14 +321,18 @@ fn an_idempotency_record_is_restored_from_its_row() {
 
 #[test]
 fn an_api_key_is_restored_from_its_row() {
+    let first = ApiKey::new(Uuid::from_u128(1), "shop".into(), [7; 32], vec![Scope::OrdersRead], at(1));
+    assert_eq!(StoredApiKey::of(&first).application, None);
+    assert_eq!(StoredApiKey::of(&first).restore(), Ok(first.clone()));
     let key = ApiKey {
-        id: Uuid::from_u128(1),
-        name: "shop".into(),
-        digest: [7; 32],
+        application: Uuid::from_u128(9),
         scopes: vec![Scope::OrdersRead, Scope::OrdersWrite],
-        created_at: at(1),
         expires_at: Some(at(2)),
         revoked_at: Some(at(3)),
+        replaced_by: Some(Uuid::from_u128(2)),
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        calls_per_minute: NonZeroU32::new(60),
+        ..first
     };
     let row = StoredApiKey::of(&key);
     assert_eq!(row.clone().restore(), Ok(key.clone()));
@@ -335,10 +341,18 @@ fn an_api_key_is_restored_from_its_row() {
         ("scopes", StoredApiKey { scopes: "orders:burn".into(), ..row.clone() }),
         ("created_at", StoredApiKey { created_at: i64::MAX, ..row.clone() }),
         ("expires_at", StoredApiKey { expires_at: Some(i64::MAX), ..row.clone() }),
-        ("revoked_at", StoredApiKey { revoked_at: Some(i64::MAX), ..row }),
+        ("revoked_at", StoredApiKey { revoked_at: Some(i64::MAX), ..row.clone() }),
+        ("networks", StoredApiKey { networks: "10.0.0.0/8 everywhere".into(), ..row.clone() }),
+        ("calls_per_minute", StoredApiKey { calls_per_minute: Some(0), ..row.clone() }),
+        ("calls_per_minute", StoredApiKey { calls_per_minute: Some(-1), ..row }),
     ] {
         assert_eq!(row.restore().map_err(|it| (it.table, it.column)), Err(("api_keys", expected)));
     }
+    let used = KeyUse { key: Uuid::from_u128(1), scope: Scope::BooksRead, last_used: at(86_400) };
+    let row = StoredKeyUse::of(&used);
+    assert_eq!(row.clone().restore(), Ok(used));
+    assert!(StoredKeyUse { scope: "orders:burn".into(), ..row.clone() }.restore().is_err());
+    assert!(StoredKeyUse { last_used: i64::MAX, ..row }.restore().is_err());
 }
 
 #[test]

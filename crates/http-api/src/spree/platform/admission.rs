@@ -5,7 +5,7 @@ use actix_web::http::header::AUTHORIZATION;
 use paywright_app::Scope;
 
 use crate::Api;
-use crate::auth::{bearer, key_of, key_of_digest};
+use crate::auth::{bearer, has_scope, key_of, key_of_digest};
 use crate::spree::refusal::Refusal;
 
 /// Admits an application whose API key has `scope`. The key is in `X-API-Key` or is a bearer token; an access token of
@@ -15,9 +15,8 @@ pub(super) async fn admit(api: &Api, request: &HttpRequest, scope: Scope) -> Res
     let text =
         named.or_else(|| request.headers().get(AUTHORIZATION).and_then(bearer)).ok_or_else(Refusal::token_invalid)?;
     let (key, is_in_scope) = match api.tokens.application_access(text, api.app.now()) {
-        Some(access) => (key_of_digest(api, &access.key).await?, access.scope.permits(scope)),
-        None => (key_of(api, text).await?, true),
+        Some(access) => (key_of_digest(api, request, &access.key).await?, access.scope.permits(scope)),
+        None => (key_of(api, request, text).await?, true),
     };
-    let key = key.ok_or_else(Refusal::token_invalid)?;
-    if is_in_scope && key.scopes.contains(&scope) { Ok(()) } else { Err(Refusal::not_allowed()) }
+    if is_in_scope && has_scope(api, &key, scope) { Ok(()) } else { Err(Refusal::not_allowed()) }
 }

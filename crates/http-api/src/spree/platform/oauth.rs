@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::access_tokens::{AccessScope, ApplicationAccess};
-use crate::auth::key_of;
+use crate::auth::{NotAdmitted, key_of};
 use crate::reader::{Fields, parse};
 use crate::receiving::read_body;
 use crate::spree::refusal::Refusal;
@@ -127,13 +127,21 @@ fn read_scope(fields: &Fields) -> Result<(AccessScope, String), OauthError> {
     Ok((scope, names.join(" ")))
 }
 
-/// API key of the client; `None` if the credentials are missing or not those of an active key.
-async fn client(api: &Api, header: Option<(String, String)>, fields: &Fields) -> Result<Option<ApiKey>, Refusal> {
+/// API key of the client; `None` if the credentials are missing or not those of a valid key.
+async fn client(
+    api: &Api,
+    request: &HttpRequest,
+    header: Option<(String, String)>,
+    fields: &Fields,
+) -> Result<Option<ApiKey>, Refusal> {
     let of_body = |name| fields.get(name).and_then(Value::as_str).map(str::to_owned);
     let credentials = header.or_else(|| Some((of_body("client_id")?, of_body("client_secret")?)));
     let Some((id, secret)) = credentials else { return Ok(None) };
-    let key = key_of(api, &secret).await?;
-    Ok(key.filter(|it| Uuid::try_parse(&id).is_ok_and(|id| id == it.id)))
+    match key_of(api, request, &secret).await {
+        Ok(key) => Ok(Some(key).filter(|it| Uuid::try_parse(&id).is_ok_and(|id| id == it.id))),
+        Err(NotAdmitted::Key(_)) => Ok(None),
+        Err(reason @ (NotAdmitted::Network(_) | NotAdmitted::TooMany(_) | NotAdmitted::Store(_))) => Err(reason.into()),
+    }
 }
 
 /// `POST /spree_oauth/token`: gives an application an access token for the Platform API.
@@ -165,7 +173,9 @@ pub(in crate::spree) async fn token(
         },
         None => None,
     };
-    let Some(key) = client(&api, by_header, &fields).await? else { return refused(&OauthError::INVALID_CLIENT) };
+    let Some(key) = client(&api, &request, by_header, &fields).await? else {
+        return refused(&OauthError::INVALID_CLIENT);
+    };
     if !key.scopes.iter().any(|it| scope.permits(*it)) {
         return refused(&OauthError::EMPTY_SCOPE);
     }

@@ -59,8 +59,13 @@ impl State {
             assert_eq!(read.status, 200, "{path}: {read:?}");
             all.push(read.body);
         }
-        let intents = self.http.get(format!("{}/v1/payment_intents?limit=10", self.twin)).bearer_auth("sk_test_twin");
-        all.push(answer(intents).await.body);
+        all.push(self.objects_at_stripe().await);
         all
+    }
+
+    /// The newest PaymentIntents at Stripe: the last part of the state.
+    pub(crate) async fn objects_at_stripe(&self) -> Value {
+        let intents = self.http.get(format!("{}/v1/payment_intents?limit=10", self.twin)).bearer_auth("sk_test_twin");
+        answer(intents).await.body
     }
 }
