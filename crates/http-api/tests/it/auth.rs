@@ -66,7 +66,7 @@ async fn a_replaced_key_is_valid_until_the_end_of_the_overlap_and_keeps_idempote
     };
     let first = keyed(&old).await;
     assert_eq!(first.status, 201, "{first:?}");
-    let new = ApiKey { application: Uuid::from_u128(2), ..service.new_key(3, &Scope::ALL) };
+    let new = ApiKey { application: Uuid::from_u128(2), ..Service::new_key(3, &Scope::ALL) };
     let replacement = KeyReplacement { old: Uuid::from_u128(2), old_until: at(NOW + 60), new };
     service.api.app.replace_api_key(&replacement).await.unwrap();
     let new = ApiKeyText::from_random([3; 32]);
@@ -86,13 +86,13 @@ async fn a_key_with_networks_is_accepted_from_them_alone() {
     let service = Service::with(MockGateway::new()).await;
     let key = ApiKeyText::from_random([2; 32]);
     let networks = vec!["203.0.113.0/24".parse().unwrap()];
-    service.store.add_api_key(&ApiKey { networks, ..service.new_key(2, &Scope::ALL) }).await.unwrap();
+    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(2, &Scope::ALL) }).await.unwrap();
     let [shop, platform] = answers(&service, key.expose()).await;
     assert_eq!(shop, (403, "api_key_network_not_allowed".to_owned()));
     assert!(platform.0 == 403 && platform.1.contains("may not be used from"), "{platform:?}");
     let here = ApiKeyText::from_random([3; 32]);
     let networks = vec!["203.0.113.0/24".parse().unwrap(), format!("{CLIENT}/32").parse().unwrap()];
-    service.store.add_api_key(&ApiKey { networks, ..service.new_key(3, &Scope::ALL) }).await.unwrap();
+    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(3, &Scope::ALL) }).await.unwrap();
     assert_eq!(answers(&service, here.expose()).await.map(|it| it.0), [200, 200]);
 }
 
@@ -101,7 +101,7 @@ async fn a_key_with_a_limit_is_refused_beyond_it_and_others_are_not() {
     let service = Service::with(MockGateway::new()).await;
     let key = ApiKeyText::from_random([2; 32]);
     let calls_per_minute = NonZeroU32::new(1);
-    service.store.add_api_key(&ApiKey { calls_per_minute, ..service.new_key(2, &Scope::ALL) }).await.unwrap();
+    service.store.add_api_key(&ApiKey { calls_per_minute, ..Service::new_key(2, &Scope::ALL) }).await.unwrap();
     for _ in 0..5 {
         assert_eq!(answers(&service, key.expose()).await.map(|it| it.0), [200, 200]);
     }

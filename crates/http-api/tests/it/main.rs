@@ -188,13 +188,13 @@ impl Service {
 
     pub(crate) async fn key_with(&self, n: u8, scopes: &[Scope]) -> String {
         let text = ApiKeyText::from_random([n; 32]);
-        let key = self.new_key(n, scopes);
+        let key = Self::new_key(n, scopes);
         self.store.add_api_key(&ApiKey { expires_at: (n == 99).then(|| at(NOW + 60)), ..key }).await.unwrap();
         text.expose().to_owned()
     }
 
     /// Key of the text that is made of the bytes `n`.
-    pub(crate) fn new_key(&self, n: u8, scopes: &[Scope]) -> ApiKey {
+    pub(crate) fn new_key(n: u8, scopes: &[Scope]) -> ApiKey {
         let digest = ApiKeyText::from_random([n; 32]).digest();
         ApiKey::new(Uuid::from_u128(u128::from(n)), "shop".into(), digest, scopes.to_vec(), at(NOW))
     }

@@ -165,7 +165,7 @@ impl Commits {
         Self(SqliteConnection::establish(file.to_str().unwrap()).unwrap())
     }
 
-    /// Number that changes with each commit ("PRAGMA data_version", SQLite).
+    /// Number that changes with each commit (SQLite: `PRAGMA data_version`).
     fn number(&mut self) -> i64 {
         let found: DataVersion = diesel::sql_query("PRAGMA data_version").get_result(&mut self.0).unwrap();
         found.data_version
