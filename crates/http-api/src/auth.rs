@@ -46,12 +46,12 @@ fn digest(text: &str) -> [u8; 32] {
 
 /// Authenticates the calling application and requires `scope`.
 pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) -> Result<ApiKey, Problem> {
-    let given = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
-    let Some(text) = given else {
+    let Some(given) = request.headers().get("x-api-key") else {
         let detail = "the X-API-Key header is missing: create a key with `paywright keys create`";
         return Err(Problem::unauthorized("api_key_missing", detail));
     };
-    application_with(api, request, text, scope).await
+    // Text that is not ASCII is that of no key.
+    application_with(api, request, given.to_str().unwrap_or_default(), scope).await
 }
 
 /// Authenticates the application whose API key has this text, and requires `scope`.
@@ -109,7 +109,10 @@ impl From<NotAdmitted> for Problem {
             NotAdmitted::Key(refusal @ KeyRefusal::Revoked(_)) => key("api_key_revoked", refusal),
             NotAdmitted::Key(refusal @ KeyRefusal::Rotated(_)) => key("api_key_rotated", refusal),
             NotAdmitted::Network(client) => {
-                let from = client.map_or_else(|| "an unknown address".to_owned(), |it| it.to_string());
+                let from = client.map_or_else(
+                    || "an address that a proxy hides which is none of http.trusted_proxies".to_owned(),
+                    |it| it.to_string(),
+                );
                 let detail = format!("this API key may not be used from {from}: its networks are others");
                 Self::new(StatusCode::FORBIDDEN, "api_key_network_not_allowed", detail)
             }
@@ -129,7 +132,7 @@ pub(crate) async fn key_of_digest(api: &Api, request: &HttpRequest, digest: &[u8
     let key = api.app.authenticate(digest).await?.map_err(NotAdmitted::Key)?;
     // Recorded for the log even if the call is refused below.
     record_actor(Actor::ApiKey { key: key.id, key_name: key.name.clone() });
-    let client = ClientAddress::of(request);
+    let client = ClientAddress::certain(request, &api.trusted_proxies);
     if !key.may_be_used_from(client.map(ClientAddress::ip)) {
         return Err(NotAdmitted::Network(client));
     }

@@ -124,6 +124,21 @@ impl TrustedProxies {
     }
 }
 
+/// Headers that proxies add to a request that they forward.
+const FORWARDED: [HeaderName; 6] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("via"),
+    FORWARDED_FOR,
+    FORWARDED_HOST,
+    FORWARDED_PROTO,
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Whether a header says that a proxy has forwarded the request.
+pub(crate) fn is_forwarded(request: &HttpRequest) -> bool {
+    FORWARDED.iter().any(|it| request.headers().contains_key(it))
+}
+
 /// Entries of a list header, over all of its lines. A line that is not text counts as one malformed entry.
 fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).map(|it| it.to_str().unwrap_or("?"));
@@ -159,6 +174,12 @@ impl ClientAddress {
     /// Client address attached to a request; `None` if its connection has no peer address.
     pub fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().copied()
+    }
+
+    /// As [`Self::of`]; `None` too if a proxy that is not trusted has forwarded the request, whose client could be anywhere.
+    pub(crate) fn certain(request: &HttpRequest, trusted: &TrustedProxies) -> Option<Self> {
+        let peer = request.peer_addr()?.ip().to_canonical();
+        if is_forwarded(request) && !trusted.contain(peer) { None } else { Self::of(request) }
     }
 
     /// IP address.

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::Api;
 use crate::auth::{application, application_with, bearer};
+use crate::client_address::is_forwarded;
 use crate::openapi::refusals::ReadMetrics;
 use crate::problem::Problem;
 
@@ -67,21 +68,10 @@ impl Metrics {
     /// Whether a caller may read the metrics without an API key: its own address is in one of the networks, and no header
     /// says that a proxy has forwarded the call, whose client could be anywhere.
     fn is_open_to(&self, request: &HttpRequest) -> bool {
-        let is_forwarded = FORWARDED.iter().any(|it| request.headers().contains_key(it));
-        let peer = request.peer_addr().filter(|_| !is_forwarded).map(|it| it.ip().to_canonical());
+        let peer = request.peer_addr().filter(|_| !is_forwarded(request)).map(|it| it.ip().to_canonical());
         peer.is_some_and(|it| self.networks.iter().any(|network| network.contains(&it)))
     }
 }
-
-/// Headers that proxies add to a call that they forward.
-const FORWARDED: [HeaderName; 6] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("via"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-];
 
 /// The recorder of this process.
 fn recorder() -> Result<PrometheusHandle, MetricsError> {

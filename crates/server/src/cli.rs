@@ -283,22 +283,26 @@ pub(crate) enum KeysCommand {
         /// Number of days after which the key expires; never by default.
         #[arg(long)]
         days: Option<u32>,
-        /// Network (10.0.0.0/8) or address from which alone the key may be used. May be given more than once.
+        /// Network (10.0.0.0/8) or address from which alone the key may be used. May be given up to 100 times.
         #[arg(long = "network", value_parser = parse_network)]
         networks: Vec<ipnet::IpNet>,
-        /// Maximum number of calls per minute with the key to each serving process; unlimited by default.
+        /// Maximum number of calls per minute with the key to each serving process, 1 to 1,000,000; unlimited by default.
         #[arg(long = "per-minute", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         per_minute: Option<u32>,
     },
     /// List all keys, without their texts.
     List,
-    /// Replace a key by a new one with the same scopes, networks and limit. Both are valid for some time.
+    /// Replace a key by a new one with the same scopes, networks and limit. Both are valid for some time. A key that has
+    /// expired or is revoked can be replaced, too.
     Rotate {
         /// Id of the key, as printed by `list`.
         id: String,
         /// Time for which the old key remains valid: a number and s, m, h or d, at most 365d; 0s ends it at once.
         #[arg(long, default_value = "24h", value_parser = parse_overlap)]
         overlap: u32,
+        /// Scope of the new key, one of the old key's; all of them by default. May be given more than once.
+        #[arg(long = "scope")]
+        scopes: Vec<paywright_app::Scope>,
     },
     /// Revoke a key permanently.
     Revoke {

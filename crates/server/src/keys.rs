@@ -1,5 +1,6 @@
 //! `paywright keys`: creates, lists, rotates, revokes and audits API keys.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 /// Longest validity of a key or a token, in days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
+/// Maximum number of networks of a key.
+const NETWORKS_MAX: usize = 100;
+
 /// Longest name of a key, in characters.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -36,9 +40,12 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
         KeysCommand::Create { name, scopes, days, networks, per_minute } => {
             let text = ApiKeyText::from_random(random_bytes()?);
             let calls_per_minute = per_minute.and_then(NonZeroU32::new);
+            if networks.len() > NETWORKS_MAX {
+                return Err(format!("--network: a key has at most {NETWORKS_MAX} networks").into());
+            }
             let key = ApiKey { networks, calls_per_minute, ..new_key(&text, name, scopes, days)? };
             store.add_api_key(&key).await?;
-            say(&format!("Key {} ({}) has the scopes {}.", key.id, key.name, scope_names(&key.scopes)));
+            say(&describe(&key));
             show(&text);
         }
         KeysCommand::List => {
@@ -47,7 +54,7 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
                 say(&line(&key, &uses, now()));
             }
         }
-        KeysCommand::Rotate { id, overlap } => rotate(&store, key_id(&id)?, overlap).await?,
+        KeysCommand::Rotate { id, overlap, scopes } => rotate(&store, key_id(&id)?, overlap, scopes).await?,
         KeysCommand::Revoke { id } => {
             let id = key_id(&id)?;
             if !store.revoke_api_key(id, now()).await? {
@@ -77,41 +84,57 @@ fn show(text: &ApiKeyText) {
     say(text.expose());
 }
 
-async fn rotate(store: &Arc<dyn Store>, id: Uuid, overlap: u32) -> Result<(), Failure> {
+async fn rotate(store: &Arc<dyn Store>, id: Uuid, overlap: u32, scopes: Vec<Scope>) -> Result<(), Failure> {
     let found = store.api_keys().await?.into_iter().find(|it| it.id == id);
     let old = found.ok_or_else(|| no_such_key(id))?;
-    let at = now();
-    if let Some(refusal) = old.refusal(at) {
-        return Err(format!("{refusal}: create a key with `paywright keys create`").into());
-    }
     if let Some(new) = old.replaced_by {
-        return Err(format!("key {id} is being replaced by {new} already: rotate that one").into());
+        return Err(format!("key {id} is replaced by {new} already: rotate that one").into());
     }
+    if let Some(other) = scopes.iter().find(|it| !old.scopes.contains(it)) {
+        return Err(format!(
+            "key {id} has no scope {other}: the new key may have those of the old one, or some of them"
+        )
+        .into());
+    }
+    let at = now();
+    let is_valid = old.refusal(at).is_none();
     let text = ApiKeyText::from_random(random_bytes()?);
     // A key that expires is replaced by one that is valid for as long as it was.
     let validity = old.expires_at.map(|end| end.unix_seconds() - old.created_at.unix_seconds());
     let expires_at = validity.and_then(|it| u32::try_from(it).ok()).map(|it| at.plus_seconds(it));
+    let scopes = if scopes.is_empty() { old.scopes } else { scopes };
     let new = ApiKey {
         application: old.application,
         expires_at,
         networks: old.networks,
         calls_per_minute: old.calls_per_minute,
-        ..new_key(&text, old.name, old.scopes, None)?
+        ..new_key(&text, old.name, scopes, None)?
     };
     let replacement = KeyReplacement { old: id, old_until: at.plus_seconds(overlap), new };
     match store.replace_api_key(&replacement).await {
         Ok(()) => {}
-        Err(StoreError::Conflict) => return Err(format!("key {id} was rotated or revoked at this moment").into()),
+        Err(StoreError::Conflict) => return Err(format!("key {id} was rotated by another command just now").into()),
         Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Corrupt(_))) => {
             return Err(error.into());
         }
     }
     let KeyReplacement { old_until, new, .. } = replacement;
     let old_until = old.expires_at.map_or(old_until, |it| it.min(old_until));
-    say(&format!("Key {} ({}) replaces {id}, which is valid until {old_until}.", new.id, new.name));
+    let until = if is_valid { format!("valid until {old_until}") } else { "not valid any more".to_owned() };
+    say(&format!("Key {} replaces {id}, which is {until}.", new.id));
+    say(&describe(&new));
     say("Idempotency keys are known under both, so that a request may be repeated with either.");
     show(&text);
     Ok(())
+}
+
+/// Sentence about a new key.
+fn describe(key: &ApiKey) -> String {
+    let networks: Vec<_> = key.networks.iter().map(ToString::to_string).collect();
+    let from = if networks.is_empty() { String::new() } else { format!(", may be used from {}", networks.join(", ")) };
+    let limit = key.calls_per_minute.map(|it| format!(", at most {it} times a minute")).unwrap_or_default();
+    let until = key.expires_at.map(|it| format!(", until {it}")).unwrap_or_default();
+    format!("Key {} ({}) has the scopes {}{from}{limit}{until}.", key.id, key.name, scope_names(&key.scopes))
 }
 
 /// Last use of a key of any scope.
@@ -145,41 +168,48 @@ fn line(key: &ApiKey, uses: &[KeyUse], at: Timestamp) -> String {
 
 async fn audit(store: &Arc<dyn Store>, days: u32) -> Result<(), Failure> {
     let at = now();
-    // The start of a day is stored: that of the first day that counts is as long ago as `days`.
-    let since = at.minus_seconds((days + 1) * SECONDS_PER_DAY);
-    let uses = store.key_uses().await?;
-    let keys: Vec<_> = store.api_keys().await?.into_iter().filter(|it| it.refusal(at).is_none()).collect();
-    for key in &keys {
+    let (uses, keys) = (store.key_uses().await?, store.api_keys().await?);
+    let valid: Vec<_> = keys.iter().filter(|it| it.refusal(at).is_none()).collect();
+    for key in &valid {
         say(&format!("{}  {}  created {}", key.id, key.name, day(key.created_at)));
-        for advice in findings(key, &uses, since, days) {
-            say(&format!("    {advice}"));
+        for finding in findings(key, &keys, &uses, (at, days)) {
+            say(&format!("    {finding}"));
         }
     }
-    if keys.is_empty() {
-        say("There is no valid key: `paywright keys create` creates one.");
+    say(if valid.is_empty() {
+        "There is no valid key: `paywright keys create` creates one."
     } else {
-        say(
-            "Uses are recorded within a minute, by day. A key keeps its scopes for life: to drop some, create a key with",
-        );
-        say("the others, give it to the program, and revoke the old one.");
-    }
+        "Uses are recorded within a minute, by day, and count for all keys of an application: a rotated key and its successors."
+    });
     Ok(())
 }
 
-/// What the uses of a key since a time say about its scopes.
-fn findings(key: &ApiKey, uses: &[KeyUse], since: Timestamp, days: u32) -> Vec<String> {
+/// What the uses of an application's keys in the `days` before `at` say about the scopes of `key`.
+fn findings(key: &ApiKey, keys: &[ApiKey], uses: &[KeyUse], (at, days): (Timestamp, u32)) -> Vec<String> {
+    let own: Vec<&ApiKey> = keys.iter().filter(|it| it.application == key.application).collect();
+    let since = own.iter().map(|it| it.created_at).min().unwrap_or(key.created_at);
+    // The start of a day is stored: that of the first day that counts is up to a day longer ago.
+    let from = at.minus_seconds((days + 1) * SECONDS_PER_DAY);
     let used_at = |scope: Scope| {
-        uses.iter().find(|it| it.key == key.id && it.scope == scope && it.last_used > since).map(|it| it.last_used)
+        let of_scope = uses.iter().filter(|it| it.scope == scope && own.iter().any(|key| key.id == it.key));
+        of_scope.map(|it| it.last_used).max().filter(|it| *it > from)
     };
     let (needed, not_used): (Vec<Scope>, Vec<Scope>) =
         key.scopes.iter().copied().partition(|it| used_at(*it).is_some());
+    let is_young = since > at.minus_seconds(days * SECONDS_PER_DAY);
+    let for_long = if is_young { format!("since it was created ({})", day(since)) } else { format!("in {days} days") };
     if needed.is_empty() {
-        return vec![format!("not used in {days} days: revoke it if no program needs it")];
+        let todo = if is_young { "" } else { ": revoke it if no program needs it" };
+        return vec![format!("not used {for_long}{todo}")];
     }
     let with_days = |it: &Scope| format!("{it} ({})", used_at(*it).map(day).unwrap_or_default());
     let mut findings = vec![format!("used: {}", needed.iter().map(with_days).collect::<Vec<_>>().join(", "))];
     if !not_used.is_empty() {
-        findings.push(format!("not used in {days} days, drop: {}", scope_names(&not_used)));
+        findings.push(format!("not used {for_long}: {}", scope_names(&not_used)));
+        if !is_young && key.replaced_by.is_none() {
+            let left: Vec<_> = needed.iter().map(|it| format!("--scope {it}")).collect();
+            findings.push(format!("to drop them: paywright keys rotate {} {}", key.id, left.join(" ")));
+        }
     }
     findings
 }
@@ -203,6 +233,7 @@ pub(crate) fn new_key(
         *byte = random;
     }
     let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    let scopes = scopes.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let expires_at = days.map(|it| in_days(created_at, it)).transpose()?;
     Ok(ApiKey { expires_at, ..ApiKey::new(id, name, text.digest(), scopes, created_at) })
 }
@@ -213,4 +244,34 @@ pub(crate) fn in_days(from: Timestamp, days: u32) -> Result<Timestamp, Failure> 
     }
     // A hundred years of seconds fit.
     Ok(from.plus_seconds(days * SECONDS_PER_DAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_700_000_000 + day * i64::from(SECONDS_PER_DAY)).unwrap()
+    }
+
+    #[test]
+    fn an_audit_counts_all_keys_of_an_application_and_advises_after_the_whole_time() {
+        let scopes = vec![Scope::OrdersRead, Scope::OrdersWrite];
+        let key = |n: u8, created: i64| {
+            ApiKey::new(Uuid::from_u128(n.into()), "shop".into(), [n; 32], scopes.clone(), at(created))
+        };
+        let (first, second) = (key(1, 0), ApiKey { application: key(1, 0).id, ..key(2, 39) });
+        let keys = [first, second.clone(), key(3, 39)];
+        let used = |key: u8, scope, day| KeyUse { key: Uuid::from_u128(key.into()), scope, last_used: at(day) };
+        let uses = [used(1, Scope::OrdersRead, 11), used(1, Scope::OrdersWrite, 8), used(3, Scope::OrdersRead, 40)];
+        let of = |key: &ApiKey, uses: &[KeyUse]| findings(key, &keys, uses, (at(40), 30)).join("\n");
+        let told = of(&second, &uses);
+        let command = format!("paywright keys rotate {} --scope orders:read", second.id);
+        assert!(told.starts_with("used: orders:read (2023-11-25)\nnot used in 30 days: orders:write\n"), "{told}");
+        assert!(told.ends_with(&command), "{told}");
+        assert_eq!(of(&second, &[]), "not used in 30 days: revoke it if no program needs it");
+        let young = of(&keys[2], &uses);
+        assert!(young.ends_with("not used since it was created (2023-12-23): orders:write"), "{young}");
+        assert_eq!(of(&keys[2], &[]), "not used since it was created (2023-12-23)");
+    }
 }

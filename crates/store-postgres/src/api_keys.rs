@@ -136,7 +136,7 @@ impl<'a> Replace<'a> {
 statement!(Replace<'_> => (),
     concat!(
         "WITH old AS (UPDATE api_keys SET expires_at = least(expires_at, :old_until), replaced_by = :id ",
-        "WHERE id = :old_id AND revoked_at IS NULL AND replaced_by IS NULL RETURNING id) ",
+        "WHERE id = :old_id AND replaced_by IS NULL RETURNING id) ",
         "INSERT INTO api_keys (", columns!(), ") SELECT ", values!(), " FROM old",
     ),
     self {

@@ -97,10 +97,7 @@ pub(crate) fn revoke(db: &mut SqliteConnection, id: Uuid, at: Timestamp) -> Resu
 /// Stores the new key of a replacement and ends the old one; [`Failure::StaleVersion`] if that one cannot be replaced.
 pub(crate) fn replace(db: &mut SqliteConnection, replacement: &KeyReplacement) -> Result<(), Failure> {
     let KeyReplacement { old, old_until, new } = replacement;
-    let replaceable = api_keys::table
-        .find(old.as_bytes().as_slice())
-        .filter(api_keys::revoked_at.is_null())
-        .filter(api_keys::replaced_by.is_null());
+    let replaceable = api_keys::table.find(old.as_bytes().as_slice()).filter(api_keys::replaced_by.is_null());
     let expires_at: Option<i64> =
         replaceable.select(api_keys::expires_at).first(db).optional()?.ok_or(Failure::StaleVersion)?;
     let until = old_until.unix_micros();

@@ -30,8 +30,8 @@ pub trait ApiKeys: Send + Sync {
     /// Revokes an API key from `at` on, unless it is revoked already. Returns whether there is such a key.
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Stores a new API key, and ends the one that it replaces. [`StoreError::Conflict`] if that one does not exist, is
-    /// revoked or was replaced before, or if the new key's id or digest exists.
+    /// Stores a new API key, and ends the one that it replaces, which may have ended before. [`StoreError::Conflict`] if that
+    /// one does not exist or was replaced before, or if the new key's id or digest exists.
     async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError>;
 
     /// Stores the days on which keys have used scopes. A day before the stored one changes nothing, and neither does a

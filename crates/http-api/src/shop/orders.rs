@@ -23,7 +23,7 @@ use super::body::{
 use super::view::{Envelope, ExplanationView, PageView, PaymentView, PlacedOrder as PlacedOrderView};
 use super::{OrderPath, limit_parameter, named_order, order_ref, page_limit, success};
 use crate::Api;
-use crate::auth::{application, bearer_access, bearer_access_or_all};
+use crate::auth::{application, bearer_access, bearer_access_or_all, has_scope};
 use crate::openapi::refusals;
 use crate::openapi::schema::{header, parameters, query, string, string_in};
 use crate::problem::{INVALID_ORDER, Problem};
@@ -362,7 +362,7 @@ pub(crate) async fn explain(
     let key = application(&api, &request, Scope::OrdersRead).await?;
     let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request).await?);
     let explanation = api.app.explain(&which, &access).await?;
-    let sees_books = key.scopes.contains(&Scope::BooksRead) && matches!(access, Access::All);
+    let sees_books = matches!(access, Access::All) && has_scope(&api, &key, Scope::BooksRead);
     if !sees_books {
         return Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)));
     }

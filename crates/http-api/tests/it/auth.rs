@@ -94,6 +94,12 @@ async fn a_key_with_networks_is_accepted_from_them_alone() {
     let networks = vec!["203.0.113.0/24".parse().unwrap(), format!("{CLIENT}/32").parse().unwrap()];
     service.store.add_api_key(&ApiKey { networks, ..Service::new_key(3, &Scope::ALL) }).await.unwrap();
     assert_eq!(answers(&service, here.expose()).await.map(|it| it.0), [200, 200]);
+    // A proxy that is not trusted says that the call is another's.
+    for header in ["x-forwarded-for", "forwarded", "via"] {
+        let headers = [("x-api-key", here.expose()), (header, "203.0.113.9")];
+        let told = service.send(Method::GET, ORDERS, &headers, b"").await;
+        assert_eq!((told.status, told.code()), (403, "api_key_network_not_allowed"), "{header}");
+    }
 }
 
 #[actix_web::test]
