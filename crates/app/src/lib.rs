@@ -48,6 +48,7 @@ mod search_orders;
 mod settle_from_provider;
 mod storefront;
 mod stripe_clock;
+mod stripe_endpoints;
 mod take_event;
 pub mod view_value;
 mod warnings;
@@ -126,6 +127,10 @@ pub use ports::orders::{
 pub use ports::provider_balance::{
     BalancePage, BalanceSum, CreatedRange, PayoutMember, ProviderBalance, RefusedObject, ReportedTransaction,
 };
+pub use ports::provider_endpoints::{
+    CreatedEndpoint, EndpointMarks, NewProviderEndpoint, ProviderEndpoint, ProviderEndpointEdit, ProviderEndpointUrl,
+    ProviderEndpoints, ProviderEndpointsError, SecretDigest, SecretStoreError, WEBHOOK_SECRETS_MAX, WebhookSecretStore,
+};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::stored;
@@ -148,6 +153,11 @@ pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
     AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, CartEdit, OrdersPage, PaymentIntentParams,
     RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
+};
+pub use stripe_endpoints::{
+    EndpointDifference, EndpointDrift, EndpointSpec, EndpointStep, EndpointWatch, EndpointWatchPorts, ReplaceReason,
+    Rotation, STRIPE_ENDPOINTS_MAX, StripeEndpoints, StripeEndpointsError, StripeEndpointsPorts, UselessReason,
+    WatchError,
 };
 pub use work_id::{Work, WorkId};
 

@@ -34,6 +34,7 @@ pub(crate) const FEED_POSITION: &str = "paywright_feed_position";
 pub(crate) const UNPOSITIONED_OLDEST: &str = "paywright_feed_unpositioned_oldest_seconds";
 pub(crate) const DELIVERY_OLDEST: &str = "paywright_delivery_oldest_pending_seconds";
 pub(crate) const ENDPOINTS: &str = "paywright_endpoints";
+pub(crate) const ENDPOINT_DRIFT: &str = "paywright_stripe_endpoint_drift";
 pub(crate) const BREAKS_OPEN: &str = "paywright_books_breaks_open";
 pub(crate) const LAST_STATEMENT: &str = "paywright_books_last_statement_timestamp_seconds";
 pub(crate) const BALANCE_READ: &str = "paywright_books_balance_read_timestamp_seconds";
@@ -94,6 +95,11 @@ fn describe_gauges() {
     describe_gauge!(UNPOSITIONED_OLDEST, "Age of the oldest public event without a position in the feed, in seconds.");
     describe_gauge!(DELIVERY_OLDEST, "Age of the oldest event that an enabled endpoint has not accepted, in seconds.");
     describe_gauge!(ENDPOINTS, "Endpoints of outgoing webhooks by state: enabled, failing (enabled), disabled.");
+    describe_gauge!(
+        ENDPOINT_DRIFT,
+        "1 for each difference of our webhook endpoint at Stripe from what it should be, by the last check of this process; \
+         NaN before the first."
+    );
     describe_gauge!(BREAKS_OPEN, "Open breaks of the books by class, up to 1,000.");
     describe_gauge!(LAST_STATEMENT, "End of the last closed day of the books, in seconds since 1970.");
     describe_gauge!(

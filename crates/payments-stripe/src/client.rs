@@ -205,6 +205,12 @@ impl Client {
         })
     }
 
+    /// Sends a `DELETE` request. It has no idempotency key: a repeat finds the object missing (404).
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, StripeError> {
+        let url = format!("{}{path}", self.settings.base_url);
+        self.send(&Call::new("DELETE", path), || self.http.request(Method::DELETE, &url)).await
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         call: &Call,

@@ -1,5 +1,7 @@
 //! Conversion of Stripe's events, from a webhook or from the event list, to updates of the domain.
 
+use std::sync::Arc;
+
 use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
 use paywright_domain::anomaly::NoticeKind;
 use paywright_domain::id::InstallationId;
@@ -13,17 +15,24 @@ use crate::metadata::Owner;
 use crate::objects::{self, Event, PaymentIntent};
 use crate::snapshots::{Unreadable, dispute_of, other_installation_reason, refund_of, snapshot_of};
 use crate::webhook::{SignatureError, TOLERANCE_SECONDS, verify};
+use crate::webhook_secrets::{FixedSecrets, WebhookSecrets};
 
 /// Reader of Stripe's webhooks: verifies the signature with any of the configured secrets and reads the event.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StripeWebhooks {
-    secrets: Vec<SecretString>,
+    secrets: Arc<dyn WebhookSecrets>,
     owner: Owner,
 }
 
 impl StripeWebhooks {
     /// Makes a reader with every secret that is valid now: two while one is being rolled.
-    pub const fn new(secrets: Vec<SecretString>) -> Self {
+    pub fn new(secrets: Vec<SecretString>) -> Self {
+        Self::with(Arc::new(FixedSecrets::new(secrets)))
+    }
+
+    /// Makes a reader whose secrets may change while it is used. A signature that matches none of them is checked again with
+    /// those that the source has meanwhile.
+    pub fn with(secrets: Arc<dyn WebhookSecrets>) -> Self {
         Self { secrets, owner: Owner(None) }
     }
 
@@ -34,9 +43,22 @@ impl StripeWebhooks {
     }
 }
 
+impl StripeWebhooks {
+    fn verify(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<(), SignatureError> {
+        let known = self.secrets.current();
+        let verified = verify(body, signature, &known, now);
+        if let Err(SignatureError::Mismatch | SignatureError::NoSecret) = verified
+            && let Some(other) = self.secrets.other_than(&known)
+        {
+            return verify(body, signature, &other, now);
+        }
+        verified
+    }
+}
+
 impl Webhooks for StripeWebhooks {
     fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError> {
-        verify(body, signature, &self.secrets, now).map_err(|problem| {
+        self.verify(body, signature, now).map_err(|problem| {
             tracing::warn!(%problem, "a webhook was refused");
             match problem {
                 // The sender has the secret, so the answer may name the time difference.

@@ -1,45 +1,12 @@
 //! Access of an API key: reads that change nothing, for an operator who checks an installation.
 
 use paywright_domain::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::Client;
 use crate::error::{ApiError, NoAnswer, StripeError};
-use crate::objects::List;
 use crate::requests::Get;
-
-/// Types of the events that a webhook endpoint for Paywright sends.
-pub const WEBHOOK_EVENTS: [&str; 28] = [
-    "payment_intent.succeeded",
-    "payment_intent.payment_failed",
-    "payment_intent.processing",
-    "payment_intent.requires_action",
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.canceled",
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-    "charge.refunded",
-    "charge.expired",
-    "charge.dispute.created",
-    "charge.dispute.updated",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-    "radar.early_fraud_warning.created",
-    "review.opened",
-    "review.closed",
-    "charge.succeeded",
-    "charge.updated",
-    "payout.created",
-    "payout.updated",
-    "payout.paid",
-    "payout.failed",
-    "payout.canceled",
-    "payout.reconciliation_completed",
-    "balance.available",
-];
 
 /// Objects of Stripe that Paywright reads. A restricted key has a permission for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,45 +107,6 @@ impl Get for FirstOf {
     }
 }
 
-/// `GET /v1/webhook_endpoints`.
-#[derive(Serialize)]
-struct ListWebhookEndpoints {
-    limit: u8,
-}
-
-impl Get for ListWebhookEndpoints {
-    type Reply = List<WebhookEndpoint>;
-    fn path(&self) -> String {
-        "/v1/webhook_endpoints".into()
-    }
-}
-
-/// A webhook endpoint at Stripe. Its URL is not read: it may contain a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct WebhookEndpoint {
-    /// Stripe's id (`we_…`).
-    pub id: String,
-    /// Status: `enabled` or `disabled`.
-    pub status: String,
-    /// API version of its events; that of the account if it is missing.
-    pub api_version: Option<String>,
-    /// Types of its events, or `*` for all.
-    pub enabled_events: Vec<String>,
-}
-
-impl WebhookEndpoint {
-    /// Whether it sends events.
-    pub fn is_enabled(&self) -> bool {
-        self.status == "enabled"
-    }
-
-    /// Types of [`WEBHOOK_EVENTS`] that it does not send.
-    pub fn missing_events(&self) -> Vec<&'static str> {
-        let has = |kind: &str| self.enabled_events.iter().any(|it| it == "*" || it == kind);
-        WEBHOOK_EVENTS.into_iter().filter(|kind| !has(kind)).collect()
-    }
-}
-
 impl Client {
     /// Checks whether the key may read a resource.
     pub async fn access(&self, resource: Resource) -> Result<Access<Value>, StripeError> {
@@ -187,17 +115,13 @@ impl Client {
         self.read(&FirstOf { resource, limit, customer }).await
     }
 
-    /// Lists the account's webhook endpoints. Stripe allows 16 of them.
-    pub async fn webhook_endpoints(&self) -> Result<Access<List<WebhookEndpoint>>, StripeError> {
-        self.read(&ListWebhookEndpoints { limit: 100 }).await
-    }
-
     /// Seconds by which Stripe's clock is ahead of `now`, by the last answer; negative if it is behind.
     pub fn clock_ahead_of(&self, now: Timestamp) -> Option<i64> {
         self.stripe_time.ahead_of(now)
     }
 
-    async fn read<R: Get>(&self, request: &R) -> Result<Access<R::Reply>, StripeError> {
+    /// Reads, and tells a refusal by its reason.
+    pub(crate) async fn read<R: Get>(&self, request: &R) -> Result<Access<R::Reply>, StripeError> {
         let error = match self.get(request).await {
             Ok(answer) => return Ok(Access::Allowed(answer.value)),
             Err(StripeError::Api(error)) => error,
@@ -216,7 +140,7 @@ impl Client {
 }
 
 /// Permission that Stripe's message names, like `rak_charge_read`.
-fn permission_in(error: &ApiError) -> Option<String> {
+pub(crate) fn permission_in(error: &ApiError) -> Option<String> {
     let is_part = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
     let message = error.body.message.as_deref()?;
     message.split(|it| !is_part(it)).find(|it| it.starts_with("rak_")).map(str::to_owned)
@@ -239,36 +163,5 @@ impl StripeError {
                 self.to_string()
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Checks the list in `docs/operations.md`.
-    #[test]
-    fn the_documented_events_are_those_that_are_checked() {
-        let documented = include_str!("../../../docs/operations.md");
-        let (_, from) = documented.split_once("Set up the webhook endpoint for snapshot events").unwrap();
-        let (list, _) = from.split_once("Other events are acknowledged").unwrap();
-        let mut named: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|it| *it != crate::API_VERSION).collect();
-        let mut checked = WEBHOOK_EVENTS.to_vec();
-        named.sort_unstable();
-        checked.sort_unstable();
-        assert_eq!(named, checked);
-    }
-
-    #[test]
-    fn an_endpoint_lacks_the_events_that_it_does_not_name() {
-        let endpoint = |events: &[&str]| WebhookEndpoint {
-            id: "we_1".into(),
-            status: "enabled".into(),
-            api_version: None,
-            enabled_events: events.iter().map(|it| (*it).to_owned()).collect(),
-        };
-        assert_eq!(endpoint(&["*"]).missing_events(), [""; 0]);
-        assert_eq!(endpoint(&WEBHOOK_EVENTS[1..]).missing_events(), ["payment_intent.succeeded"]);
-        assert_eq!(endpoint(&["invoice.paid"]).missing_events(), WEBHOOK_EVENTS);
     }
 }

@@ -26,6 +26,8 @@ mod snapshots;
 mod stripe_time;
 mod wallet;
 pub mod webhook;
+mod webhook_endpoints;
+mod webhook_secrets;
 
 pub use balance::{CreatedBetween, ListBalanceTransactions, ListPayouts, RetrieveBalance, RetrievePayout};
 pub use client::{Answer, BuildError, Client, ClientSettings};
@@ -33,7 +35,7 @@ pub use error::{ApiError, ErrorBody, StripeError};
 pub use events::StripeWebhooks;
 pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
-pub use key_access::{Access, Resource, WEBHOOK_EVENTS, WebhookEndpoint};
+pub use key_access::{Access, Resource};
 pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
 pub use metrics::describe_metrics;
 pub use objects::{
@@ -50,6 +52,8 @@ pub use requests::{
     ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveMethodOfIntent, RetrievePaymentIntent,
     RetrievePaymentMethod, RetrieveRefund, Since, UpdatePaymentIntent,
 };
+pub use webhook_endpoints::{ENDPOINT_SPEC, WEBHOOK_EVENTS, WebhookEndpoint};
+pub use webhook_secrets::{FixedSecrets, SecretSet, WebhookSecrets};
 
 /// Stripe API version that every request names in `Stripe-Version`, and with which webhook endpoints must be created.
 pub const API_VERSION: &str = "2026-05-27.dahlia";

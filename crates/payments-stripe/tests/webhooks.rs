@@ -1,6 +1,8 @@
 //! Updates that Stripe's events become, once their signature is verified.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_app::{ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
 use paywright_domain::Timestamp;
@@ -9,7 +11,7 @@ use paywright_domain::dispute::DisputeStatus;
 use paywright_domain::id::InstallationId;
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::refund::RefundStatus;
-use paywright_payments_stripe::StripeWebhooks;
+use paywright_payments_stripe::{SecretSet, StripeWebhooks, WebhookSecrets};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -327,5 +329,33 @@ fn the_body_is_not_read_before_the_signature_is_verified() {
     for (body, signature) in [("{}", "t=1,v1=00"), ("not json", ""), ("{}", "garbage")] {
         let read = opener().open(body.as_bytes(), signature, Timestamp::from_unix_seconds(NOW).unwrap());
         assert!(matches!(read, Err(WebhookError::BadSignature(_))), "{read:?}");
+    }
+}
+
+/// Secrets that are replaced once a webhook was signed with none of them, as by a command on the file of a process.
+struct Rotated;
+
+impl WebhookSecrets for Rotated {
+    fn current(&self) -> SecretSet {
+        Arc::new(vec![SecretString::from("whsec_old")])
+    }
+
+    fn other_than(&self, _known: &SecretSet) -> Option<SecretSet> {
+        Some(Arc::new(vec![SecretString::from(SECRET)]))
+    }
+}
+
+#[test]
+fn a_webhook_signed_with_a_secret_that_came_meanwhile_is_accepted() {
+    let body = event("payment_intent.succeeded", &intent(|_| {})).to_string();
+    let sign = |secret: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{NOW}.{body}").as_bytes());
+        format!("t={NOW},v1={}", hex::encode(mac.finalize().into_bytes()))
+    };
+    let webhooks = StripeWebhooks::with(Arc::new(Rotated));
+    let now = Timestamp::from_unix_seconds(NOW).unwrap();
+    for (secret, is_accepted) in [("whsec_old", true), (SECRET, true), ("whsec_forged", false)] {
+        assert_eq!(webhooks.open(body.as_bytes(), &sign(secret), now).is_ok(), is_accepted, "{secret}");
     }
 }

@@ -56,7 +56,10 @@ pub(crate) enum Command {
     Prices(PricesOptions),
     /// Print the events of the feed, one JSON object per line.
     Events(EventsOptions),
-    /// Manage the endpoints to which events are sent as webhooks.
+    /// Manage the endpoints to which events are sent as webhooks, and the one at Stripe.
+    ///
+    /// `ensure`, and `rotate` without an id, are about the endpoint at Stripe, which sends its events to this installation. All
+    /// others are about endpoints of other programs, to which this installation sends events.
     Webhooks(WebhooksOptions),
     /// Sign a customer's token with the token secret, as the shop would. Refused if customers' tokens are verified by a key
     /// set alone.
@@ -407,6 +410,18 @@ pub(crate) struct WebhooksOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhooksCommand {
+    /// Create or repair the endpoint at Stripe that sends its events to this installation.
+    ///
+    /// Its secret goes to the file that `stripe.webhook_secrets_file` names. What interrupted commands and finished rotations have
+    /// left of it is deleted; endpoints of other programs are not touched.
+    Ensure {
+        /// URL at which this installation receives Stripe's webhooks: `https://…/webhooks/stripe`.
+        #[arg(long)]
+        url: String,
+        /// Print what would be done, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Create an endpoint, and print its secret, once.
     Create {
         /// URL that receives the events.
@@ -444,14 +459,20 @@ pub(crate) enum WebhooksCommand {
         #[arg(long)]
         description: Option<String>,
     },
-    /// Give an endpoint a new secret, and print it, once.
+    /// Give an endpoint of another program a new secret; or without an id, the endpoint at Stripe.
+    ///
+    /// With an id, the new secret is printed, once. Without, a second endpoint is made at Stripe, and its secret goes to the file
+    /// that `stripe.webhook_secrets_file` names; run again after the overlap, the command deletes the first endpoint.
     Rotate {
-        /// Id of the endpoint, as printed by `list`.
+        /// Id of the endpoint of another program, as printed by `list`.
         #[arg(value_parser = endpoint_id)]
-        id: Uuid,
+        id: Option<Uuid>,
         /// Number of hours for which the old secret signs too.
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=168))]
         overlap_hours: u32,
+        /// Without an id: delete the first endpoint now, before the overlap is over.
+        #[arg(long, conflicts_with = "id")]
+        finish: bool,
     },
     /// Send no more events to an endpoint; it keeps its position.
     Disable {

@@ -4,6 +4,7 @@ mod folder;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
@@ -11,7 +12,7 @@ use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
-use paywright_payments_stripe::{ClientSettings, Pace};
+use paywright_payments_stripe::{ClientSettings, FixedSecrets, Pace};
 use paywright_stripe_twin::program::{KEEP, first_endpoint};
 use paywright_stripe_twin::{Options, Server, StartError};
 use paywright_webhook_sender::SenderSettings;
@@ -79,7 +80,7 @@ fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring,
             ..ClientSettings::new(SecretString::from(TWIN_KEY))
         },
         payments: Payments::default(),
-        webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
+        webhook_secrets: Arc::new(FixedSecrets::new(vec![SecretString::from(secrets.webhook.as_str())])),
         tokens: Tokens::new(&SecretString::from(secrets.token.as_str()))?,
         token_days: None,
         currency: Currency::Usd,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Endpoints, Feed, Monitor, Ports, Publisher, PublisherPorts,
-    Store, StorePorts, Storefront,
+    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, EndpointWatch, Endpoints, Feed, Monitor, Ports, Publisher,
+    PublisherPorts, Store, StorePorts, Storefront,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
@@ -15,9 +15,8 @@ use paywright_http_api::{
     Api, Bodies, Demo, EventPages, ListenOptions, Metrics, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies,
     serve,
 };
-use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
+use paywright_payments_stripe::{Client, ClientSettings, FixedSecrets, StripeGateway, StripeWebhooks, WebhookSecrets};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
-use secrecy::SecretString;
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
@@ -26,16 +25,18 @@ use crate::settings::books::BooksSection;
 use crate::settings::metrics::MetricsSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
+use crate::webhook_secrets::SecretsOfFile;
 use crate::worker::{Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
-use crate::{Failure, descriptors, say};
+use crate::{Failure, descriptors, say, stripe_endpoints};
 
 /// Stores, secrets and settings of a service.
 pub(crate) struct Wiring {
     pub(crate) stores: Stores,
     pub(crate) stripe: ClientSettings,
     pub(crate) payments: Payments,
-    pub(crate) webhook_secrets: Vec<SecretString>,
+    /// Secrets with which Stripe signs its webhooks.
+    pub(crate) webhook_secrets: Arc<dyn WebhookSecrets>,
     /// Signs and verifies tokens.
     pub(crate) tokens: Tokens,
     /// Age from which tokens of carts give no access, in days; `None` for no limit.
@@ -65,6 +66,8 @@ pub(crate) struct Service {
     bookkeeper: Option<Bookkeeper>,
     keep: Keep,
     drain: Duration,
+    /// Watch over the endpoint at Stripe, and the secrets that it compares.
+    watch: (EndpointWatch, Arc<dyn WebhookSecrets>),
 }
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
@@ -72,7 +75,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let (database, workers) = (settings.database()?, workers(settings.http.workers()));
     let bind = settings.http.bind(options.bind.as_deref())?;
     let (stripe, (tokens, issuers_keys)) = (settings.stripe_client()?, settings.tokens()?);
-    let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
+    let (webhook_secrets, publishable_key) = (webhook_secrets(&settings)?, settings.publishable_key()?);
     let webhooks = settings.webhook_sender()?;
     let open_files_max = descriptors::raise_limit();
     let connections =
@@ -105,7 +108,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         books: settings.books.clone(),
         metrics: settings.metrics.clone(),
     };
-    if wiring.webhook_secrets.is_empty() {
+    if wiring.webhook_secrets.current().is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
     let service = wire(wiring)?;
@@ -113,6 +116,15 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let signals = StopSignals::new()?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
     answer(service, listener, workers, connections, signals).await
+}
+
+/// The secrets with which Stripe signs its webhooks. Those of a file are read again while the process runs.
+fn webhook_secrets(settings: &Settings) -> Result<Arc<dyn WebhookSecrets>, Failure> {
+    let secrets = settings.webhook_secrets()?;
+    let Some(path) = settings.webhook_secrets_file() else { return Ok(Arc::new(FixedSecrets::new(secrets))) };
+    let of_file = SecretsOfFile::new(path, secrets);
+    tokio::spawn(of_file.clone().keep_fresh());
+    Ok(Arc::new(of_file))
 }
 
 /// Number of serving threads: `set`, or one per core if that is 0.
@@ -127,6 +139,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
+    let watch = stripe_endpoints::watch(wiring.stripe.clone(), Arc::clone(&orders), installation)?;
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker);
     let books_settings = wiring.books.settings(installation, settings.livemode);
@@ -134,7 +147,8 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let publisher = publisher.warning_through(&app);
     let access = keeper.access();
     let kept_books = wiring.books.enabled().then(|| access.clone());
-    let monitor = Monitor::new(app.clone(), monitoring, kept_books);
+    let monitor = Monitor::new(app.clone(), monitoring, kept_books).with_endpoint_watch(watch.clone());
+    let secrets = wiring.webhook_secrets;
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency)
@@ -146,7 +160,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
-        webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
+        webhooks: Arc::new(StripeWebhooks::with(Arc::clone(&secrets)).of_installation(installation)),
         tokens: Arc::new(wiring.tokens),
         bodies: Bodies::default(),
         event_pages: EventPages::default(),
@@ -157,7 +171,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
     let bookkeeper = wiring.books.enabled().then_some(keeper);
-    Ok(Service { api, waker, bookkeeper, keep: wiring.keep, drain: wiring.drain })
+    Ok(Service { api, waker, bookkeeper, keep: wiring.keep, drain: wiring.drain, watch: (watch, secrets) })
 }
 
 /// The metrics of this process, if the settings want them.
@@ -249,11 +263,12 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, waker, bookkeeper, keep, drain } = service;
+    let Service { api, waker, bookkeeper, keep, drain, watch: (watch, secrets) } = service;
     let shutdown = api.shutdown.clone();
     if let Some(metrics) = api.metrics.clone() {
         tokio::spawn(metrics.keep_up());
     }
+    tokio::spawn(stripe_endpoints::keep_watching(watch, secrets));
     let worker = Worker::start(&api.app, &api.storefront, &api.publisher, bookkeeper, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;

@@ -1,4 +1,4 @@
-//! `paywright webhooks`: manages the endpoints of outgoing webhooks.
+//! `paywright webhooks`: manages the endpoints of outgoing webhooks. The endpoint at Stripe is in `stripe_endpoints.rs`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::database::{Schema, Stores};
 use crate::serve::publisher;
 use crate::settings::Settings;
 use crate::worker::WorkerSignal;
-use crate::{Failure, say};
+use crate::{Failure, say, stripe_endpoints};
 
 /// Number of characters of an answer that are printed.
 const TEXT_CHARS: usize = 300;
@@ -26,10 +26,21 @@ const PAGE: u16 = 100;
 
 pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
+    if let WebhooksCommand::Ensure { url, dry_run } = &options.command {
+        return stripe_endpoints::ensure(&settings, url, *dry_run).await;
+    }
+    if let WebhooksCommand::Rotate { id: None, overlap_hours, finish } = options.command {
+        return stripe_endpoints::rotate(&settings, overlap_hours, finish).await;
+    }
+    manage(&settings, options.command).await
+}
+
+/// Performs a command about the endpoints of other programs.
+async fn manage(settings: &Settings, command: WebhooksCommand) -> Result<(), Failure> {
     let (database, sender) = (settings.database()?, settings.webhook_sender()?);
     let Stores { feed, endpoints, .. } = database.open(1, Schema::Check).await?;
     let publisher = publisher((feed, endpoints), sender, &Arc::<WorkerSignal>::default())?;
-    match options.command {
+    match command {
         WebhooksCommand::Create { url, types, description, after } => {
             let types = parse_types(&types)?.unwrap_or_default();
             let new =
@@ -46,13 +57,8 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
             let edit = EndpointEdit { url, description, types: parse_types(&types)?, ..EndpointEdit::default() };
             update(&publisher, EndpointId(id), edit).await?;
         }
-        WebhooksCommand::Rotate { id, overlap_hours } => {
-            let NewSecret { endpoint, secret } = publisher.rotate_secret(EndpointId(id), overlap_hours * 3600).await?;
-            match endpoint.endpoint.value.secret.previous_until {
-                Some(until) => say(&format!("Both secrets sign until {until}. The new one is shown only once:")),
-                None => say("The old secret does not sign any more. The new one is shown only once:"),
-            }
-            say(secret.expose_secret());
+        WebhooksCommand::Rotate { id: Some(id), overlap_hours, .. } => {
+            rotate(&publisher, EndpointId(id), overlap_hours).await?;
         }
         WebhooksCommand::Disable { id } => say(&line(&publisher.disable_endpoint(EndpointId(id)).await?)),
         WebhooksCommand::Enable { id } => say(&line(&publisher.enable_endpoint(EndpointId(id)).await?)),
@@ -78,7 +84,19 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
                 say(&attempt_line(&attempt));
             }
         }
+        // Performed before, without the endpoints of other programs.
+        WebhooksCommand::Ensure { .. } | WebhooksCommand::Rotate { id: None, .. } => {}
     }
+    Ok(())
+}
+
+async fn rotate(publisher: &Publisher, id: EndpointId, overlap_hours: u32) -> Result<(), Failure> {
+    let NewSecret { endpoint, secret } = publisher.rotate_secret(id, overlap_hours * 3600).await?;
+    match endpoint.endpoint.value.secret.previous_until {
+        Some(until) => say(&format!("Both secrets sign until {until}. The new one is shown only once:")),
+        None => say("The old secret does not sign any more. The new one is shown only once:"),
+    }
+    say(secret.expose_secret());
     Ok(())
 }
 

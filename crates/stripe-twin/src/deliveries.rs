@@ -58,8 +58,15 @@ impl Deliveries {
     }
 
     /// Delivers an event in the background, with retries until the endpoint answers 2xx, when `delivered` is
-    /// called, or the delivery is given up.
-    pub(crate) fn send(&self, endpoint: WebhookEndpoint, event: &Event, delivered: impl FnOnce() + Send + 'static) {
+    /// called, or the delivery is given up. It is given up without a word if the endpoint is no longer `wanted` when an
+    /// attempt is due ("Disable or delete an endpoint" of Stripe's documentation on webhooks).
+    pub(crate) fn send(
+        &self,
+        endpoint: WebhookEndpoint,
+        event: &Event,
+        wanted: impl Fn() -> bool + Send + 'static,
+        delivered: impl FnOnce() + Send + 'static,
+    ) {
         let this = self.clone();
         let (id, kind, body) = (event.id.clone(), event.kind.clone(), event.to_json().to_string());
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
@@ -93,6 +100,9 @@ impl Deliveries {
                     "a webhook delivery failed"
                 );
                 tokio::time::sleep(wait).await;
+                if !wanted() {
+                    return;
+                }
             }
         });
     }

@@ -61,6 +61,12 @@ impl Twin {
         }
     }
 
+    /// Whether deliveries to an endpoint are attempted: those to one that was deleted or disabled are not.
+    #[cfg(feature = "server")]
+    pub(crate) fn delivers_to(&self, endpoint: &str) -> bool {
+        self.endpoints.get(endpoint).is_some_and(|it| !it.disabled)
+    }
+
     pub(crate) fn create_endpoint(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let params = sent.params;
         let url = params.required("url")?.to_owned();
@@ -82,6 +88,7 @@ impl Twin {
             id: self.draw("we_"),
             url,
             secret: self.draw("whsec_"),
+            api_version: params.owned("api_version"),
             enabled_events,
             description: params.owned("description"),
             disabled: false,
@@ -194,7 +201,16 @@ mod tests {
         assert_eq!((&updated["status"], &updated["enabled_events"]), (&json!("disabled"), &json!(["charge.updated"])));
         let read = twin.handle(&request(Method::Get, &one, ""), NOW).0.body;
         assert_eq!((&read["metadata"], read.get("secret")), (&json!({ "a": "1", "b": "2" }), None));
+        assert_eq!(read["api_version"], json!(null), "the version of the account");
+        let versioned =
+            post(&mut twin, path, &format!("url=http://a.example&enabled_events[]=*&api_version={API_VERSION}"));
+        assert_eq!(versioned.body["api_version"], API_VERSION);
         assert_eq!(post(&mut twin, path, "url=shop.example&enabled_events[]=*").body["error"]["code"], "url_invalid");
+        for _ in 2..ENDPOINTS_MAX {
+            assert_eq!(post(&mut twin, path, "url=http://a.example&enabled_events[]=*").status, 200);
+        }
+        let refused = post(&mut twin, path, "url=http://a.example&enabled_events[]=*");
+        assert!(refused.status == 400 && refused.body["error"]["message"].as_str().unwrap().contains("maximum of 16"));
     }
 
     #[test]

@@ -244,6 +244,18 @@ async fn an_event_is_signed_and_sent_until_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_was_disabled_meanwhile_gets_no_further_attempt() {
+    let (endpoint, received) = endpoint(1).await;
+    let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
+    twin.post(CREATE.0, CREATE.1, &[]).await.unwrap();
+    twin.post("/v1/webhook_endpoints/we_1", "disabled=true", &[]).await.unwrap();
+    // The second attempt would be made after 200 ms.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(kinds(&received, 0).await, [""; 0]);
+    twin.stop().await;
+}
+
+#[tokio::test]
 async fn webhooks_are_dropped_duplicated_and_reordered_on_demand() {
     let (endpoint, received) = endpoint(0).await;
     let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;

@@ -13,7 +13,8 @@ use paywright_domain::{Order, Timestamp};
 
 use crate::metrics::{self, age, seconds_since_1970, set, set_of, signed, whole};
 use crate::{
-    App, Backlog, BalanceAmount, BooksAccess, BooksError, BooksFigures, BreakClass, Monitoring, StoreError, Waiting,
+    App, Backlog, BalanceAmount, BooksAccess, BooksError, BooksFigures, BreakClass, EndpointDrift, EndpointWatch,
+    Monitoring, StoreError, Waiting,
 };
 
 /// Age up to which the gauges are not read again, in seconds: any number of programs may ask for the metrics.
@@ -30,6 +31,8 @@ pub struct Monitor {
     /// `None` if no books are kept.
     books: Option<BooksAccess>,
     last: Arc<Mutex<Option<Arc<Reading>>>>,
+    /// Watch over our endpoint at Stripe; `None` if nothing checks it.
+    endpoint: Option<EndpointWatch>,
     /// Balances and currencies that have a gauge.
     balances: Arc<StdMutex<BTreeSet<(&'static str, &'static str)>>>,
 }
@@ -48,7 +51,13 @@ struct Reading {
 impl Monitor {
     /// Monitor of a service. Without `books`, the gauges of the books are absent.
     pub fn new(app: App, monitoring: Arc<dyn Monitoring>, books: Option<BooksAccess>) -> Self {
-        Self { app, monitoring, books, last: Arc::default(), balances: Arc::default() }
+        Self { app, monitoring, books, last: Arc::default(), endpoint: None, balances: Arc::default() }
+    }
+
+    /// The same monitor, which also tells the drift of our endpoint at Stripe.
+    #[must_use]
+    pub fn with_endpoint_watch(self, watch: EndpointWatch) -> Self {
+        Self { endpoint: Some(watch), ..self }
     }
 
     /// Sets the gauges to the state of the last five seconds. If the store fails, its gauges become NaN: a value that is out
@@ -72,7 +81,14 @@ impl Monitor {
     /// Says what is late or waits for a person, in whole sentences without secrets, by the state of the last five seconds. It has
     /// no timeout of its own.
     pub async fn warnings(&self) -> Result<Vec<String>, StoreError> {
-        Ok(words::of(&*self.reading().await?))
+        let mut said = words::of(&*self.reading().await?);
+        said.extend(self.endpoint_drift().into_iter().flatten().map(|it| it.sentence().to_owned()));
+        Ok(said)
+    }
+
+    /// Drift of our endpoint at Stripe, if this process has checked it.
+    fn endpoint_drift(&self) -> Option<BTreeSet<EndpointDrift>> {
+        self.endpoint.as_ref().and_then(EndpointWatch::found)
     }
 
     /// The state of the last five seconds. One caller reads it at a time, and the others wait for that.
@@ -134,6 +150,11 @@ impl Monitor {
         let used = self.monitoring.connections();
         set(metrics::POOL_IN_USE, whole(u64::try_from(used.in_use).unwrap_or(u64::MAX)));
         set(metrics::POOL_MAX, whole(u64::try_from(used.max).unwrap_or(u64::MAX)));
+        let drift = self.endpoint_drift();
+        for kind in EndpointDrift::ALL {
+            let value = known(drift.as_ref(), |it| if it.contains(&kind) { 1.0 } else { 0.0 });
+            set_of(metrics::ENDPOINT_DRIFT, "kind", kind.name(), value);
+        }
         set(metrics::BACKFILL_LAG, age(Some(self.app.back_filled_at()), self.app.now()));
         if let Some(ahead) = self.app.stripe_ahead_seconds() {
             set(metrics::CLOCK_DIFFERENCE, signed(ahead));

@@ -14,6 +14,7 @@ pub(crate) mod monitoring;
 pub(crate) mod order_list;
 pub(crate) mod orders;
 pub(crate) mod provider_balance;
+pub(crate) mod provider_endpoints;
 pub(crate) mod records;
 pub(crate) mod store;
 pub mod stored;

@@ -21,6 +21,7 @@ mod retention;
 mod settle;
 mod shared_account_books;
 mod storefront;
+mod stripe_endpoints;
 mod worker;
 
 use std::sync::Arc;

@@ -80,8 +80,8 @@ pub(crate) async fn run(options: DoctorOptions) -> bool {
     }
     report.add(&machine::open_files(&settings));
     report.add(&machine::disk(&settings).await);
-    store::check(&settings, &mut report).await;
-    stripe::check(&settings, &mut report).await;
+    let installation = store::check(&settings, &mut report).await;
+    stripe::check(&settings, installation, &mut report).await;
     report.is_well
 }
 

@@ -1,6 +1,7 @@
 //! Checks of the database: whether it can be written, its schema, and tasks that are late.
 
 use paywright_domain::Timestamp;
+use paywright_domain::id::InstallationId;
 use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::{Finding, Report, in_time};
@@ -13,7 +14,8 @@ use crate::world::now;
 /// another after three minutes.
 const LATE_SECONDS: i64 = 10 * 60;
 
-pub(super) async fn check(settings: &Settings, report: &mut Report) {
+/// Checks the database, and returns the id of the installation that it has.
+pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<InstallationId> {
     let opened = match with_default(NoSubscriber::default(), || settings.database()) {
         Ok(database) => in_time(open(database)).await.map_err(Failure::from).and_then(|it| it),
         Err(problem) => Err(problem),
@@ -22,16 +24,20 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) {
         Ok(stores) => {
             report.add(&write(stores.clone()).await);
             report.add(&Finding::ok("schema", "it is that of this version"));
+            let installation = stores.installation;
             report.add(&tasks(stores).await);
+            Some(installation)
         }
         Err(problem) if is_of_the_schema(&problem) => {
             report.add(&Finding::ok("database", "it answers; it is not written to, because its schema is another one"));
             report.add(&Finding::fail("schema", problem.to_string()));
             report.not_checked(&["tasks"]);
+            None
         }
         Err(problem) => {
             report.add(&Finding::fail("database", problem.to_string()));
             report.not_checked(&["schema", "tasks"]);
+            None
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use paywright_payments_stripe::{API_VERSION, Access, Client, Resource, StripeError, WebhookEndpoint};
-use secrecy::ExposeSecret;
+use paywright_app::{EndpointDrift, StripeEndpoints};
+use paywright_domain::id::InstallationId;
+use paywright_payments_stripe::{API_VERSION, Access, Client, ENDPOINT_SPEC, Resource, StripeError, WebhookEndpoint};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::subscriber::{NoSubscriber, with_default};
 
@@ -31,7 +33,7 @@ const WRITES: &str = "write permissions cannot be checked without writing: it ne
 /// Answer to a read of a resource.
 type Answer = Result<Access<Value>, String>;
 
-pub(super) async fn check(settings: &Settings, report: &mut Report) {
+pub(super) async fn check(settings: &Settings, installation: Option<InstallationId>, report: &mut Report) {
     report.add(&webhook_secrets(settings));
     let (client, key) = match client(settings) {
         Ok(client) => client,
@@ -51,7 +53,8 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) {
         report.not_checked(&["stripe_permissions", "stripe_webhooks"]);
     } else {
         report.add(&permissions(&client, key, settings.books.enabled()).await);
-        report.add(&webhook_endpoints(&client).await);
+        let secrets = with_default(NoSubscriber::default(), || settings.webhook_secrets()).unwrap_or_default();
+        report.add(&webhook_endpoints(&client, installation, &secrets).await);
     }
     report.add(&clock(client.clock_ahead_of(now())));
 }
@@ -84,7 +87,8 @@ fn webhook_secrets(settings: &Settings) -> Finding {
     match with_default(NoSubscriber::default(), || settings.webhook_secrets()) {
         Ok(secrets) if secrets.is_empty() => Finding::warn(
             check,
-            "none is set, so every webhook of Stripe is refused: set stripe.webhook_secrets to the secret of the endpoint at Stripe",
+            "none is set, so every webhook of Stripe is refused: set stripe.webhook_secrets_file and run `paywright webhooks ensure`, or set \
+             stripe.webhook_secrets to the secret of an endpoint at Stripe",
         ),
         Ok(secrets) => Finding::ok(check, format!("{} set", secrets.len())),
         Err(problem) => Finding::fail(check, problem.to_string()),
@@ -167,7 +171,7 @@ fn judged(answers: &[(Resource, Answer)], key: Key, has_books: bool) -> Finding 
     }
 }
 
-async fn webhook_endpoints(client: &Client) -> Finding {
+async fn webhook_endpoints(client: &Client, installation: Option<InstallationId>, secrets: &[SecretString]) -> Finding {
     let check = "stripe_webhooks";
     let asked = client.clone();
     match in_time(async move { asked.webhook_endpoints().await }).await {
@@ -175,7 +179,9 @@ async fn webhook_endpoints(client: &Client) -> Finding {
         Ok(Err(error)) => {
             Finding::warn(check, format!("the endpoints at Stripe cannot be listed: {}", error.without_message()))
         }
-        Ok(Ok(Access::Allowed(list))) => best_of(&list.data),
+        Ok(Ok(Access::Allowed(list))) => {
+            installation.and_then(|it| own(&list.data, it, secrets)).unwrap_or_else(|| best_of(&list.data))
+        }
         Ok(Ok(Access::Denied(_) | Access::KeyRefused)) => Finding::warn(
             check,
             "the endpoints at Stripe cannot be listed without read access to Webhook Endpoints, which Paywright does not need otherwise: \
@@ -187,6 +193,23 @@ async fn webhook_endpoints(client: &Client) -> Finding {
     }
 }
 
+/// Judges the endpoint that `paywright webhooks ensure` has made; `None` if there is none of this installation.
+fn own(listed: &[WebhookEndpoint], installation: InstallationId, secrets: &[SecretString]) -> Option<Finding> {
+    let check = "stripe_webhooks";
+    let listed: Vec<_> = listed.iter().cloned().map(WebhookEndpoint::into_listed).collect();
+    let name = installation.to_string();
+    listed.iter().find(|it| it.installation.as_deref() == Some(&name))?;
+    let drift = StripeEndpoints::drift(listed, installation, &ENDPOINT_SPEC, secrets, true, now());
+    if drift.is_empty() {
+        return Some(Finding::ok(
+            check,
+            "the endpoint of this installation is as `paywright webhooks ensure` makes it",
+        ));
+    }
+    let sentences: Vec<&str> = drift.into_iter().map(EndpointDrift::sentence).collect();
+    Some(Finding::warn(check, sentences.join(" ")))
+}
+
 /// Judges the endpoint that comes nearest to what Paywright needs. Its URL is not compared: Paywright does not know its own.
 fn best_of(endpoints: &[WebhookEndpoint]) -> Finding {
     let check = "stripe_webhooks";
@@ -196,7 +219,7 @@ fn best_of(endpoints: &[WebhookEndpoint]) -> Finding {
         return Finding::warn(
             check,
             format!(
-                "of {} endpoints at Stripe none is enabled: set one up as docs/operations.md says, \"Stripe\"",
+                "of {} endpoints at Stripe none is enabled: run `paywright webhooks ensure`, or set one up as docs/operations.md says, \"Stripe\"",
                 endpoints.len()
             ),
         );
@@ -234,6 +257,10 @@ fn clock(ahead: Option<i64>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use paywright_app::ProviderEndpointUrl;
+
     use super::*;
     use crate::doctor::Status;
 
@@ -281,9 +308,13 @@ mod tests {
     fn the_best_endpoint_is_judged_by_its_events_and_its_version() {
         let endpoint = |id: &str, status: &str, version: Option<&str>, events: &[&str]| WebhookEndpoint {
             id: id.into(),
+            created: 0,
+            url: ProviderEndpointUrl(String::new()),
             status: status.into(),
             api_version: version.map(str::to_owned),
             enabled_events: events.iter().map(|it| (*it).to_owned()).collect(),
+            description: None,
+            metadata: BTreeMap::new(),
         };
         let right = endpoint("we_right", "enabled", Some(API_VERSION), &["*"]);
         let old = endpoint("we_old", "enabled", None, &["*"]);

@@ -10,10 +10,10 @@ mod limits;
 pub(crate) mod metrics;
 mod names;
 mod payments;
-mod secrets;
+pub(crate) mod secrets;
 mod source;
 mod storefront;
-mod stripe;
+pub(crate) mod stripe;
 mod stripe_keys;
 pub(crate) mod values;
 mod webhooks;
@@ -97,7 +97,7 @@ impl Settings {
         }
     }
 
-    fn parse(table: Table) -> Result<Self, Failure> {
+    pub(crate) fn parse(table: Table) -> Result<Self, Failure> {
         Self::deserialize_from(table).map_err(|error| wrong_value(&error).into())
     }
 

@@ -52,7 +52,8 @@ pub(super) fn secret(
     }
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+/// Reads a file of a secret, of 64 KiB at most.
+pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if u64::try_from(read).is_ok_and(|it| it > FILE_BYTES_MAX) {
@@ -63,7 +64,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 
 /// Error for a file that cannot be read. It names the setting and not the path, which may be the secret itself by
 /// mistake.
-fn unreadable(setting: &str, error: &std::io::Error) -> String {
+pub(crate) fn unreadable(setting: &str, error: &std::io::Error) -> String {
     let todo = if error.kind() == ErrorKind::PermissionDenied {
         "; the user that runs paywright must be able to read it (in the container that is uid 10001)"
     } else {

@@ -1,8 +1,9 @@
 //! Settings of Stripe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use paywright_app::WEBHOOK_SECRETS_MAX;
 use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -16,8 +17,6 @@ use crate::settings::values::{ApiBase, Within, flag, parsed};
 
 /// The host of Stripe's API. Its other hosts (uploads, Connect's OAuth) are not called.
 const STRIPE_HOST: &str = "api.stripe.com";
-/// Maximum number of webhook secrets: two for each of several endpoints.
-const WEBHOOK_SECRETS_MAX: usize = 16;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -154,13 +153,43 @@ impl Settings {
         else {
             return Ok(Vec::new());
         };
-        let secrets: Vec<&str> = text.expose_secret().split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
-        if secrets.len() > WEBHOOK_SECRETS_MAX {
-            return Err(format!("{setting} must have at most {WEBHOOK_SECRETS_MAX} secrets").into());
-        }
-        secrets.iter().try_for_each(|it| stripe_keys::webhook_secret(&setting, it))?;
-        Ok(secrets.into_iter().map(SecretString::from).collect())
+        webhook_secrets_in(&setting, &text)
     }
+
+    /// The file of the webhook secrets, if the settings name one.
+    pub(crate) fn webhook_secrets_file(&self) -> Option<&Path> {
+        self.stripe.webhook_secrets_file.as_deref().filter(|it| !it.as_os_str().is_empty())
+    }
+
+    /// The file in which commands keep the webhook secrets. It may not exist yet.
+    pub(crate) fn kept_webhook_secrets_file(&self) -> Result<&Path, Failure> {
+        let todo = "set stripe.webhook_secrets_file to the path of a file that this command may write";
+        let given = self.stripe.webhook_secrets.as_ref().is_some_and(|it| !it.expose_secret().trim().is_empty());
+        match self.webhook_secrets_file() {
+            Some(_) if given => {
+                Err("stripe.webhook_secrets and stripe.webhook_secrets_file are both set: keep the file".into())
+            }
+            Some(path) => Ok(path),
+            None if given => Err(format!(
+                "the secret of the endpoint is kept in a file, but stripe.webhook_secrets is set: {todo}, and move the secrets into it"
+            )
+            .into()),
+            None => Err(format!("the secret of the endpoint is kept in a file: {todo}").into()),
+        }
+    }
+}
+
+/// Name of the setting in messages about the file of the webhook secrets.
+pub(crate) const WEBHOOK_SECRETS_FILE: &str = "stripe.webhook_secrets_file";
+
+/// Webhook secrets in a text, separated by commas, after a check of each.
+pub(crate) fn webhook_secrets_in(setting: &str, text: &SecretString) -> Result<Vec<SecretString>, Failure> {
+    let secrets: Vec<&str> = text.expose_secret().split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+    if secrets.len() > WEBHOOK_SECRETS_MAX {
+        return Err(format!("{setting} must have at most {WEBHOOK_SECRETS_MAX} secrets").into());
+    }
+    secrets.iter().try_for_each(|it| stripe_keys::webhook_secret(setting, it))?;
+    Ok(secrets.into_iter().map(SecretString::from).collect())
 }
 
 #[cfg(test)]

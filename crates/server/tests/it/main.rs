@@ -43,6 +43,7 @@ mod standby;
 mod stopping;
 mod stripe_boundary;
 mod stripe_clients;
+mod stripe_endpoints;
 mod subscriber;
 mod two_installations;
 mod unreachable_stripe;

@@ -152,6 +152,10 @@ async fn the_number_of_series_does_not_grow_with_the_orders() {
         }
     };
     unknown().await;
+    // The endpoint at Stripe is checked within seconds of the start.
+    while !metrics_of(&shop, 0).await.contains("endpoint=\"GET webhook_endpoints\"") {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     // The first answer is not counted in itself.
     metrics_of(&shop, 0).await;
     let before = series(&metrics_of(&shop, 0).await);

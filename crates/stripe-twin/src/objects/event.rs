@@ -122,6 +122,10 @@ pub struct WebhookEndpoint {
     pub url: String,
     /// Secret with which deliveries are signed (`whsec_…`).
     pub secret: String,
+    /// API version that the endpoint was created with; `None` for that of the account. The twin renders events in one
+    /// version only.
+    #[serde(default)]
+    pub api_version: Option<String>,
     /// Event types that are delivered; `*` for all.
     pub enabled_events: Vec<String>,
     /// Description for people.
@@ -145,7 +149,7 @@ impl WebhookEndpoint {
         let mut json = json!({
             "id": self.id,
             "object": "webhook_endpoint",
-            "api_version": API_VERSION,
+            "api_version": self.api_version,
             "application": null,
             "created": self.created,
             "description": self.description,

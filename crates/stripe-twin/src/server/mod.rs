@@ -153,7 +153,13 @@ impl Shared {
             let pending = |endpoint: &&WebhookEndpoint| !endpoint.disabled && event.pending.contains(&endpoint.id);
             for endpoint in twin.endpoints().filter(pending) {
                 let (this, delivered) = (Arc::clone(self), (event.id.clone(), endpoint.id.clone()));
-                self.deliveries.send(endpoint.clone(), event, move || this.finish_delivery(&delivered.0, &delivered.1));
+                let (shared, id) = (Arc::clone(self), endpoint.id.clone());
+                self.deliveries.send(
+                    endpoint.clone(),
+                    event,
+                    move || shared.lock().twin.delivers_to(&id),
+                    move || this.finish_delivery(&delivered.0, &delivered.1),
+                );
             }
         }
     }

@@ -1,0 +1,248 @@
+//! `paywright webhooks ensure` and `rotate` without an id: the endpoint at Stripe that sends its events to this installation.
+//! And the check of it in serving processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paywright_app::{
+    EndpointDifference, EndpointStep, EndpointWatch, EndpointWatchPorts, ProviderEndpointUrl, ProviderEndpointsError,
+    ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError, StripeEndpointsPorts, UselessReason,
+    WatchError,
+};
+use paywright_domain::id::InstallationId;
+use paywright_payments_stripe::{Client, ClientSettings, ENDPOINT_SPEC, WebhookSecrets};
+use secrecy::ExposeSecret;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+use url::Url;
+
+use crate::database::{Schema, Stores};
+use crate::settings::Settings;
+use crate::webhook_secrets::SecretsFile;
+use crate::world::{RandomIds, SystemClock};
+use crate::{Failure, say};
+
+/// Pauses between two checks of a serving process: if all is well or not permitted, after drift was found (so that its
+/// repair is seen soon), and after a failure.
+const CHECK_EVERY: Duration = Duration::from_secs(86_400);
+const CHECK_DRIFT_EVERY: Duration = Duration::from_secs(300);
+const CHECK_FAILED_EVERY: Duration = Duration::from_secs(3600);
+/// Largest delay of the first check, so that processes that start together do not check together.
+const FIRST_CHECK_WITHIN_MS: u64 = 5000;
+
+/// `paywright webhooks ensure`.
+pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
+    let (endpoints, _lock) = commands(settings).await?;
+    let url = checked_url(url, settings)?;
+    let steps = endpoints.ensure(url, dry_run).await.map_err(explained)?;
+    if steps.iter().all(|it| matches!(it, EndpointStep::Wait { .. })) {
+        say("The webhook endpoint at Stripe is unchanged: it is as it should be.");
+    }
+    say_steps(&steps, dry_run);
+    Ok(())
+}
+
+/// `paywright webhooks rotate` without an id.
+pub(crate) async fn rotate(settings: &Settings, overlap_hours: u32, finish: bool) -> Result<(), Failure> {
+    let (endpoints, _lock) = commands(settings).await?;
+    match endpoints.rotate(overlap_hours * 3600, finish).await.map_err(explained)? {
+        Rotation::Begun(steps) => {
+            say_steps(&steps, false);
+            say(
+                "Both secrets are accepted until the rotation is finished: run `paywright webhooks rotate` again after that time.",
+            );
+        }
+        Rotation::UnderWay { until } => {
+            say(&format!(
+                "A rotation is under way, and nothing was changed. Run this again after {until}, or with --finish to end it now."
+            ));
+        }
+        Rotation::Finished(steps) => {
+            say_steps(&steps, false);
+            say("The rotation is finished.");
+        }
+    }
+    Ok(())
+}
+
+fn say_steps(steps: &[EndpointStep], dry_run: bool) {
+    for step in steps {
+        say(&sentence(step, dry_run));
+    }
+}
+
+/// The use cases of the endpoint, and a lock that holds off other commands on the same file.
+async fn commands(settings: &Settings) -> Result<(StripeEndpoints, std::fs::File), Failure> {
+    let file = SecretsFile::at(settings.kept_webhook_secrets_file()?);
+    let (database, stripe) = (settings.database()?, settings.stripe_client()?);
+    let Stores { installation, .. } = database.open(1, Schema::Check).await?;
+    let lock = file.lock()?;
+    let ports = StripeEndpointsPorts {
+        endpoints: Arc::new(Client::new(stripe)?),
+        secrets: Arc::new(file),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    };
+    Ok((StripeEndpoints::new(ports, installation, ENDPOINT_SPEC), lock))
+}
+
+/// Checks the URL to which Stripe sends events.
+fn checked_url(text: &str, settings: &Settings) -> Result<ProviderEndpointUrl, Failure> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("--url is no URL: {error}"))?;
+    let is_live = settings.stripe_client()?.secret_key.expose_secret().contains("k_live_");
+    let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+        "must begin with https://"
+    } else if is_live && url.scheme() != "https" {
+        "must begin with https:// in live mode"
+    } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        "must have no user, no password and no fragment"
+    } else if url.path() == "/" {
+        "must have the path at which webhooks of Stripe are received: /webhooks/stripe"
+    } else {
+        return Ok(ProviderEndpointUrl(url.into()));
+    };
+    Err(format!("--url {problem}").into())
+}
+
+/// Error with the name of a missing permission in Stripe's dashboard.
+fn explained(error: StripeEndpointsError) -> Failure {
+    match error {
+        StripeEndpointsError::Endpoints(ProviderEndpointsError::Denied(name)) => {
+            let name = name.map(|it| format!(" ({it})")).unwrap_or_default();
+            format!(
+                "the restricted key in stripe.secret_key needs write access to Webhook Endpoints{name} for this command"
+            )
+            .into()
+        }
+        error @ (StripeEndpointsError::Endpoints(_)
+        | StripeEndpointsError::Secrets(_)
+        | StripeEndpointsError::Full { .. }
+        | StripeEndpointsError::TooManySecrets
+        | StripeEndpointsError::NoEndpoint
+        | StripeEndpointsError::NoRotation
+        | StripeEndpointsError::Replayed) => error.into(),
+    }
+}
+
+/// Sentence about a step that was taken or, in a dry run, would be.
+fn sentence(step: &EndpointStep, dry_run: bool) -> String {
+    let did = |done: &str, would: &str| if dry_run { format!("Would {would}") } else { done.to_owned() };
+    match step {
+        EndpointStep::Create { id, reason } => {
+            let what = id.as_ref().map_or_else(|| "an endpoint".to_owned(), |it| format!("the endpoint {it}"));
+            format!("{} {what}, with its secret in the file, because {}.", did("Created", "create"), why_new(*reason))
+        }
+        EndpointStep::Repair { id, differences } => {
+            let differences: Vec<&str> = differences.iter().map(|it| difference(*it)).collect();
+            format!("{} the endpoint {id}: {}.", did("Repaired", "repair"), differences.join(", "))
+        }
+        EndpointStep::Retire { id, until } => {
+            format!("{} the endpoint {id} beside it until {until}.", did("Kept", "keep"))
+        }
+        EndpointStep::Wait { id, until } => format!("The endpoint {id}, which was replaced, remains until {until}."),
+        EndpointStep::Delete { id, reason } => {
+            let reason = match reason {
+                UselessReason::SecretNotStored => "an interrupted command has made it, and nobody knows its secret",
+                UselessReason::Replaced => "another one has replaced it",
+            };
+            format!("{} the endpoint {id}: {reason}.", did("Deleted", "delete"))
+        }
+        EndpointStep::RemoveSecrets { count } => {
+            format!(
+                "{} {count} old secret{} from the file.",
+                did("Removed", "remove"),
+                if *count == 1 { "" } else { "s" }
+            )
+        }
+    }
+}
+
+const fn why_new(reason: ReplaceReason) -> &'static str {
+    match reason {
+        ReplaceReason::Missing => "there was none of this installation",
+        ReplaceReason::SecretLost => "the secret of the present one is not in the file",
+        ReplaceReason::ApiVersion => "the present one has another API version",
+        ReplaceReason::Rotation => "its secret is rotated",
+    }
+}
+
+const fn difference(of: EndpointDifference) -> &'static str {
+    match of {
+        EndpointDifference::Url => "its URL",
+        EndpointDifference::Events => "its events",
+        EndpointDifference::Disabled => "it was disabled",
+        EndpointDifference::Description => "its description",
+    }
+}
+
+/// Watch over the endpoint, for a serving process.
+pub(crate) fn watch(
+    stripe: ClientSettings,
+    store: Arc<dyn Store>,
+    installation: InstallationId,
+) -> Result<EndpointWatch, Failure> {
+    let ports = EndpointWatchPorts {
+        endpoints: Arc::new(Client::new(stripe)?.in_background()),
+        cursors: store,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    };
+    Ok(EndpointWatch::new(ports, installation, ENDPOINT_SPEC))
+}
+
+/// Checks the endpoint at the start and once a day, until the process ends.
+pub(crate) async fn keep_watching(watch: EndpointWatch, secrets: Arc<dyn WebhookSecrets>) {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(..FIRST_CHECK_WITHIN_MS))).await;
+    loop {
+        // Without the lines of the client: that a key may not list endpoints is no fault.
+        let before = watch.found();
+        let check = async { watch.check(&secrets.current()).await }.with_subscriber(NoSubscriber::default());
+        let pause = match check.await {
+            Ok(drift) if drift.is_empty() => CHECK_EVERY,
+            Ok(drift) => {
+                // Each is logged once.
+                for it in drift.difference(&before.unwrap_or_default()) {
+                    tracing::warn!("{}", it.sentence());
+                }
+                CHECK_DRIFT_EVERY
+            }
+            Err(WatchError::Endpoints(ProviderEndpointsError::Denied(_))) => {
+                tracing::debug!("the webhook endpoints at Stripe are not checked: the key may not list them");
+                CHECK_EVERY
+            }
+            Err(error @ (WatchError::Endpoints(_) | WatchError::Store(_) | WatchError::Busy)) => {
+                tracing::debug!(%error, "the webhook endpoint at Stripe was not checked");
+                CHECK_FAILED_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_checked_before_anything_is_created() {
+        let checked = |url: &str, key: &str| {
+            let settings = Settings::parse(format!("stripe.secret_key = \"{key}\"").parse().unwrap()).unwrap();
+            checked_url(url, &settings).map(|it| it.0).map_err(|error| error.to_string())
+        };
+        for (url, says) in [
+            ("shop.example/webhooks/stripe", "--url is no URL"),
+            ("ftp://shop.example/webhooks/stripe", "--url must begin with https://"),
+            ("https://ada:hush@shop.example/webhooks/stripe", "--url must have no user"),
+            ("https://shop.example/webhooks/stripe#hush", "--url must have no user"),
+            ("https://shop.example", "--url must have the path"),
+        ] {
+            let error = checked(url, "sk_test_x").unwrap_err();
+            assert!(error.starts_with(says) && !error.contains("hush"), "{url}: {error}");
+        }
+        let plain = "http://127.0.0.1:1/webhooks/stripe";
+        assert_eq!(checked(plain, "sk_test_x").as_deref(), Ok(plain));
+        assert!(checked(plain, "rk_live_x").unwrap_err().contains("in live mode"));
+        let https = "https://shop.example/webhooks/stripe";
+        assert_eq!(checked(https, "rk_live_x").as_deref(), Ok(https));
+    }
+}
