@@ -262,8 +262,9 @@ mod tests {
         };
         let (first, second) = (key(1, 0), ApiKey { application: key(1, 0).id, ..key(2, 39) });
         let keys = [first, second.clone(), key(3, 39)];
-        let used = |key: u8, scope, day| KeyUse { key: Uuid::from_u128(key.into()), scope, last_used: at(day) };
-        let uses = [used(1, Scope::OrdersRead, 11), used(1, Scope::OrdersWrite, 8), used(3, Scope::OrdersRead, 40)];
+        let on_day = |key: u8, scope, day| KeyUse { key: Uuid::from_u128(key.into()), scope, last_used: at(day) };
+        let uses =
+            [on_day(1, Scope::OrdersRead, 11), on_day(1, Scope::OrdersWrite, 8), on_day(3, Scope::OrdersRead, 40)];
         let of = |key: &ApiKey, uses: &[KeyUse]| findings(key, &keys, uses, (at(40), 30)).join("\n");
         let told = of(&second, &uses);
         let command = format!("paywright keys rotate {} --scope orders:read", second.id);

@@ -20,6 +20,7 @@ mod database;
 mod doctor;
 mod edges;
 mod faults;
+mod first_day;
 mod forged;
 mod keys;
 mod logs;

@@ -16,7 +16,7 @@ use crate::served::Served;
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
 
 /// The code blocks under a heading of the documentation.
-fn commands(heading: &str) -> Vec<String> {
+pub(crate) fn commands(heading: &str) -> Vec<String> {
     let (_, section) = OPERATIONS.split_once(&format!("### {heading}\n")).expect("the heading is there");
     let section = section.lines().take_while(|it| !it.starts_with('#'));
     let (mut blocks, mut block) = (Vec::new(), None::<String>);

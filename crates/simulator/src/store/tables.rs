@@ -409,7 +409,7 @@ impl Tables {
 
     pub(crate) fn replace_api_key(&mut self, replacement: &KeyReplacement) -> Result<(), StoreError> {
         let KeyReplacement { old, old_until, new } = replacement;
-        if !self.keys.get(old).is_some_and(|it| it.replaced_by.is_none()) {
+        if self.keys.get(old).is_none_or(|it| it.replaced_by.is_some()) {
             return Err(StoreError::Conflict);
         }
         self.add_api_key(new)?;
