@@ -1,13 +1,14 @@
 //! `paywright webhooks ensure` and `rotate` without an id: the endpoint at Stripe that sends its events to this installation.
 //! And the check of it in serving processes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    EndpointDifference, EndpointStep, EndpointWatch, EndpointWatchPorts, ProviderEndpointUrl, ProviderEndpointsError,
-    ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError, StripeEndpointsPorts, UselessReason,
-    WatchError,
+    EndpointDifference, EndpointDrift, EndpointStep, EndpointWatch, EndpointWatchPorts, ProviderEndpointUrl,
+    ProviderEndpointsError, ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError,
+    StripeEndpointsPorts, UselessReason, WatchError,
 };
 use paywright_domain::id::InstallationId;
 use paywright_payments_stripe::{Client, ClientSettings, ENDPOINT_SPEC, WebhookSecrets};
@@ -190,13 +191,24 @@ pub(crate) fn watch(
     Ok(EndpointWatch::new(ports, installation, ENDPOINT_SPEC))
 }
 
+/// Checks the endpoint with the secrets that are accepted now.
+async fn checked(watch: &EndpointWatch, secrets: &dyn WebhookSecrets) -> Result<BTreeSet<EndpointDrift>, WatchError> {
+    let known = secrets.current();
+    let drift = watch.check(&known).await?;
+    // The file may have been written since it was read: a rotation is no drift.
+    match secrets.other_than(&known) {
+        Some(newer) if !drift.is_empty() => watch.check(&newer).await,
+        Some(_) | None => Ok(drift),
+    }
+}
+
 /// Checks the endpoint at the start and once a day, until the process ends.
 pub(crate) async fn keep_watching(watch: EndpointWatch, secrets: Arc<dyn WebhookSecrets>) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(..FIRST_CHECK_WITHIN_MS))).await;
     loop {
         // Without the lines of the client: that a key may not list endpoints is no fault.
         let before = watch.found();
-        let check = async { watch.check(&secrets.current()).await }.with_subscriber(NoSubscriber::default());
+        let check = checked(&watch, secrets.as_ref()).with_subscriber(NoSubscriber::default());
         let pause = match check.await {
             Ok(drift) if drift.is_empty() => CHECK_EVERY,
             Ok(drift) => {
