@@ -22,10 +22,10 @@ const MAPPED_PREFIX: u8 = 96;
 /// Error of a text that is no network with which client addresses can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NetworkError {
-    /// It is neither an address nor a network.
+    /// The text is neither an address nor a network.
     #[error("must be a network such as 10.0.0.0/8, or an address")]
     Malformed,
-    /// It is a network of IPv4-mapped IPv6 addresses, which no client address is in.
+    /// The text is a network of IPv4-mapped IPv6 addresses, which no client address is in.
     #[error("must be in IPv4 notation, and not in that of IPv4 addresses in IPv6")]
     Mapped,
 }

