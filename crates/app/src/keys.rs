@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
-use crate::{ApiKey, App, KeyRefusal, KeyReplacement, KeyUse, Scope, StoreError};
+use crate::{ApiKey, App, KeyRefusal, KeyUse, Scope, StoreError};
 
 /// Time for which an API key is cached, in seconds: a revocation by another process takes effect here by then at the
 /// latest.
@@ -85,14 +85,6 @@ impl App {
         self.store.api_keys.add_api_key(key).await
     }
 
-    /// Replaces an API key by a new one; this process knows at once when the old one ends. [`StoreError::Conflict`] if the
-    /// old key cannot be replaced: see [`ApiKeys::replace_api_key`](crate::ApiKeys::replace_api_key).
-    pub async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        let replaced = self.store.api_keys.replace_api_key(replacement).await;
-        self.known_keys.forget_all();
-        replaced
-    }
-
     /// Reads all API keys, the newest first.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         self.store.api_keys.api_keys().await
@@ -108,8 +100,8 @@ impl App {
     /// Notes that a call has used a scope of an API key. Nothing is written until [`Self::record_key_uses`].
     pub fn note_key_use(&self, key: Uuid, scope: Scope) {
         let now = self.clock.now();
-        let of_day = u32::try_from(now.unix_seconds().rem_euclid(SECONDS_PER_DAY)).unwrap_or_default();
-        let day = Timestamp::from_unix_seconds(now.unix_seconds()).unwrap_or(now).minus_seconds(of_day);
+        let seconds = now.unix_seconds();
+        let day = Timestamp::from_unix_seconds(seconds - seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or(now);
         self.used_scopes.note(key, scope, day);
     }
 

@@ -53,6 +53,11 @@ impl ClientSettings {
             pace: Pace::default(),
         }
     }
+
+    /// Whether the API key is of live mode.
+    pub fn livemode(&self) -> bool {
+        ["sk_live_", "rk_live_"].iter().any(|it| self.secret_key.expose_secret().starts_with(it))
+    }
 }
 
 /// Longest wait between two attempts.

@@ -412,8 +412,8 @@ pub(crate) struct WebhooksOptions {
 pub(crate) enum WebhooksCommand {
     /// Create or repair the endpoint at Stripe that sends its events to this installation.
     ///
-    /// Its secret goes to the file that `stripe.webhook_secrets_file` names. What interrupted commands and finished rotations have
-    /// left of it is deleted; endpoints of other programs are not touched.
+    /// Put its secret into the file that `stripe.webhook_secrets_file` names, and delete what interrupted commands and finished
+    /// rotations have left. Endpoints of other programs are not touched.
     Ensure {
         /// URL at which this installation receives Stripe's webhooks: `https://…/webhooks/stripe`.
         #[arg(long)]

@@ -130,11 +130,11 @@ async fn rotate(store: &Arc<dyn Store>, id: Uuid, overlap: u32, scopes: Vec<Scop
 
 /// Sentence about a new key.
 fn describe(key: &ApiKey) -> String {
-    let networks: Vec<_> = key.networks.iter().map(ToString::to_string).collect();
-    let from = if networks.is_empty() { String::new() } else { format!(", may be used from {}", networks.join(", ")) };
+    let networks = joined(&key.networks);
+    let from = if networks.is_empty() { String::new() } else { format!(", may be used from {networks}") };
     let limit = key.calls_per_minute.map(|it| format!(", at most {it} times a minute")).unwrap_or_default();
     let until = key.expires_at.map(|it| format!(", until {it}")).unwrap_or_default();
-    format!("Key {} ({}) has the scopes {}{from}{limit}{until}.", key.id, key.name, scope_names(&key.scopes))
+    format!("Key {} ({}) has the scopes {}{from}{limit}{until}.", key.id, key.name, joined(&key.scopes))
 }
 
 /// Last use of a key of any scope.
@@ -159,10 +159,10 @@ fn line(key: &ApiKey, uses: &[KeyUse], at: Timestamp) -> String {
     };
     let last_use =
         last_used(key.id, uses).map_or_else(|| "never used".to_owned(), |it| format!("last used {}", day(it)));
-    let networks: Vec<_> = key.networks.iter().map(ToString::to_string).collect();
-    let networks = if networks.is_empty() { String::new() } else { format!("  from {}", networks.join(", ")) };
+    let networks = joined(&key.networks);
+    let networks = if networks.is_empty() { networks } else { format!("  from {networks}") };
     let limit = key.calls_per_minute.map(|it| format!("  {it} per minute")).unwrap_or_default();
-    let (id, name, scopes, created) = (key.id, &key.name, scope_names(&key.scopes), key.created_at);
+    let (id, name, scopes, created) = (key.id, &key.name, joined(&key.scopes), key.created_at);
     format!("{id}  {name}  [{scopes}]  created {created}  {state}  {last_use}{networks}{limit}")
 }
 
@@ -205,7 +205,7 @@ fn findings(key: &ApiKey, keys: &[ApiKey], uses: &[KeyUse], (at, days): (Timesta
     let with_days = |it: &Scope| format!("{it} ({})", used_at(*it).map(day).unwrap_or_default());
     let mut findings = vec![format!("used: {}", needed.iter().map(with_days).collect::<Vec<_>>().join(", "))];
     if !not_used.is_empty() {
-        findings.push(format!("not used {for_long}: {}", scope_names(&not_used)));
+        findings.push(format!("not used {for_long}: {}", joined(&not_used)));
         if !is_young && key.replaced_by.is_none() {
             let left: Vec<_> = needed.iter().map(|it| format!("--scope {it}")).collect();
             findings.push(format!("to drop them: paywright keys rotate {} {}", key.id, left.join(" ")));
@@ -214,8 +214,9 @@ fn findings(key: &ApiKey, keys: &[ApiKey], uses: &[KeyUse], (at, days): (Timesta
     findings
 }
 
-fn scope_names(scopes: &[Scope]) -> String {
-    scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// Scopes or networks as a list for people.
+fn joined<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The record of the key `text`, with a random id.

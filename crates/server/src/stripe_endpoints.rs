@@ -12,7 +12,6 @@ use paywright_app::{
 };
 use paywright_domain::id::InstallationId;
 use paywright_payments_stripe::{Client, ClientSettings, ENDPOINT_SPEC, WebhookSecrets};
-use secrecy::ExposeSecret;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 use url::Url;
@@ -33,8 +32,9 @@ const FIRST_CHECK_WITHIN_MS: u64 = 5000;
 
 /// `paywright webhooks ensure`.
 pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
-    let (endpoints, _lock) = commands(settings).await?;
-    let url = checked_url(url, settings)?;
+    let stripe = settings.stripe_client()?;
+    let url = checked_url(url, &stripe)?;
+    let (endpoints, _lock) = commands(settings, stripe).await?;
     let steps = endpoints.ensure(url, dry_run).await.map_err(explained)?;
     if steps.iter().all(|it| matches!(it, EndpointStep::Wait { .. })) {
         say("The webhook endpoint at Stripe is unchanged: it is as it should be.");
@@ -45,7 +45,7 @@ pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Res
 
 /// `paywright webhooks rotate` without an id.
 pub(crate) async fn rotate(settings: &Settings, overlap_hours: u32, finish: bool) -> Result<(), Failure> {
-    let (endpoints, _lock) = commands(settings).await?;
+    let (endpoints, _lock) = commands(settings, settings.stripe_client()?).await?;
     match endpoints.rotate(overlap_hours * 3600, finish).await.map_err(explained)? {
         Rotation::Begun(steps) => {
             say_steps(&steps, false);
@@ -73,10 +73,9 @@ fn say_steps(steps: &[EndpointStep], dry_run: bool) {
 }
 
 /// The use cases of the endpoint, and a lock that holds off other commands on the same file.
-async fn commands(settings: &Settings) -> Result<(StripeEndpoints, std::fs::File), Failure> {
+async fn commands(settings: &Settings, stripe: ClientSettings) -> Result<(StripeEndpoints, std::fs::File), Failure> {
     let file = SecretsFile::at(settings.kept_webhook_secrets_file()?);
-    let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let Stores { installation, .. } = database.open(1, Schema::Check).await?;
+    let Stores { installation, .. } = settings.database()?.open(1, Schema::Check).await?;
     let lock = file.lock()?;
     let ports = StripeEndpointsPorts {
         endpoints: Arc::new(Client::new(stripe)?),
@@ -88,12 +87,11 @@ async fn commands(settings: &Settings) -> Result<(StripeEndpoints, std::fs::File
 }
 
 /// Checks the URL to which Stripe sends events.
-fn checked_url(text: &str, settings: &Settings) -> Result<ProviderEndpointUrl, Failure> {
+fn checked_url(text: &str, stripe: &ClientSettings) -> Result<ProviderEndpointUrl, Failure> {
     let url = Url::parse(text.trim()).map_err(|error| format!("--url is no URL: {error}"))?;
-    let is_live = settings.stripe_client()?.secret_key.expose_secret().contains("k_live_");
     let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         "must begin with https://"
-    } else if is_live && url.scheme() != "https" {
+    } else if stripe.livemode() && url.scheme() != "https" {
         "must begin with https:// in live mode"
     } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         "must have no user, no password and no fragment"
@@ -233,13 +231,16 @@ pub(crate) async fn keep_watching(watch: EndpointWatch, secrets: Arc<dyn Webhook
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
 
     #[test]
     fn a_url_is_checked_before_anything_is_created() {
         let checked = |url: &str, key: &str| {
-            let settings = Settings::parse(format!("stripe.secret_key = \"{key}\"").parse().unwrap()).unwrap();
-            checked_url(url, &settings).map(|it| it.0).map_err(|error| error.to_string())
+            checked_url(url, &ClientSettings::new(SecretString::from(key)))
+                .map(|it| it.0)
+                .map_err(|error| error.to_string())
         };
         for (url, says) in [
             ("shop.example/webhooks/stripe", "--url is no URL"),

@@ -78,9 +78,8 @@ impl EndpointDrift {
 /// Finds the drift of the newest current endpoint, and of the others. `was_there` says whether there was one before.
 pub(super) fn of(found: &Found, spec: &EndpointSpec, was_there: bool) -> BTreeSet<EndpointDrift> {
     let current = found.in_state(State::Current);
-    let created_long_ago = |seconds: u32| found.now.minus_seconds(seconds);
-    let strays = found.in_state(State::Stray);
-    let left = strays.iter().filter(|it| it.created_at < created_long_ago(UNMARKED_SECONDS)).count();
+    let unmarked = found.now.minus_seconds(UNMARKED_SECONDS);
+    let left = found.in_state(State::Stray).iter().filter(|it| it.created_at < unmarked).count();
     let overdue = found.now.minus_seconds(OVERDUE_SECONDS);
     let is_overdue = found.in_state(State::Retiring).iter().any(|it| it.marks.retire_after < Some(overdue));
     let best = found.usable(spec).or_else(|| current.first().copied());

@@ -6,7 +6,7 @@ use paywright_domain::Timestamp;
 use paywright_domain::id::InstallationId;
 use secrecy::SecretString;
 
-use super::{DESCRIPTION, EndpointDifference, EndpointSpec, ReplaceReason, digests};
+use super::{DESCRIPTION, EndpointDifference, EndpointSpec, ReplaceReason};
 use crate::ports::provider_endpoints::{ProviderEndpoint, ProviderEndpointUrl, SecretDigest};
 
 /// State of one of our endpoints, by its marks.
@@ -53,7 +53,7 @@ impl Found {
         let mut ours: Vec<_> = all.into_iter().filter(|it| it.installation.as_deref() == Some(&name)).collect();
         // Stripe's times have whole seconds; of two in one second the id decides, always in the same way.
         ours.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        Self { ours, total, stored: digests(stored), now }
+        Self { ours, total, stored: stored.iter().map(SecretDigest::of).collect(), now }
     }
 
     pub(super) fn in_state(&self, state: State) -> Vec<&ProviderEndpoint> {

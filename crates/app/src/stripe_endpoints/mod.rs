@@ -22,7 +22,7 @@ use self::found::{Found, State};
 use self::settle::Goal;
 pub use self::watch::{EndpointWatch, EndpointWatchPorts, WatchError};
 use crate::ports::provider_endpoints::{
-    ProviderEndpoint, ProviderEndpointUrl, ProviderEndpoints, ProviderEndpointsError, SecretDigest, SecretStoreError,
+    ProviderEndpoint, ProviderEndpointUrl, ProviderEndpoints, ProviderEndpointsError, SecretStoreError,
     WEBHOOK_SECRETS_MAX, WebhookSecretStore,
 };
 use crate::{Clock, Ids};
@@ -263,9 +263,4 @@ impl StripeEndpoints {
     ) -> BTreeSet<EndpointDrift> {
         drift::of(&Found::new(listed, installation, secrets, now), spec, was_there)
     }
-}
-
-/// Digests of secrets.
-fn digests(secrets: &[SecretString]) -> BTreeSet<SecretDigest> {
-    secrets.iter().map(SecretDigest::of).collect()
 }

@@ -138,10 +138,7 @@ impl From<NotAdmitted> for Refusal {
         match reason {
             NotAdmitted::Key(KeyRefusal::Unknown) => Self::token_invalid(),
             NotAdmitted::Store(error) => error.into(),
-            NotAdmitted::Key(_) | NotAdmitted::Network(_) | NotAdmitted::TooMany(_) => {
-                let problem = Problem::from(reason);
-                Self { code: Some(problem.code()), ..Self::of(&problem) }
-            }
+            NotAdmitted::Key(_) | NotAdmitted::Network(_) | NotAdmitted::TooMany(_) => Problem::from(reason).into(),
         }
     }
 }

@@ -157,20 +157,8 @@ impl TokenRefusal {
     }
 
     /// Seconds after which the same token may be accepted; `None` if the token itself is at fault.
-    pub(crate) const fn retry_after(self) -> Option<u32> {
-        match self {
-            Self::KeysUnavailable => Some(KEY_SET_PAUSE_SECONDS),
-            Self::Invalid
-            | Self::Expired
-            | Self::NotYetValid
-            | Self::NoCustomer
-            | Self::SignedWithSecret
-            | Self::UnknownKey
-            | Self::Issuer
-            | Self::Audience
-            | Self::ValidTooLong
-            | Self::TooOld => None,
-        }
+    pub(crate) fn retry_after(self) -> Option<u32> {
+        (self == Self::KeysUnavailable).then_some(KEY_SET_PAUSE_SECONDS)
     }
 }
 

@@ -69,8 +69,8 @@ struct Key {
 /// Client for one attempt at each call, and the kind of its key.
 fn client(settings: &Settings) -> Result<(Client, Key), Failure> {
     let mut client = with_default(NoSubscriber::default(), || settings.stripe_client())?;
-    let key = client.secret_key.expose_secret();
-    let key = Key { is_live: key.contains("k_live_"), is_restricted: key.starts_with("rk_") };
+    let is_restricted = client.secret_key.expose_secret().starts_with("rk_");
+    let key = Key { is_live: client.livemode(), is_restricted };
     client.attempts_max = 1;
     client.attempt_timeout = client.attempt_timeout.min(TIMEOUT.saturating_sub(Duration::from_secs(1)));
     Ok((Client::new(client)?, key))

@@ -97,7 +97,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn parse(table: Table) -> Result<Self, Failure> {
+    fn parse(table: Table) -> Result<Self, Failure> {
         Self::deserialize_from(table).map_err(|error| wrong_value(&error).into())
     }
 

@@ -3,7 +3,6 @@
 use paywright_app::{EVENTS_KEPT_SECONDS_MIN, EXPIRE_SECONDS_MAX, RecordRetention};
 use paywright_domain::anomaly::{Policies, Policy};
 use paywright_payments_stripe::ClientSettings;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use crate::settings::values::Within;
@@ -75,13 +74,11 @@ impl Payments {
 
     /// The settings of the use cases.
     pub(crate) fn into_settings(self, client: &ClientSettings) -> paywright_app::Settings {
-        let key = client.secret_key.expose_secret();
-        let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
         // The last attempt may begin at the deadline.
         let timeout = (client.deadline + client.attempt_timeout).as_secs().saturating_add(MARGIN_SECONDS);
         let expires = Some(self.expire_after_hours.get()).filter(|hours| *hours > 0);
         paywright_app::Settings {
-            livemode,
+            livemode: client.livemode(),
             policies: Policies {
                 paid_after_cancel: self.paid_after_cancel,
                 second_payment: self.second_payment,
