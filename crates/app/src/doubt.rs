@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::deadline::Deadline;
 use crate::{
-    ApiKey, ApiKeys, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
-    EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse,
-    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch,
-    Orders, PriceList, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue,
-    TaskRelease, Version, Versioned,
+    ApiKey, ApiKeys, AuditEntry, AuditQuery, AuditTrail, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor,
+    CursorDue, Cursors, Diagnostics, EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation,
+    Installations, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter,
+    OrderQuery, OrderRef, OrderSearch, Orders, PriceList, ReceivedEvent, RecordedFact, Rescheduled, StoreError,
+    StorePorts, StoredTask, TaskQueue, TaskRelease, Version, Versioned,
 };
 
 /// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every
@@ -81,13 +81,14 @@ impl Doubt {
 
 /// Ports to the store for one request.
 pub(crate) fn remembering(store: &StorePorts, doubt: &Arc<Doubt>) -> StorePorts {
-    let StorePorts { orders, tasks, inbox, cursors, api_keys, installations, diagnostics } = store;
+    let StorePorts { orders, tasks, inbox, cursors, api_keys, audit_trail, installations, diagnostics } = store;
     StorePorts {
         orders: Arc::new(Remembering::new(Arc::clone(orders), Arc::clone(doubt))),
         tasks: Arc::new(Remembering::new(Arc::clone(tasks), Arc::clone(doubt))),
         inbox: Arc::new(Remembering::new(Arc::clone(inbox), Arc::clone(doubt))),
         cursors: Arc::new(Remembering::new(Arc::clone(cursors), Arc::clone(doubt))),
         api_keys: Arc::new(Remembering::new(Arc::clone(api_keys), Arc::clone(doubt))),
+        audit_trail: Arc::new(Remembering::new(Arc::clone(audit_trail), Arc::clone(doubt))),
         installations: Arc::new(Remembering::new(Arc::clone(installations), Arc::clone(doubt))),
         diagnostics: Arc::new(Remembering::new(Arc::clone(diagnostics), Arc::clone(doubt))),
     }
@@ -213,20 +214,20 @@ impl ApiKeys for Remembering<dyn ApiKeys> {
         self.doubt.read(self.port.api_key(digest)).await
     }
 
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.doubt.write(self.port.add_api_key(key)).await
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.doubt.write(self.port.add_api_key(key, entry)).await
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         self.doubt.read(self.port.api_keys()).await
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.doubt.write(self.port.revoke_api_key(id, at)).await
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError> {
+        self.doubt.write(self.port.revoke_api_key(id, entry)).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        self.doubt.write(self.port.replace_api_key(replacement)).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.doubt.write(self.port.replace_api_key(replacement, entry)).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -235,6 +236,17 @@ impl ApiKeys for Remembering<dyn ApiKeys> {
 
     async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
         self.doubt.read(self.port.key_uses()).await
+    }
+}
+
+#[async_trait]
+impl AuditTrail for Remembering<dyn AuditTrail> {
+    async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.doubt.write(self.port.add_audit_entry(entry)).await
+    }
+
+    async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.doubt.read(self.port.audit_entries(query)).await
     }
 }
 

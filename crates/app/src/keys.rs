@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
-use crate::{ApiKey, App, KeyRefusal, KeyUse, Scope, StoreError};
+use crate::{Act, ApiKey, App, KeyRefusal, KeyUse, Scope, StoreError};
 
 /// Time for which an API key is cached, in seconds: a revocation by another process takes effect here by then at the
 /// latest.
@@ -80,9 +80,10 @@ impl App {
         Ok(key.refusal(now).map_or(Ok(key), Err))
     }
 
-    /// Stores a new API key.
+    /// Stores a new API key, with an entry of the audit trail.
     pub async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.store.api_keys.add_api_key(key).await
+        let entry = self.audit_entry(key.id.to_string(), Act::key_created(key));
+        self.store.api_keys.add_api_key(key, &entry).await
     }
 
     /// Reads all API keys, the newest first.
@@ -90,9 +91,11 @@ impl App {
         self.store.api_keys.api_keys().await
     }
 
-    /// Revokes an API key for good, in this process at once. Returns whether there is such a key.
+    /// Revokes an API key for good, in this process at once, with an entry of the audit trail. Returns whether there is
+    /// such a key.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
-        let known = self.store.api_keys.revoke_api_key(id, self.clock.now()).await;
+        let entry = self.audit_entry(id.to_string(), Act::KeyRevoked);
+        let known = self.store.api_keys.revoke_api_key(id, &entry).await;
         self.known_keys.forget_all();
         known
     }

@@ -8,6 +8,7 @@
 mod access;
 mod actor;
 mod audit;
+mod audit_trail;
 mod back_fill;
 mod books;
 mod cancel_order;
@@ -96,6 +97,7 @@ pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, KeyRefusal, KeyReplacement, KeyUse, Scope, UnknownScope};
+pub use ports::audit_trail::{Act, AuditEntry, AuditQuery, AuditTrail};
 pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
     BreakPage, BreakPlace, BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum,

@@ -1,8 +1,9 @@
-//! Current work: its id, which links log lines with requests to Stripe, and its actor.
+//! Current work: its id, which links log lines with requests to Stripe, its actor, and where its request came from.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use paywright_domain::OrderId;
@@ -47,6 +48,8 @@ pub struct Work {
     actor: Option<Actor>,
     /// Time at which the HTTP request of this work arrived.
     requested_at: Option<Instant>,
+    /// Address of the client whose request it is.
+    address: Option<IpAddr>,
 }
 
 thread_local! {
@@ -74,7 +77,7 @@ impl WorkId {
             Self::Event(_) => Some(Actor::Stripe),
             Self::Task { .. } | Self::Background(_) => Some(Actor::Worker),
         };
-        Work { id: self, actor, requested_at: None }.scope(work)
+        Work { id: self, actor, requested_at: None, address: None }.scope(work)
     }
 }
 
@@ -97,13 +100,26 @@ impl Actor {
 impl Work {
     /// Work with this actor and id.
     pub fn by(actor: Actor, id: WorkId) -> Self {
-        Self { id, actor: Some(actor), requested_at: None }
+        Self { id, actor: Some(actor), requested_at: None, address: None }
     }
 
-    /// Work of the HTTP request with this id, which arrived at `requested_at`: a caller waits for it. Its actor is not
-    /// known yet.
-    pub fn requested(id: String, requested_at: Instant) -> Self {
-        Self { id: WorkId::Request(id), actor: None, requested_at: Some(requested_at) }
+    /// Work of the HTTP request with this id, which arrived at `requested_at` from `address`, if that is certain: a
+    /// caller waits for it. Its actor is not known yet.
+    pub fn requested(id: String, requested_at: Instant, address: Option<IpAddr>) -> Self {
+        Self { id: WorkId::Request(id), actor: None, requested_at: Some(requested_at), address }
+    }
+
+    /// Id of the HTTP request of this work, if it is one.
+    pub fn request(&self) -> Option<&str> {
+        match &self.id {
+            WorkId::Request(id) => Some(id),
+            WorkId::Task { .. } | WorkId::Event(_) | WorkId::Background(_) => None,
+        }
+    }
+
+    /// Address of the client whose request it is, if there is one and its address is certain.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Work that is being polled, for a spawned task that continues it.

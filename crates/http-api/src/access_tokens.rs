@@ -26,7 +26,8 @@ impl AccessScope {
             | Scope::EventsRead
             | Scope::WebhooksRead
             | Scope::BooksRead
-            | Scope::MetricsRead => self.read,
+            | Scope::MetricsRead
+            | Scope::AuditRead => self.read,
             Scope::OrdersWrite
             | Scope::PaymentsWrite
             | Scope::PricesWrite

@@ -107,9 +107,9 @@ async fn all_requests_to_stripe_for_one_http_request_share_its_deadline() {
     let gateway = gateway(&url, 300);
     let requested_at = Instant::now();
     // A customer's request uses the worker's client too, to read Stripe's lists.
-    let first = Work::requested("req_1".to_owned(), requested_at).scope(read(&gateway.in_background())).await;
+    let first = Work::requested("req_1".to_owned(), requested_at, None).scope(read(&gateway.in_background())).await;
     assert!(matches!(first, GatewayError::Unknown(_)), "{first:?}");
-    let second = Work::requested("req_1".to_owned(), requested_at).scope(read(&gateway)).await;
+    let second = Work::requested("req_1".to_owned(), requested_at, None).scope(read(&gateway)).await;
     let took = requested_at.elapsed();
     assert!((Duration::from_millis(300)..Duration::from_millis(1400)).contains(&took), "{took:?}");
     // The second was not sent at all.

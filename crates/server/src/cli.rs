@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Review(ReviewOptions),
     /// Compare every order with what Stripe lists, and print the differences; exit code 1 if there are any.
     Audit(AuditOptions),
+    /// Print who has moved money or changed access, from where and when, the newest first.
+    AuditTrail(AuditTrailOptions),
     /// Read the books: statements, taxes, payouts, what does not agree with Stripe, and exports for accounting programs.
     Books(BooksOptions),
     /// Copy a SQLite database to a new file while it is in use.
@@ -120,6 +122,24 @@ pub(crate) struct RecoverOptions {
     /// than once. An order that is named takes precedence over `all`; a decision of an earlier run is final.
     #[arg(long, value_name = "ORDER")]
     pub(crate) refund: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditTrailOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// Print only what was done to this order, API key or webhook endpoint: its id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: Option<String>,
+    /// Print only what was done with this API key: its id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) key: Option<Uuid>,
+    /// Print only what was done from this time on, such as 2026-03-01T03:00:00Z.
+    #[arg(long)]
+    pub(crate) since: Option<Timestamp>,
+    /// Largest number of entries.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) limit: u32,
 }
 
 #[derive(Debug, Args)]

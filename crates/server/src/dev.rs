@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Scope, StoreError};
+use paywright_app::{Scope, StoreError, Work, WorkId};
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
@@ -22,6 +22,7 @@ use crate::cli::DevOptions;
 use crate::database::{Database, Schema, Stores};
 use crate::dev::folder::{DATABASE_FILE, RECEIVERS, Secrets, TWIN_FILE, TWIN_KEY, start_over, write_settings};
 use crate::keys::{in_days, new_key};
+use crate::operator::operator;
 use crate::retention::Keep;
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::books::BooksSection;
@@ -141,7 +142,9 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
 
 /// Stores the folder's API key, unless an earlier start has stored it.
 async fn store_key(api: &Api, key: &ApiKeyText) -> Result<(), Failure> {
-    match api.app.add_api_key(&new_key(key, "dev".into(), Scope::ALL.to_vec(), None)?).await {
+    let key = new_key(key, "dev".into(), Scope::ALL.to_vec(), None)?;
+    let work = Work::by(operator(), WorkId::Background("dev"));
+    match work.scope(api.app.add_api_key(&key)).await {
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use paywright_app::{ApiKey, KeyReplacement, KeyUse, Scope, Store, StoreError};
+use paywright_app::{Act, ApiKey, AuditEntry, Ids, KeyReplacement, KeyUse, Scope, Store, StoreError, Work, WorkId};
 use paywright_domain::Timestamp;
 use paywright_domain::text::Text;
 use paywright_http_api::ApiKeyText;
@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::cli::{KeysCommand, KeysOptions};
 use crate::database::Schema;
+use crate::operator::operator;
 use crate::settings::Settings;
-use crate::world::{now, random_bytes};
+use crate::world::{RandomIds, now, random_bytes};
 use crate::{Failure, say};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
@@ -36,7 +37,11 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
         }
     };
     let store = database.open(1, schema).await?.orders;
-    match options.command {
+    Work::by(operator(), WorkId::Background("keys")).scope(perform(store, options.command)).await
+}
+
+async fn perform(store: Arc<dyn Store>, command: KeysCommand) -> Result<(), Failure> {
+    match command {
         KeysCommand::Create { name, scopes, days, networks, per_minute } => {
             let text = ApiKeyText::from_random(random_bytes()?);
             let calls_per_minute = per_minute.and_then(NonZeroU32::new);
@@ -44,7 +49,7 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
                 return Err(format!("--network: a key has at most {NETWORKS_MAX} networks").into());
             }
             let key = ApiKey { networks, calls_per_minute, ..new_key(&text, name, scopes, days)? };
-            store.add_api_key(&key).await?;
+            store.add_api_key(&key, &entry(key.id, Act::key_created(&key))).await?;
             say(&describe(&key));
             show(&text);
         }
@@ -57,7 +62,7 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
         KeysCommand::Rotate { id, overlap, scopes } => rotate(&store, key_id(&id)?, overlap, scopes).await?,
         KeysCommand::Revoke { id } => {
             let id = key_id(&id)?;
-            if !store.revoke_api_key(id, now()).await? {
+            if !store.revoke_api_key(id, &entry(id, Act::KeyRevoked)).await? {
                 return Err(no_such_key(id));
             }
             say(&format!("Key {id} is revoked."));
@@ -65,6 +70,12 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
         KeysCommand::Audit { days } => audit(&store, days).await?,
     }
     Ok(())
+}
+
+/// Entry of the audit trail about an act of this command.
+fn entry(key: Uuid, act: Act) -> AuditEntry {
+    let at = now();
+    AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, key.to_string(), act)
 }
 
 /// Parses the id of a key. The argument is not repeated in the error: it may be the key itself.
@@ -111,7 +122,7 @@ async fn rotate(store: &Arc<dyn Store>, id: Uuid, overlap: u32, scopes: Vec<Scop
         ..new_key(&text, old.name, scopes, None)?
     };
     let replacement = KeyReplacement { old: id, old_until: at.plus_seconds(overlap), new };
-    match store.replace_api_key(&replacement).await {
+    match store.replace_api_key(&replacement, &entry(id, Act::key_rotated(&replacement))).await {
         Ok(()) => {}
         Err(StoreError::Conflict) => return Err(format!("key {id} was rotated by another command just now").into()),
         Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Corrupt(_))) => {

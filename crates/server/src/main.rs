@@ -2,6 +2,7 @@
 //! the only crate that depends on all adapters.
 
 mod audit;
+mod audit_trail;
 mod backup;
 mod books;
 mod cli;
@@ -67,6 +68,7 @@ async fn main() -> ExitCode {
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
         Command::Review(options) => review::run(options).await,
+        Command::AuditTrail(options) => audit_trail::run(options).await,
         Command::Backup(options) => backup::run(options).await,
         Command::Config(options) => return finding(Ok(config::run(&options))),
         Command::Doctor(options) => return finding(Ok(doctor::run(options).await)),

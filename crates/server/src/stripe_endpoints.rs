@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    EndpointDifference, EndpointDrift, EndpointStep, EndpointWatch, EndpointWatchPorts, ProviderEndpointUrl,
-    ProviderEndpointsError, ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError,
+    Act, AuditEntry, EndpointDifference, EndpointDrift, EndpointStep, EndpointWatch, EndpointWatchPorts, Ids,
+    ProviderEndpointUrl, ProviderEndpointsError, ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError,
     StripeEndpointsPorts, UselessReason, WatchError,
 };
 use paywright_domain::id::InstallationId;
@@ -19,7 +19,7 @@ use url::Url;
 use crate::database::{Schema, Stores};
 use crate::settings::Settings;
 use crate::webhook_secrets::SecretsFile;
-use crate::world::{RandomIds, SystemClock};
+use crate::world::{RandomIds, SystemClock, now};
 use crate::{Failure, say};
 
 /// Pauses between two checks of a serving process: if all is well or not permitted, after drift was found (so that its
@@ -34,7 +34,8 @@ const FIRST_CHECK_WITHIN_MS: u64 = 5000;
 pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
     let stripe = settings.stripe_client()?;
     let url = checked_url(url, &stripe)?;
-    let (endpoints, _lock) = commands(settings, stripe).await?;
+    let act = (!dry_run).then_some(Act::StripeEndpointEnsured);
+    let (endpoints, _lock) = commands(settings, stripe, act).await?;
     let steps = endpoints.ensure(url, dry_run).await.map_err(explained)?;
     if steps.iter().all(|it| matches!(it, EndpointStep::Wait { .. })) {
         say("The webhook endpoint at Stripe is unchanged: it is as it should be.");
@@ -45,7 +46,8 @@ pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Res
 
 /// `paywright webhooks rotate` without an id.
 pub(crate) async fn rotate(settings: &Settings, overlap_hours: u32, finish: bool) -> Result<(), Failure> {
-    let (endpoints, _lock) = commands(settings, settings.stripe_client()?).await?;
+    let act = Some(Act::StripeSecretRotated);
+    let (endpoints, _lock) = commands(settings, settings.stripe_client()?, act).await?;
     match endpoints.rotate(overlap_hours * 3600, finish).await.map_err(explained)? {
         Rotation::Begun(steps) => {
             say_steps(&steps, false);
@@ -72,11 +74,21 @@ fn say_steps(steps: &[EndpointStep], dry_run: bool) {
     }
 }
 
-/// The use cases of the endpoint, and a lock that holds off other commands on the same file.
-async fn commands(settings: &Settings, stripe: ClientSettings) -> Result<(StripeEndpoints, std::fs::File), Failure> {
+/// The use cases of the endpoint, and a lock that holds off other commands on the same file. The act of the command is in
+/// the audit trail before anything is asked of Stripe.
+async fn commands(
+    settings: &Settings,
+    stripe: ClientSettings,
+    act: Option<Act>,
+) -> Result<(StripeEndpoints, std::fs::File), Failure> {
     let file = SecretsFile::at(settings.kept_webhook_secrets_file()?);
-    let Stores { installation, .. } = settings.database()?.open(1, Schema::Check).await?;
+    let Stores { orders: store, installation, .. } = settings.database()?.open(1, Schema::Check).await?;
     let lock = file.lock()?;
+    if let Some(act) = act {
+        let at = now();
+        let entry = AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, installation.to_string(), act);
+        store.add_audit_entry(&entry).await?;
+    }
     let ports = StripeEndpointsPorts {
         endpoints: Arc::new(Client::new(stripe)?),
         secrets: Arc::new(file),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointFormat, EndpointId, EndpointState,
     EndpointUrl, NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint, WAITING_ORDERS_MAX,
-    WaitingOrders,
+    WaitingOrders, Work, WorkId,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::text::Text;
@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 
 use crate::cli::{WebhooksCommand, WebhooksOptions};
 use crate::database::{Schema, Stores};
+use crate::operator::operator;
 use crate::serve::publisher;
 use crate::settings::Settings;
 use crate::worker::WorkerSignal;
@@ -25,6 +26,10 @@ const TEXT_CHARS: usize = 300;
 const PAGE: u16 = 100;
 
 pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
+    Work::by(operator(), WorkId::Background("webhooks")).scope(perform(options)).await
+}
+
+async fn perform(options: WebhooksOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     if let WebhooksCommand::Ensure { url, dry_run } = &options.command {
         return stripe_endpoints::ensure(&settings, url, *dry_run).await;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_app::EventStatus;
+use paywright_app::{Act, AuditEntry, EventStatus, RecordedFact};
 use paywright_domain::anomaly::{Anomaly, AnomalyKind, Mismatch, NoticeKind, Policy};
 use paywright_domain::intent::{IntentStatus, PaymentIntent};
 use paywright_domain::order::OrderState;
@@ -73,6 +73,7 @@ pub(crate) fn always(tables: &Tables, twin: &Twin, books: &mut Books) -> Checked
         each_anomaly_is_recorded_once(order)?;
         payments_match_the_amount_due(order, books)?;
         no_event_of_the_other_mode_is_applied(order)?;
+        money_moves_on_record(order, tables)?;
     }
     restored::always(tables, twin, books)
 }
@@ -148,6 +149,25 @@ fn each_payment_is_recorded_once(order: &Order, tables: &Tables) -> Checked {
     let expected = usize::from(matches!(order.state, OrderState::Paid { .. }));
     if paid != expected {
         return fail("I5", format!("order.paid is recorded {paid} times for an order that is {}", order.state.name()));
+    }
+    Ok(())
+}
+
+/// Checks that each refund and each capture that was decided here has one entry in the audit trail, which names its actor.
+fn money_moves_on_record(order: &Order, tables: &Tables) -> Checked {
+    let facts = tables.facts.get(&order.id).map(Vec::as_slice).unwrap_or_default();
+    let moves_money = |it: &&RecordedFact| match &it.fact {
+        Fact::RefundRequested { origin, .. } => *origin != RefundOrigin::Provider,
+        fact => matches!(fact, Fact::OperationRequested { name, .. } if name == "capture"),
+    };
+    let decided = facts.iter().filter(moves_money).count();
+    let subject = order.id.to_string();
+    let is_of_money = |it: &&AuditEntry| {
+        matches!(it.act, Act::RefundRequested { .. } | Act::CaptureRequested { .. }) && it.subject == subject
+    };
+    let recorded: Vec<_> = tables.audit.iter().filter(is_of_money).collect();
+    if recorded.len() != decided || recorded.iter().any(|it| it.actor.is_none()) {
+        return fail("audit", format!("{decided} refunds and captures, and in the audit trail: {recorded:?}"));
     }
     Ok(())
 }

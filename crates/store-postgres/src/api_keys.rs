@@ -1,12 +1,14 @@
 //! API keys and their uses.
 
+use std::slice::from_ref;
+
 use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
 use paywright_app::stored::{ColumnError, StoredApiKey, StoredKeyUse};
-use paywright_app::{ApiKey, KeyReplacement, KeyUse};
-use paywright_domain::Timestamp;
+use paywright_app::{ApiKey, AuditEntry, KeyReplacement, KeyUse};
 use uuid::Uuid;
 
+use crate::audit_trail::{Entries, audited};
 use crate::columns::{row, tables};
 use crate::rows::{pg_time, to_pg_micros};
 use crate::statement::{parameters, statement};
@@ -89,34 +91,53 @@ macro_rules! values {
     };
 }
 
-pub(crate) struct Add<'a>(KeyColumns<'a>);
+/// Statement that stores a key.
+pub(crate) struct Add<'a> {
+    key: KeyColumns<'a>,
+    entries: Entries<'a>,
+}
 
 impl<'a> Add<'a> {
-    pub(crate) fn of(key: &'a ApiKey) -> Self {
-        Self(KeyColumns::of(key))
+    pub(crate) fn of(key: &'a ApiKey, entry: &'a AuditEntry) -> Result<Self, ColumnError> {
+        Ok(Self { key: KeyColumns::of(key), entries: Entries::of_all(from_ref(entry))? })
     }
 }
 
-statement!(Add<'_> => (), concat!("INSERT INTO api_keys (", columns!(), ") VALUES (", values!(), ")"), self {
-    ..KeyColumns = self.0,
-});
+statement!(Add<'_> => (),
+    concat!(
+        "WITH added AS (INSERT INTO api_keys (", columns!(), ") VALUES (", values!(), ") RETURNING id), ",
+        audited!("added"), " SELECT FROM added",
+    ),
+    self {
+        ..KeyColumns = self.key,
+        ..Entries = self.entries,
+    }
+);
 
-/// Statement that revokes a key; the first revocation is kept.
-pub(crate) struct Revoke {
+/// Statement that revokes a key, unless it is revoked: returns a row if there is such a key.
+pub(crate) struct Revoke<'a> {
     at: PgTimestamp,
     id: Uuid,
+    entries: Entries<'a>,
 }
 
-impl Revoke {
-    pub(crate) fn of(id: Uuid, at: Timestamp) -> Self {
-        Self { at: pg_time(at), id }
+impl<'a> Revoke<'a> {
+    pub(crate) fn of(id: Uuid, entry: &'a AuditEntry) -> Result<Self, ColumnError> {
+        Ok(Self { at: pg_time(entry.at), id, entries: Entries::of_all(from_ref(entry))? })
     }
 }
 
-statement!(Revoke => (), "UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id", self {
-    at: Timestamptz = self.at,
-    id: SqlUuid = self.id,
-});
+statement!(Revoke<'_> => (),
+    concat!(
+        "WITH revoked AS (UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL RETURNING id), ",
+        audited!("revoked"), " SELECT FROM api_keys WHERE id = :id",
+    ),
+    self {
+        at: Timestamptz = self.at,
+        id: SqlUuid = self.id,
+        ..Entries = self.entries,
+    }
+);
 
 /// Statement that stores the new key of a replacement and ends the old one. It writes nothing if that one cannot be
 /// replaced.
@@ -124,25 +145,29 @@ pub(crate) struct Replace<'a> {
     old: Uuid,
     old_until: PgTimestamp,
     new: KeyColumns<'a>,
+    entries: Entries<'a>,
 }
 
 impl<'a> Replace<'a> {
-    pub(crate) fn of(replacement: &'a KeyReplacement) -> Self {
+    pub(crate) fn of(replacement: &'a KeyReplacement, entry: &'a AuditEntry) -> Result<Self, ColumnError> {
         let KeyReplacement { old, old_until, new } = replacement;
-        Self { old: *old, old_until: pg_time(*old_until), new: KeyColumns::of(new) }
+        let entries = Entries::of_all(from_ref(entry))?;
+        Ok(Self { old: *old, old_until: pg_time(*old_until), new: KeyColumns::of(new), entries })
     }
 }
 
 statement!(Replace<'_> => (),
     concat!(
         "WITH old AS (UPDATE api_keys SET expires_at = least(expires_at, :old_until), replaced_by = :id ",
-        "WHERE id = :old_id AND replaced_by IS NULL RETURNING id) ",
-        "INSERT INTO api_keys (", columns!(), ") SELECT ", values!(), " FROM old",
+        "WHERE id = :old_id AND replaced_by IS NULL RETURNING id), ",
+        audited!("old"),
+        " INSERT INTO api_keys (", columns!(), ") SELECT ", values!(), " FROM old",
     ),
     self {
         old_id: SqlUuid = self.old,
         old_until: Timestamptz = self.old_until,
         ..KeyColumns = self.new,
+        ..Entries = self.entries,
     }
 );
 

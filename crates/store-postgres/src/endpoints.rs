@@ -1,17 +1,20 @@
 //! Endpoints of other programs, and the attempts to deliver events to them.
 
+use std::slice::from_ref;
+
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints,
-    Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DueQueue, Endpoint, EndpointId,
+    Endpoints, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
     TroubledEndpoints, Versioned, WaitingOrders,
 };
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::attempt_search::{AttemptsFound, CountedAttempts};
+use crate::audit_trail::{Entries, audited};
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, DueRow, FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, MakeQueuesDue,
     ReleaseQueues, Resend, ResendRow, Waiting, WaitingRow,
@@ -20,14 +23,14 @@ use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns
 use crate::failure::Failure;
 use crate::queue::Claim;
 use crate::rows::{pg_position, pg_time};
-use crate::statement::statement;
+use crate::statement::{filled, statement};
 use crate::{PostgresStore, readable};
 
 /// Beginning of a statement after which an endpoint waits for earlier events. A deletion of events that goes on at the
 /// same time begins again (`delete_feed_events.sql`).
 macro_rules! with_head {
     () => {
-        "WITH head AS (UPDATE feed_head SET deleted = deleted WHERE only_one) "
+        "WITH head AS (UPDATE feed_head SET deleted = deleted WHERE only_one)"
     };
 }
 
@@ -38,17 +41,20 @@ pub(crate) struct AddEndpoint<'a> {
     format: &'static str,
     created_at: PgTimestamp,
     position: i64,
+    entries: Entries<'a>,
 }
 
 statement!(
     AddEndpoint<'_> => (),
     concat!(
         with_head!(),
-        "INSERT INTO webhook_endpoints (url, description, format, kinds, subscriptions, updated_at, secret_generation, previous_secret_until, ",
+        ", added AS (INSERT INTO webhook_endpoints (url, description, format, kinds, subscriptions, updated_at, secret_generation, previous_secret_until, ",
         "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, ",
         "position) VALUES (:url, :description, :format, :kinds, :subscriptions, :updated_at, :secret_generation, :previous_secret_until, ",
         ":secret_key_id, :disabled_reason, :disabled_at, :failing_since, :failing_told, :endpoint, 1, ",
-        ":created_at, :position)",
+        ":created_at, :position) RETURNING id), ",
+        audited!("added"),
+        " SELECT FROM added",
     ),
     self {
         endpoint: SqlUuid = self.id,
@@ -56,6 +62,7 @@ statement!(
         created_at: Timestamptz = self.created_at,
         position: BigInt = self.position,
         ..EndpointColumns = self.columns,
+        ..Entries = self.entries,
     }
 );
 
@@ -146,48 +153,69 @@ pub(crate) struct ChangeEndpoint<'a> {
     expected: i64,
     columns: EndpointColumns<'a>,
     now: PgTimestamp,
+    entries: Entries<'a>,
 }
 
-statement!(ChangeEndpoint<'_> => (), include_str!("sql/change_endpoint.sql"), self {
+/// Text of [`ChangeEndpoint`].
+const CHANGE_ENDPOINT: &str = filled!(include_str!("sql/change_endpoint.sql"), "{audited}" => audited!("changed"));
+
+statement!(ChangeEndpoint<'_> => (), CHANGE_ENDPOINT, self {
     endpoint: SqlUuid = self.id,
     expected_version: BigInt = self.expected,
     now: Timestamptz = self.now,
     ..EndpointColumns = self.columns,
+    ..Entries = self.entries,
 });
 
 /// Statement that deletes an endpoint; a foreign key deletes its queues. Attempts beyond a number that fits in the time
 /// limit of a statement are deleted when they are old enough: nobody can read them meanwhile.
-struct DeleteEndpoint(Uuid);
+struct DeleteEndpoint<'a> {
+    id: Uuid,
+    entries: Entries<'a>,
+}
 
 statement!(
-    DeleteEndpoint => (),
+    DeleteEndpoint<'_> => (),
     concat!(
         "WITH attempts AS (DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(SELECT ctid FROM ",
-        "webhook_attempts WHERE endpoint_id = :endpoint::uuid ORDER BY at DESC LIMIT 20000))) DELETE FROM ",
-        "webhook_endpoints WHERE id = :endpoint",
+        "webhook_attempts WHERE endpoint_id = :endpoint::uuid ORDER BY at DESC LIMIT 20000))), ",
+        "gone AS (DELETE FROM webhook_endpoints WHERE id = :endpoint RETURNING id), ",
+        audited!("gone"),
+        " SELECT FROM gone",
     ),
     self {
-        endpoint: SqlUuid = self.0,
+        endpoint: SqlUuid = self.id,
+        ..Entries = self.entries,
     }
 );
 
 /// Statement that sets the position of an endpoint back.
-pub(crate) struct SetBack {
+pub(crate) struct SetBack<'a> {
     position: i64,
     id: Uuid,
+    entries: Entries<'a>,
 }
 
 statement!(
-    SetBack => (),
+    SetBack<'_> => (),
     concat!(
         with_head!(),
-        "UPDATE webhook_endpoints SET position = least(position, :position) WHERE id = :endpoint",
+        ", back AS (UPDATE webhook_endpoints SET position = least(position, :position) WHERE id = :endpoint ",
+        "RETURNING id), ",
+        audited!("back"),
+        " SELECT FROM back",
     ),
     self {
         position: BigInt = self.position,
         endpoint: SqlUuid = self.id,
+        ..Entries = self.entries,
     }
 );
+
+/// Entry of the audit trail of a change, if it has one.
+fn entries(entry: Option<&AuditEntry>) -> Result<Entries<'_>, StoreError> {
+    Entries::of_all(entry.map(from_ref).unwrap_or_default()).map_err(|error| Failure::from(error).of_write())
+}
 
 /// Statement that stores attempts.
 struct AddAttempts(Attempts);
@@ -264,13 +292,19 @@ statement!(
 
 #[async_trait]
 impl Endpoints for PostgresStore {
-    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
         let add = AddEndpoint {
             columns: EndpointColumns::of(endpoint),
             id: endpoint.id.0,
             format: endpoint.format.name(),
             created_at: pg_time(endpoint.created_at),
             position: pg_position(position),
+            entries: entries(entry)?,
         };
         self.write(add).await.map(drop).map_err(Failure::of_write)
     }
@@ -286,12 +320,18 @@ impl Endpoints for PostgresStore {
         rows.and_then(|rows| rows.into_iter().map(EndpointRow::restore).collect()).map_err(Failure::of_read)
     }
 
-    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
+    async fn change_endpoint(
+        &self,
+        endpoint: &Versioned<Endpoint>,
+        now: Timestamp,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
         let change = ChangeEndpoint {
             id: endpoint.value.id.0,
             expected: i64::from(endpoint.version.0),
             columns: EndpointColumns::of(&endpoint.value),
             now: pg_time(now),
+            entries: entries(entry)?,
         };
         if self.wrote(change).await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
@@ -338,12 +378,17 @@ impl Endpoints for PostgresStore {
         Ok(last.into_iter().next().map(SubjectId))
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
-        self.wrote(DeleteEndpoint(id.0)).await
+    async fn delete_endpoint(&self, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, StoreError> {
+        self.wrote(DeleteEndpoint { id: id.0, entries: entries(entry)? }).await
     }
 
-    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        self.wrote(SetBack { position: pg_position(position), id: id.0 }).await
+    async fn set_endpoint_back(
+        &self,
+        id: EndpointId,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<bool, StoreError> {
+        self.wrote(SetBack { position: pg_position(position), id: id.0, entries: entries(entry)? }).await
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {

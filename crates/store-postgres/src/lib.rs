@@ -10,6 +10,7 @@ mod address;
 mod api_keys;
 mod ask;
 mod attempt_search;
+mod audit_trail;
 mod books;
 mod columns;
 mod connect;
@@ -54,7 +55,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
-    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    ApiKey, ApiKeys, AuditEntry, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
     LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, Orders,
     ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
@@ -495,8 +496,9 @@ impl ApiKeys for PostgresStore {
         row.and_then(|it| Ok(it.map(|it| it.0.restore()).transpose()?)).map_err(Failure::of_read)
     }
 
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.write(api_keys::Add::of(key)).await.map(drop).map_err(Failure::of_write)
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        let add = api_keys::Add::of(key, entry).map_err(|error| Failure::from(error).of_write())?;
+        self.write(add).await.map(drop).map_err(Failure::of_write)
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -505,12 +507,14 @@ impl ApiKeys for PostgresStore {
             .map_err(Failure::of_read)
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.wrote(api_keys::Revoke::of(id, at)).await
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let revoke = api_keys::Revoke::of(id, entry).map_err(|error| Failure::from(error).of_write())?;
+        self.wrote(revoke).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        if self.wrote(api_keys::Replace::of(replacement)).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
+        let replace = api_keys::Replace::of(replacement, entry).map_err(|error| Failure::from(error).of_write())?;
+        if self.wrote(replace).await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {

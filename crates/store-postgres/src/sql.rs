@@ -1,5 +1,6 @@
 //! Texts of the hot statements, with names for their parameters. A benchmark runs them by `pgbench`.
 
+use crate::audit_trail::audited;
 use crate::orders::{ASSIGNMENTS, COLUMNS, READ, VALUES};
 use crate::statement::filled;
 
@@ -13,7 +14,8 @@ pub const CHANGE: &str =
 /// Statement that changes an order in any way (`change.sql` and `rest.sql`).
 pub(crate) const CHANGE_ALL: &str = filled!(
     concat!(include_str!("sql/change.sql"), include_str!("sql/rest.sql")),
-    "{assignments}" => ASSIGNMENTS
+    "{assignments}" => ASSIGNMENTS,
+    "{audited}" => audited!("changed")
 );
 
 /// Query for orders (`order.sql`), without its condition.

@@ -15,6 +15,7 @@ use paywright_domain::task::TaskKey;
 use paywright_domain::{Fact, Order};
 use uuid::Uuid;
 
+use crate::audit_trail::Entries;
 use crate::failure::Failure;
 use crate::orders::{ChangedColumns, PlacedColumns, columns_of};
 use crate::parts::{Adjustments, Anomalies, Disputes, Intents, Lines, Refunds};
@@ -34,7 +35,7 @@ pub(crate) struct Place<'a> {
 }
 
 /// Later commit of the usual kind (`change.sql`): the content is unchanged, and there are no refunds, disputes or
-/// anomalies.
+/// anomalies, and no entries of the audit trail.
 pub(crate) struct Change<'a> {
     id: Uuid,
     expected: i64,
@@ -53,6 +54,7 @@ pub(crate) struct ChangeAll<'a> {
     disputes: Disputes<'a>,
     anomalies: Anomalies<'a>,
     idempotency: IdempotencyColumns<'a>,
+    audit: Entries<'a>,
     content: Content<'a>,
 }
 
@@ -84,7 +86,7 @@ impl<'a> Commit<'a> {
             received: changes.received.as_ref().map(EventColumns::of).transpose()?.unwrap_or_default(),
         };
         let all_fits = order.anomalies.is_empty() && order.refunds.is_empty() && order.disputes.is_empty();
-        if !edits && all_fits && changes.idempotency.is_none() {
+        if !edits && all_fits && changes.idempotency.is_none() && changes.audit.is_empty() {
             return Ok(Self::Change(Box::new(change)));
         }
         Ok(Self::ChangeAll(Box::new(ChangeAll {
@@ -93,6 +95,7 @@ impl<'a> Commit<'a> {
             disputes: Disputes::of(order.disputes.iter().map(|it| Ok(StoredDispute::of(it))))?,
             anomalies: Anomalies::of(order.anomalies.iter().map(StoredAnomaly::of))?,
             idempotency,
+            audit: Entries::of_all(&changes.audit)?,
             content: Content::of(order)?,
         })))
     }
@@ -125,6 +128,7 @@ statement!(ChangeAll<'_> => (), CHANGE_ALL, self {
     ..Disputes = self.disputes,
     ..Anomalies = self.anomalies,
     ..IdempotencyColumns = self.idempotency,
+    ..Entries = self.audit,
 });
 
 /// Lines and adjustments.

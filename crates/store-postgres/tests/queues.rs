@@ -90,7 +90,7 @@ async fn write(store: &PostgresStore, n: u32) {
 async fn each_event_is_delivered_once_and_in_order_while_queues_are_filled_and_drained() {
     let database = migrated().await;
     let stores = [open(&database).await, open(&database).await];
-    stores[0].add_endpoint(&endpoint(1), Position::START).await.unwrap();
+    stores[0].add_endpoint(&endpoint(1), Position::START, None).await.unwrap();
     let total = usize::try_from(ORDERS * (EDITS + 1)).unwrap();
     let (count, delivered) = (Arc::new(AtomicUsize::new(0)), Delivered::default());
     let mut tasks = Vec::new();
@@ -177,7 +177,7 @@ async fn a_reader_that_polls_misses_no_position() {
 async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
     let database = migrated().await;
     let store = open(&database).await;
-    store.add_endpoint(&endpoint(1), Position::START).await.unwrap();
+    store.add_endpoint(&endpoint(1), Position::START, None).await.unwrap();
     let backlog = "INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
         SELECT id, gen_random_uuid(), 0, 1, 'epoch' FROM webhook_endpoints, generate_series(1, 25000)";
     let db = database.client().await;
@@ -189,7 +189,7 @@ async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
     let change = async |state| {
         let mut endpoint = store.endpoint(endpoint_id(1)).await.unwrap().unwrap().endpoint;
         endpoint.value.state = state;
-        store.change_endpoint(&endpoint, at(NOW)).await.unwrap();
+        store.change_endpoint(&endpoint, at(NOW), None).await.unwrap();
     };
     let reason = DisabledReason::Gone;
     change(EndpointState::Disabled { reason, at: at(NOW) }).await;
@@ -208,7 +208,7 @@ async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
 async fn an_answer_with_a_zero_character_is_stored() {
     let database = migrated().await;
     let store = open(&database).await;
-    store.add_endpoint(&endpoint(1), Position::START).await.unwrap();
+    store.add_endpoint(&endpoint(1), Position::START, None).await.unwrap();
     let attempt = Attempt {
         endpoint: endpoint_id(1),
         at: at(NOW),

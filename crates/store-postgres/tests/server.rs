@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use paywright_app::{
-    Actor, ApiKeys, Cause, Changes, Diagnostics, Lease, OrderQuery, OrderRef, Orders, StoreError, TaskQueue, Version,
+    Actor, ApiKeys, AuditTrail, Cause, Changes, Diagnostics, Lease, OrderQuery, OrderRef, Orders, StoreError,
+    TaskQueue, Version,
 };
 use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
 use paywright_testkit::postgres::{Database, connect};
-use paywright_testkit::{Cluster, at, changes, edit_of_lines, order_id, place, request_intent};
+use paywright_testkit::{Cluster, at, audit_entry, changes, edit_of_lines, order_id, place, request_intent};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use uuid::Uuid;
 
@@ -501,6 +502,19 @@ async fn the_tables_refuse_rows_that_the_domain_never_writes() {
         let error = db.batch_execute(&sql).await.unwrap_err();
         let constraint = error.as_db_error().and_then(|it| it.constraint()).unwrap_or_default();
         assert!(constraint.contains(wall), "{sql}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_tables_refuse_to_change_the_audit_trail() {
+    let database = migrated().await;
+    let store = open(&database.url()).await.unwrap();
+    store.add_audit_entry(&audit_entry()).await.unwrap();
+    let db = database.client().await;
+    for sql in ["UPDATE audit_entries SET act = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"] {
+        let error = db.batch_execute(sql).await.unwrap_err();
+        let said = error.as_db_error().map(|it| it.message().to_owned());
+        assert_eq!(said.as_deref(), Some("audit_entries is append only"), "{sql}");
     }
 }
 

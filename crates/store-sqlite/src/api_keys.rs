@@ -6,10 +6,10 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use paywright_app::stored::{StoredApiKey, StoredKeyUse};
-use paywright_app::{ApiKey, KeyReplacement, KeyUse};
-use paywright_domain::Timestamp;
+use paywright_app::{ApiKey, AuditEntry, KeyReplacement, KeyUse};
 use uuid::Uuid;
 
+use crate::audit_trail;
 use crate::failure::Failure;
 use crate::rows::Column;
 use crate::schema::{api_key_uses, api_keys};
@@ -80,22 +80,32 @@ pub(crate) fn all(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure> {
     rows.into_iter().map(ApiKeyRow::restore).collect()
 }
 
-pub(crate) fn add(db: &mut SqliteConnection, key: &ApiKey) -> Result<(), Failure> {
+pub(crate) fn add(db: &mut SqliteConnection, key: &ApiKey, entry: &AuditEntry) -> Result<(), Failure> {
+    insert(db, key)?;
+    audit_trail::add(db, [entry])
+}
+
+fn insert(db: &mut SqliteConnection, key: &ApiKey) -> Result<(), Failure> {
     diesel::insert_into(api_keys::table).values(&ApiKeyRow::of(key)).execute(db)?;
     Ok(())
 }
 
-pub(crate) fn revoke(db: &mut SqliteConnection, id: Uuid, at: Timestamp) -> Result<bool, Failure> {
+pub(crate) fn revoke(db: &mut SqliteConnection, id: Uuid, entry: &AuditEntry) -> Result<bool, Failure> {
     let id = id.as_bytes().as_slice();
     let known: i64 = api_keys::table.filter(api_keys::id.eq(id)).count().get_result(db)?;
-    diesel::update(api_keys::table.find(id).filter(api_keys::revoked_at.is_null()))
-        .set(api_keys::revoked_at.eq(Some(at.unix_micros())))
+    let revoked = diesel::update(api_keys::table.find(id).filter(api_keys::revoked_at.is_null()))
+        .set(api_keys::revoked_at.eq(Some(entry.at.unix_micros())))
         .execute(db)?;
+    audit_trail::add(db, (revoked > 0).then_some(entry))?;
     Ok(known > 0)
 }
 
 /// Stores the new key of a replacement and ends the old one; [`Failure::StaleVersion`] if that one cannot be replaced.
-pub(crate) fn replace(db: &mut SqliteConnection, replacement: &KeyReplacement) -> Result<(), Failure> {
+pub(crate) fn replace(
+    db: &mut SqliteConnection,
+    replacement: &KeyReplacement,
+    entry: &AuditEntry,
+) -> Result<(), Failure> {
     let KeyReplacement { old, old_until, new } = replacement;
     let replaceable = api_keys::table.find(old.as_bytes().as_slice()).filter(api_keys::replaced_by.is_null());
     let expires_at: Option<i64> =
@@ -107,7 +117,8 @@ pub(crate) fn replace(db: &mut SqliteConnection, replacement: &KeyReplacement) -
             api_keys::replaced_by.eq(Some(new.id.as_bytes().as_slice())),
         ))
         .execute(db)?;
-    add(db, new)
+    insert(db, new)?;
+    audit_trail::add(db, [entry])
 }
 
 /// Stores the last uses of scopes by keys that exist.

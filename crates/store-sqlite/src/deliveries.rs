@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
-    Attempt, AttemptPage, AttemptQuery, AttemptSearch, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue,
-    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DueQueue, Endpoint, EndpointId, Endpoints, Lease,
+    LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, SubjectId,
     TroubledEndpoints, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::Timestamp;
@@ -24,9 +24,14 @@ use crate::schema::{webhook_endpoints, webhook_queues};
 
 #[async_trait]
 impl Endpoints for SqliteStore {
-    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
-        let endpoint = endpoint.clone();
-        self.writer.run(move |db| endpoints::add(db, &endpoint, position)).await
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (endpoint, entry) = (endpoint.clone(), entry.cloned());
+        self.writer.run(move |db| endpoints::add(db, &endpoint, position, entry.as_ref())).await
     }
 
     async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
@@ -37,9 +42,14 @@ impl Endpoints for SqliteStore {
         self.read_many(move |db| endpoints::list(db, after, limit)).await
     }
 
-    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
-        let endpoint = endpoint.clone();
-        self.writer.run(move |db| endpoints::change(db, &endpoint, now)).await
+    async fn change_endpoint(
+        &self,
+        endpoint: &Versioned<Endpoint>,
+        now: Timestamp,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (endpoint, entry) = (endpoint.clone(), entry.cloned());
+        self.writer.run(move |db| endpoints::change(db, &endpoint, now, entry.as_ref())).await
     }
 
     async fn troubled_endpoints(
@@ -66,12 +76,19 @@ impl Endpoints for SqliteStore {
         self.writer.run(move |db| make_due(db, id, after, now, limit)).await
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
-        self.writer.run(move |db| endpoints::delete(db, id)).await
+    async fn delete_endpoint(&self, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, StoreError> {
+        let entry = entry.cloned();
+        self.writer.run(move |db| endpoints::delete(db, id, entry.as_ref())).await
     }
 
-    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        self.writer.run(move |db| endpoints::set_back(db, id, position)).await
+    async fn set_endpoint_back(
+        &self,
+        id: EndpointId,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<bool, StoreError> {
+        let entry = entry.cloned();
+        self.writer.run(move |db| endpoints::set_back(db, id, position, entry.as_ref())).await
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {

@@ -4,13 +4,14 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, Endpoint, EndpointFormat,
-    EndpointId, EndpointState, EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass, StoredEndpoint,
-    SubjectId, TroubledEndpoints, Version, Versioned,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DisabledReason, Endpoint,
+    EndpointFormat, EndpointId, EndpointState, EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass,
+    StoredEndpoint, SubjectId, TroubledEndpoints, Version, Versioned,
 };
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 
+use crate::audit_trail;
 use crate::failure::Failure;
 use crate::feed_rows::{bound, kinds, position};
 use crate::rows::{Column, to_json};
@@ -107,12 +108,17 @@ impl EndpointRow {
     }
 }
 
-pub(crate) fn add(db: &mut SqliteConnection, endpoint: &Endpoint, from: Position) -> Result<(), Failure> {
+pub(crate) fn add(
+    db: &mut SqliteConnection,
+    endpoint: &Endpoint,
+    from: Position,
+    entry: Option<&AuditEntry>,
+) -> Result<(), Failure> {
     let row = EndpointRow::of(endpoint, Version::NEW.next())?;
     diesel::insert_into(webhook_endpoints::table)
         .values((&row, webhook_endpoints::position.eq(bound(from))))
         .execute(db)?;
-    Ok(())
+    audit_trail::add(db, entry)
 }
 
 pub(crate) fn read(db: &mut SqliteConnection, id: EndpointId) -> Result<Option<StoredEndpoint>, Failure> {
@@ -162,7 +168,12 @@ pub(crate) fn troubled(
     Ok(TroubledEndpoints { first: first.collect::<Result<_, _>>()?, count })
 }
 
-pub(crate) fn change(db: &mut SqliteConnection, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), Failure> {
+pub(crate) fn change(
+    db: &mut SqliteConnection,
+    endpoint: &Versioned<Endpoint>,
+    now: Timestamp,
+    entry: Option<&AuditEntry>,
+) -> Result<(), Failure> {
     let id = endpoint.value.id.0.as_bytes().as_slice();
     let row = EndpointRow::of(&endpoint.value, endpoint.version.next())?;
     let stored = webhook_endpoints::table.find(id);
@@ -192,20 +203,28 @@ pub(crate) fn change(db: &mut SqliteConnection, endpoint: &Versioned<Endpoint>, 
         }
         (false, false) | (true, true) => {}
     }
-    Ok(())
+    audit_trail::add(db, entry)
 }
 
-pub(crate) fn delete(db: &mut SqliteConnection, id: EndpointId) -> Result<bool, Failure> {
+pub(crate) fn delete(db: &mut SqliteConnection, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, Failure> {
     let id = id.0.as_bytes().as_slice();
     diesel::delete(webhook_queues::table.filter(webhook_queues::endpoint_id.eq(id))).execute(db)?;
     diesel::delete(webhook_attempts::table.filter(webhook_attempts::endpoint_id.eq(id))).execute(db)?;
-    Ok(diesel::delete(webhook_endpoints::table.find(id)).execute(db)? > 0)
+    let is_deleted = diesel::delete(webhook_endpoints::table.find(id)).execute(db)? > 0;
+    audit_trail::add(db, entry.filter(|_| is_deleted))?;
+    Ok(is_deleted)
 }
 
-pub(crate) fn set_back(db: &mut SqliteConnection, id: EndpointId, to: Position) -> Result<bool, Failure> {
+pub(crate) fn set_back(
+    db: &mut SqliteConnection,
+    id: EndpointId,
+    to: Position,
+    entry: Option<&AuditEntry>,
+) -> Result<bool, Failure> {
     let moved = diesel::update(webhook_endpoints::table.find(id.0.as_bytes().as_slice()))
         .set(webhook_endpoints::position.eq(sql::<BigInt>("min(position, ").bind::<BigInt, _>(bound(to)).sql(")")))
         .execute(db)?;
+    audit_trail::add(db, entry.filter(|_| moved > 0))?;
     Ok(moved > 0)
 }
 

@@ -6,6 +6,7 @@
 //! commit while the next is being made.
 
 mod api_keys;
+mod audit_trail;
 mod backup;
 mod books;
 mod columns;
@@ -39,7 +40,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    ApiKey, ApiKeys, AuditEntry, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
     LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent,
     RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
@@ -300,22 +301,23 @@ impl ApiKeys for SqliteStore {
         self.read(move |db| api_keys::by_digest(db, &digest)).await
     }
 
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.writer.run(move |db| api_keys::add(db, &key)).await
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (key, entry) = (key.clone(), entry.clone());
+        self.writer.run(move |db| api_keys::add(db, &key, &entry)).await
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         self.read_many(api_keys::all).await
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.writer.run_by_reserve(move |db| api_keys::revoke(db, id, at)).await
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let entry = entry.clone();
+        self.writer.run_by_reserve(move |db| api_keys::revoke(db, id, &entry)).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        let replacement = replacement.clone();
-        self.writer.run(move |db| api_keys::replace(db, &replacement)).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (replacement, entry) = (replacement.clone(), entry.clone());
+        self.writer.run(move |db| api_keys::replace(db, &replacement, &entry)).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {

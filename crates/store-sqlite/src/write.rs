@@ -9,6 +9,7 @@ use paywright_app::stored::{
 use paywright_app::{Changes, Version};
 use paywright_domain::Order;
 
+use crate::audit_trail;
 use crate::failure::Failure;
 use crate::feed;
 use crate::installation;
@@ -37,7 +38,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
     if let Some(event) = &changes.received {
         queue::record_event(db, event)?;
     }
-    Ok(())
+    audit_trail::add(db, &changes.audit)
 }
 
 /// Version that the order has after the commit.

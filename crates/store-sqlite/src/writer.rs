@@ -81,9 +81,9 @@ impl Writer {
     /// As [`Self::run`], using the reserve if the disk is full.
     pub(crate) async fn run_by_reserve<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Copy + Send + 'static,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
-        match self.attempt(work, false).await {
+        match self.attempt(work.clone(), false).await {
             Err(failure) if failure.may_be_a_full_disk() => Ok(self.attempt(work, true).await?),
             done => Ok(done?),
         }

@@ -3,13 +3,14 @@
 //! [`part_contract`](crate::part_contract) and in [`resend_contract`](crate::resend_contract).
 
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointFormat, EndpointId, EndpointState,
+    Act, Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointFormat, EndpointId, EndpointState,
     EndpointUrl, Failing, Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version,
     Versioned,
 };
 use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
 
+use crate::contract::audit_trail::{entries, entry};
 use crate::contract::{NOW, is_conflict};
 use crate::feed_contract::{FeedStore, FeedSubject};
 use crate::{at, subject_of};
@@ -29,6 +30,7 @@ macro_rules! endpoint_contract {
             a_change_of_a_stale_endpoint_is_a_conflict
             endpoints_that_get_no_events_are_read_up_to_a_limit
             an_endpoint_is_deleted_with_its_queues_and_attempts
+            a_change_of_an_endpoint_is_stored_with_its_audit_entry
             attempts_are_read_from_the_newest_on
             an_attempt_is_read_unchanged
             attempts_are_deleted_by_age_and_limit
@@ -111,7 +113,7 @@ pub(crate) fn disabled() -> EndpointState {
 
 /// Stores the `n`th endpoint, from the start of the feed.
 pub(crate) async fn add_endpoint(store: &dyn FeedStore, n: u32) {
-    store.add_endpoint(&endpoint(n), Position::START).await.unwrap();
+    store.add_endpoint(&endpoint(n), Position::START, None).await.unwrap();
 }
 
 pub(crate) async fn stored(store: &dyn FeedStore, n: u32) -> StoredEndpoint {
@@ -122,7 +124,7 @@ pub(crate) async fn stored(store: &dyn FeedStore, n: u32) -> StoredEndpoint {
 pub(crate) async fn change(store: &dyn FeedStore, n: u32, now: i64, edit: impl FnOnce(&mut Endpoint)) {
     let mut changed = stored(store, n).await.endpoint;
     edit(&mut changed.value);
-    store.change_endpoint(&changed, at(now)).await.unwrap();
+    store.change_endpoint(&changed, at(now), None).await.unwrap();
 }
 
 pub(crate) fn attempt(n: u32, time: i64, event: u128, outcome: AttemptOutcome) -> Attempt {
@@ -160,24 +162,24 @@ pub async fn an_endpoint_is_read_unchanged(subject: &impl FeedSubject) {
         failing: Some(Failing { since: at(NOW - 5), told: 3 }),
         ..endpoint(2)
     };
-    store.add_endpoint(&full, Position(7)).await.unwrap();
+    store.add_endpoint(&full, Position(7), None).await.unwrap();
     let versioned = |version, value| Versioned { version: Version(version), value };
     let expected = StoredEndpoint { endpoint: versioned(1, endpoint(1)), position: Position::START };
     assert_eq!(stored(store, 1).await, expected);
     assert_eq!(stored(store, 2).await, StoredEndpoint { endpoint: versioned(1, full.clone()), position: Position(7) });
-    assert!(is_conflict(&store.add_endpoint(&endpoint(2), Position(9)).await));
+    assert!(is_conflict(&store.add_endpoint(&endpoint(2), Position(9), None).await));
     let states = DisabledReason::ALL.map(|reason| EndpointState::Disabled { reason, at: at(NOW + 1) });
     let mut version = 1;
     for state in states.into_iter().chain([EndpointState::Enabled]) {
         let changed = Endpoint { state, ..full.clone() };
-        store.change_endpoint(&versioned(version, changed.clone()), at(NOW + 1)).await.unwrap();
+        store.change_endpoint(&versioned(version, changed.clone()), at(NOW + 1), None).await.unwrap();
         version += 1;
         let expected = StoredEndpoint { endpoint: versioned(version, changed), position: Position(7) };
         assert_eq!(stored(store, 2).await, expected);
     }
     let url = EndpointUrl::parse("http://10.0.0.1:8080/a?b=c").unwrap();
     let emptied = Endpoint { url, format: full.format, ..endpoint(2) };
-    store.change_endpoint(&versioned(version, emptied.clone()), at(NOW)).await.unwrap();
+    store.change_endpoint(&versioned(version, emptied.clone()), at(NOW), None).await.unwrap();
     assert_eq!(stored(store, 2).await.endpoint.value, emptied);
     assert_eq!(stored(store, 1).await, expected, "another endpoint is unchanged");
 }
@@ -204,8 +206,9 @@ pub async fn a_change_of_a_stale_endpoint_is_a_conflict(subject: &impl FeedSubje
     let store = &*subject.feed_store();
     add_endpoint(store, 1).await;
     let described = |text: &str| Endpoint { description: text.into(), ..endpoint(1) };
-    let change =
-        async |version, value| store.change_endpoint(&Versioned { version: Version(version), value }, at(NOW)).await;
+    let change = async |version, value| {
+        store.change_endpoint(&Versioned { version: Version(version), value }, at(NOW), None).await
+    };
     change(1, described("a")).await.unwrap();
     for version in [0, 1, 3] {
         assert!(is_conflict(&change(version, described("b")).await), "{version}");
@@ -235,7 +238,7 @@ pub async fn endpoints_that_get_no_events_are_read_up_to_a_limit(subject: &impl 
     ] {
         let secret = SecretGeneration { current: 1, previous_until: None, key_id: key.into() };
         let endpoint = Endpoint { state, failing, secret, ..endpoint(n) };
-        store.add_endpoint(&endpoint, Position::START).await.unwrap();
+        store.add_endpoint(&endpoint, Position::START, None).await.unwrap();
         expected.extend(is_expected.then_some(endpoint));
     }
     let troubled = async |limit| {
@@ -263,18 +266,36 @@ pub async fn an_endpoint_is_deleted_with_its_queues_and_attempts(subject: &impl 
     }
     let leased = lease_all(store, NOW).await;
     let late = leased.iter().find(|it| it.endpoint == endpoint_id(1)).expect("a queue of the endpoint is leased");
-    assert!(store.delete_endpoint(endpoint_id(1)).await.unwrap());
-    assert!(!store.delete_endpoint(endpoint_id(1)).await.unwrap());
+    assert!(store.delete_endpoint(endpoint_id(1), None).await.unwrap());
+    assert!(!store.delete_endpoint(endpoint_id(1), None).await.unwrap());
     assert_eq!(store.endpoint(endpoint_id(1)).await.unwrap(), None);
     // A delivery was under way.
     fail(store, late, NOW + 5).await;
     store.add_attempt(&attempt(1, NOW, 2, AttemptOutcome::Failed)).await.unwrap();
-    store.add_endpoint(&endpoint(1), Position(3)).await.unwrap();
+    store.add_endpoint(&endpoint(1), Position(3), None).await.unwrap();
     fill(store).await;
     assert_eq!(store.attempts(&attempts_of(1)).await.unwrap(), []);
     assert_eq!(store.attempts(&attempts_of(2)).await.unwrap().len(), 1);
     let leased = lease_all(store, NOW + 60).await;
     assert_eq!(leased.iter().map(|it| it.endpoint).collect::<Vec<_>>(), [endpoint_id(2)]);
+}
+
+/// What changes no endpoint leaves no entry.
+pub async fn a_change_of_an_endpoint_is_stored_with_its_audit_entry(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    let act = |n: u8| entry(n, "hook", Act::EndpointDeleted);
+    store.add_endpoint(&endpoint(1), Position(3), Some(&act(1))).await.unwrap();
+    assert!(is_conflict(&store.add_endpoint(&endpoint(1), Position(3), Some(&act(2))).await));
+    let changed = Endpoint { description: "changed".into(), ..endpoint(1) };
+    let changed = |version| Versioned { version: Version(version), value: changed.clone() };
+    store.change_endpoint(&changed(1), at(NOW), Some(&act(3))).await.unwrap();
+    assert!(is_conflict(&store.change_endpoint(&changed(1), at(NOW), Some(&act(4))).await));
+    store.change_endpoint(&changed(2), at(NOW), None).await.unwrap();
+    assert!(store.set_endpoint_back(endpoint_id(1), Position(1), Some(&act(5))).await.unwrap());
+    assert!(!store.set_endpoint_back(endpoint_id(2), Position(1), Some(&act(6))).await.unwrap());
+    assert!(store.delete_endpoint(endpoint_id(1), Some(&act(7))).await.unwrap());
+    assert!(!store.delete_endpoint(endpoint_id(1), Some(&act(8))).await.unwrap());
+    assert_eq!(entries(store).await, [7, 5, 3, 1]);
 }
 
 /// Pages miss no attempt and repeat none, also of one time.

@@ -38,7 +38,10 @@ pub use cluster::{Cluster, programs, url_of_all};
 pub use feed_contract::FeedStore;
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};
-pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, subject_of, usd};
+pub use samples::{
+    at, audit_entry, audit_entry_at, changes, edit_of_lines, new_order, order_id, place, request_intent, subject_of,
+    usd,
+};
 pub use sender::{PartsFormat, ScriptedSender};
 pub use wallet::Cards;
 pub use world::{CountedIds, CountingWaker, HandClock};

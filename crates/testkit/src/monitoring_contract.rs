@@ -163,7 +163,7 @@ pub async fn the_oldest_event_that_an_endpoint_wants_is_found(subject: &impl Mon
     let store = &*subject.monitored_store();
     let mut edits = endpoint(1);
     edits.types = vec![FeedEventType::OrderEdited];
-    store.add_endpoint(&edits, Position::START).await.unwrap();
+    store.add_endpoint(&edits, Position::START, None).await.unwrap();
     edited(store, 1, 0).await;
     append_all(store).await;
     fill(store).await;

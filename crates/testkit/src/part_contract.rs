@@ -100,7 +100,7 @@ pub async fn a_queue_that_is_set_back_begins_with_the_first_part(subject: &impl 
         } else {
             fail(store, &second, NOW).await;
         }
-        assert!(store.set_endpoint_back(endpoint_id(1), Position(position)).await.unwrap());
+        assert!(store.set_endpoint_back(endpoint_id(1), Position(position), None).await.unwrap());
         fill(store).await;
         let queue = lease_only(store, NOW).await;
         assert_eq!(part(&queue), expected);
@@ -115,7 +115,7 @@ pub async fn a_queue_that_is_set_back_during_the_delivery_of_a_part_stays_so(sub
     fill(store).await;
     pass_part(store, &lease_only(store, NOW).await, 1).await;
     let under_way = lease_only(store, NOW).await;
-    assert!(store.set_endpoint_back(endpoint_id(1), Position::START).await.unwrap());
+    assert!(store.set_endpoint_back(endpoint_id(1), Position::START, None).await.unwrap());
     fill(store).await;
     pass_part(store, &under_way, 2).await;
     let again = lease_only(store, NOW).await;
@@ -190,7 +190,7 @@ pub async fn no_event_waits_for_an_endpoint_that_was_never_enabled(subject: &imp
     let store = &*subject.feed_store();
     let mut never = endpoint(1);
     never.state = disabled();
-    store.add_endpoint(&never, StoredEndpoint::NOT_STARTED).await.unwrap();
+    store.add_endpoint(&never, StoredEndpoint::NOT_STARTED, None).await.unwrap();
     edited(store, 1, 1).await;
     append_all(store).await;
     fill(store).await;
@@ -198,7 +198,7 @@ pub async fn no_event_waits_for_an_endpoint_that_was_never_enabled(subject: &imp
     assert_eq!(store.waiting_orders(endpoint_id(1)).await.unwrap().count, 0);
     assert_eq!(store.delete_feed_events(at(NOW + 1_000_000), 1).await.unwrap().count, 1);
     assert_eq!(store.feed_range().await.unwrap(), FeedRange { deleted: Position(1), last: Position(2) });
-    assert!(store.set_endpoint_back(endpoint_id(1), Position(2)).await.unwrap());
+    assert!(store.set_endpoint_back(endpoint_id(1), Position(2), None).await.unwrap());
     change(store, 1, NOW, |it| it.state = EndpointState::Enabled).await;
     one_more_event(store, 2).await;
     fill(store).await;

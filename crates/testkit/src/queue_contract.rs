@@ -125,8 +125,8 @@ pub async fn each_endpoint_moves_ahead_by_a_limit(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     assert!(!store.fill_queues(at(NOW), 2).await.unwrap());
     one_order(store, 4).await;
-    store.add_endpoint(&endpoint(2), Position(4)).await.unwrap();
-    store.add_endpoint(&endpoint(3), Position(5)).await.unwrap();
+    store.add_endpoint(&endpoint(2), Position(4), None).await.unwrap();
+    store.add_endpoint(&endpoint(3), Position(5), None).await.unwrap();
     for (is_behind, expected) in [(true, [2, 5, 5]), (true, [4, 5, 5]), (false, [5, 5, 5]), (false, [5, 5, 5])] {
         assert_eq!(store.fill_queues(at(NOW), 2).await.unwrap(), is_behind);
         for (n, position) in (1..).zip(expected) {
@@ -147,7 +147,7 @@ pub async fn a_queue_has_the_types_that_its_endpoint_wants(subject: &impl FeedSu
     let store = &*subject.feed_store();
     let mut placed = endpoint(1);
     placed.types = vec![FeedEventType::OrderPaid, FeedEventType::OrderPlaced];
-    store.add_endpoint(&placed, Position::START).await.unwrap();
+    store.add_endpoint(&placed, Position::START, None).await.unwrap();
     for n in 1..=2 {
         edited(store, n, 2).await;
     }
@@ -374,15 +374,15 @@ pub async fn an_endpoint_that_is_set_back_gets_events_again(subject: &impl FeedS
     one_order(store, 2).await;
     fill(store).await;
     assert_eq!(drain(store, NOW).await, [1, 2, 3]);
-    assert!(store.set_endpoint_back(endpoint_id(1), Position(1)).await.unwrap());
+    assert!(store.set_endpoint_back(endpoint_id(1), Position(1), None).await.unwrap());
     assert_eq!(stored(store, 1).await.position, Position(1));
-    assert!(!store.set_endpoint_back(endpoint_id(2), Position(1)).await.unwrap());
+    assert!(!store.set_endpoint_back(endpoint_id(2), Position(1), None).await.unwrap());
     fill(store).await;
     pass(store, &lease_only(store, NOW).await).await;
     let third = lease_only(store, NOW).await;
     assert_eq!(next(&third), (3, 0, false));
     fail(store, &third, NOW + 1000).await;
-    store.set_endpoint_back(endpoint_id(1), Position::START).await.unwrap();
+    store.set_endpoint_back(endpoint_id(1), Position::START, None).await.unwrap();
     assert!(!store.fill_queues(at(NOW + 5), 10).await.unwrap());
     assert_eq!(lease_all(store, NOW + 4).await, []);
     let again = lease_only(store, NOW + 5).await;
@@ -396,7 +396,7 @@ pub async fn an_endpoint_is_never_set_ahead(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     one_order(store, 3).await;
     store.fill_queues(at(NOW), 2).await.unwrap();
-    store.set_endpoint_back(endpoint_id(1), Position(3)).await.unwrap();
+    store.set_endpoint_back(endpoint_id(1), Position(3), None).await.unwrap();
     assert_eq!(stored(store, 1).await.position, Position(2));
     fill(store).await;
     assert_eq!(drain(store, NOW).await, [1, 2, 3, 4]);
@@ -413,7 +413,7 @@ pub async fn a_queue_that_is_set_back_during_a_delivery_stays_so(subject: &impl 
         }
         let third = lease_only(store, NOW).await;
         assert_eq!(next(&third), (3, 0, false));
-        store.set_endpoint_back(endpoint_id(1), Position::START).await.unwrap();
+        store.set_endpoint_back(endpoint_id(1), Position::START, None).await.unwrap();
         fill(store).await;
         assert_eq!(lease_all(store, NOW).await, [], "the lease goes on");
         if succeeds {
@@ -491,7 +491,7 @@ pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl Fee
     assert_eq!(waiting(1).await, (1, None), "the types are those of the endpoint now");
     fill(store).await;
     assert_eq!(waiting(1).await, (1, None), "a disabled endpoint stays where it is");
-    store.delete_endpoint(endpoint_id(1)).await.unwrap();
+    store.delete_endpoint(endpoint_id(1), None).await.unwrap();
     assert_eq!(waiting(2).await.0, 3, "another endpoint has queues of its own");
     assert_eq!(waiting(3).await, (0, None));
 }

@@ -152,7 +152,7 @@ pub async fn resends_stay_in_a_queue_that_is_set_back(subject: &impl FeedSubject
     third_fails(store, NOW + 1000).await;
     accept(store, 2, NOW).await;
     let second = lease_only(store, NOW).await;
-    store.set_endpoint_back(endpoint_id(1), Position::START).await.unwrap();
+    store.set_endpoint_back(endpoint_id(1), Position::START, None).await.unwrap();
     let waits = ResendOutcome::StillWaits { next_attempt_at: Some(at(NOW + 1000)) };
     assert_eq!(resend(store, 1, NOW).await, waits);
     fill(store).await;

@@ -65,17 +65,17 @@ pub async fn events_after_an_endpoints_position_are_not_deleted(subject: &impl F
     let store = &*subject.feed_store();
     edited(store, 1, 3).await;
     append_all(store).await;
-    store.add_endpoint(&endpoint(1), Position(2)).await.unwrap();
+    store.add_endpoint(&endpoint(1), Position(2), None).await.unwrap();
     let mut second = endpoint(2);
     second.state = disabled();
-    store.add_endpoint(&second, Position(1)).await.unwrap();
+    store.add_endpoint(&second, Position(1), None).await.unwrap();
     let held = |count| DeletedFeedEvents { count, is_held: true };
     assert_eq!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap(), held(1));
     assert_eq!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap(), held(0));
-    assert!(store.delete_endpoint(endpoint_id(2)).await.unwrap());
+    assert!(store.delete_endpoint(endpoint_id(2), None).await.unwrap());
     assert_eq!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap(), held(1));
     assert!(!store.delete_feed_events(at(NOW), 10).await.unwrap().is_held, "the next event is not older");
-    assert!(store.delete_endpoint(endpoint_id(1)).await.unwrap());
+    assert!(store.delete_endpoint(endpoint_id(1), None).await.unwrap());
     assert_eq!(
         store.delete_feed_events(at(NOW + 1), 10).await.unwrap(),
         DeletedFeedEvents { count: 2, is_held: false }

@@ -1,4 +1,6 @@
-use paywright_app::{Changes, SubjectId, Version};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use paywright_app::{Act, AuditEntry, Changes, SubjectId, Version};
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use paywright_domain::intent::IntentPlan;
 use paywright_domain::money::Percent;
@@ -15,6 +17,18 @@ pub fn usd(minor: i64) -> Money {
 /// Makes a time of seconds since 1970.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds).unwrap()
+}
+
+/// Makes an entry of the audit trail with an id of its own, for a change that a test makes in passing.
+pub fn audit_entry() -> AuditEntry {
+    audit_entry_at(at(1_743_415_050))
+}
+
+/// Makes an entry of the audit trail with an id of its own, of the time `at`.
+pub fn audit_entry_at(at: Timestamp) -> AuditEntry {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let id = Uuid::from_u128(u128::from(LAST.fetch_add(1, Ordering::Relaxed)));
+    AuditEntry { id, at, act: Act::KeyRevoked, subject: "any".to_owned(), actor: None, address: None, request: None }
 }
 
 /// Makes the `n`th order id: a higher `n` is a newer order.

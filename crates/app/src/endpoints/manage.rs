@@ -11,8 +11,8 @@ use super::{
     EndpointId, EndpointState, EndpointUrl, SecretGeneration,
 };
 use crate::{
-    ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome, StoreError,
-    StoredEndpoint, UrlNotAllowed, Versioned, WaitingOrders,
+    ATTEMPTS_MAX, Act, AuditEntry, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome,
+    StoreError, StoredEndpoint, UrlNotAllowed, Versioned, WaitingOrders,
 };
 
 /// Type of the event that [`Publisher::send_test_event`] sends. It is not in the feed.
@@ -167,11 +167,12 @@ impl Publisher {
             failing: None,
         };
         let id = endpoint.id;
-        self.endpoints.add_endpoint(&endpoint, position).await?;
+        let created = Act::EndpointCreated { host: endpoint.url.host().to_owned() };
+        self.endpoints.add_endpoint(&endpoint, position, Some(&self.audit_entry(id.to_string(), created))).await?;
         if let Some(after) = after
             && let Err(deleted) = self.feed.feed_range().await?.resolve(after)
         {
-            self.endpoints.delete_endpoint(id).await?;
+            self.endpoints.delete_endpoint(id, Some(&self.audit_entry(id.to_string(), Act::EndpointDeleted))).await?;
             return Err(deleted.into());
         }
         self.wake_feed();
@@ -212,14 +213,14 @@ impl Publisher {
         }
         let (subscriptions, of_subscriptions) = subscriptions.unzip();
         let types = types.or(of_subscriptions);
-        self.change_endpoint(id, |it| Endpoint {
+        let change = |it: Endpoint| Endpoint {
             url: url.clone().unwrap_or(it.url),
             description: description.clone().unwrap_or(it.description),
             types: types.clone().unwrap_or(it.types),
             subscriptions: subscriptions.clone().unwrap_or(it.subscriptions),
             ..it
-        })
-        .await
+        };
+        self.change_endpoint(id, change, |it| Act::EndpointChanged { host: it.url.host().to_owned() }).await
     }
 
     /// Gives an endpoint a new secret. The one before goes on signing, beside the new one, for `overlap_seconds`, at
@@ -228,15 +229,15 @@ impl Publisher {
     pub async fn rotate_secret(&self, id: EndpointId, overlap_seconds: u32) -> Result<NewSecret, EndpointError> {
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
         let until = self.clock.now().plus_seconds(overlap_seconds.min(Self::SECRET_OVERLAP_SECONDS_MAX));
-        let endpoint = self
-            .change_endpoint(id, |it| {
-                let is_same_key = it.is_signed_by(key_id);
-                let key_id = it.format.key_id(key_id);
-                let current = it.secret.current.saturating_add(1);
-                let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
-                Endpoint { secret: SecretGeneration { current, previous_until, key_id }, ..it }
-            })
-            .await?;
+        let change = |it: Endpoint| {
+            let is_same_key = it.is_signed_by(key_id);
+            let key_id = it.format.key_id(key_id);
+            let current = it.secret.current.saturating_add(1);
+            let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
+            Endpoint { secret: SecretGeneration { current, previous_until, key_id }, ..it }
+        };
+        let act = |it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
+        let endpoint = self.change_endpoint(id, change, act).await?;
         let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
         Ok(NewSecret { endpoint, secret })
     }
@@ -244,11 +245,11 @@ impl Publisher {
     /// Disables an endpoint: it gets no more webhooks, and keeps its position.
     pub async fn disable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
         let at = self.clock.now();
-        self.change_endpoint(id, |it| match it.state {
+        let disable = |it: Endpoint| match it.state {
             EndpointState::Enabled => Endpoint { state: requested(at), ..it },
             EndpointState::Disabled { .. } => it,
-        })
-        .await
+        };
+        self.change_endpoint(id, disable, |_| Act::EndpointDisabled).await
     }
 
     /// Enables an endpoint: it gets every event that it has not received, and a run of failures begins anew. One that was
@@ -260,7 +261,7 @@ impl Publisher {
             EndpointState::Disabled { .. } => Endpoint { state: EndpointState::Enabled, failing: None, ..it },
         };
         self.start(id).await?;
-        let endpoint = self.change_endpoint(id, enable).await?;
+        let endpoint = self.change_endpoint(id, enable, |_| Act::EndpointEnabled).await?;
         let (now, mut after) = (self.clock.now(), None);
         loop {
             after = self.endpoints.make_queues_due(id, after, now, MADE_DUE_AT_ONCE).await?;
@@ -276,14 +277,15 @@ impl Publisher {
     async fn start(&self, id: EndpointId) -> Result<(), EndpointError> {
         if self.endpoint(id).await?.reached().is_none() {
             let last = self.feed.feed_range().await?.last;
-            self.endpoints.set_endpoint_back(id, last).await?;
+            self.endpoints.set_endpoint_back(id, last, None).await?;
         }
         Ok(())
     }
 
     /// Deletes an endpoint, with what it has not received and its attempts.
     pub async fn delete_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
-        if !self.endpoints.delete_endpoint(id).await? {
+        let entry = self.audit_entry(id.to_string(), Act::EndpointDeleted);
+        if !self.endpoints.delete_endpoint(id, Some(&entry)).await? {
             return Err(EndpointError::NotFound);
         }
         tracing::info!(endpoint = %id, "a webhook endpoint was deleted");
@@ -345,7 +347,8 @@ impl Publisher {
     /// meanwhile, that is the answer, and the rest is sent.
     pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
         let from = self.feed.feed_range().await?.resolve(after)?;
-        if !self.endpoints.set_endpoint_back(id, from).await? {
+        let entry = self.audit_entry(id.to_string(), Act::EndpointReplayed { after: from.0 });
+        if !self.endpoints.set_endpoint_back(id, from, Some(&entry)).await? {
             return Err(EndpointError::NotFound);
         }
         self.wake_feed();
@@ -372,34 +375,41 @@ impl Publisher {
         self.waker.wake_deliverer();
     }
 
-    /// Changes an endpoint, again if another writer came first.
+    /// Changes an endpoint as a caller has asked, again if another writer came first. `act` is the act of the changed
+    /// endpoint.
     async fn change_endpoint(
         &self,
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint + Send + Sync,
+        act: impl Fn(&Endpoint) -> Act + Send + Sync,
     ) -> Result<StoredEndpoint, EndpointError> {
         let updated_at = self.clock.now();
         let change_if_any = |it: &Endpoint| {
             let changed = change(it.clone());
             (changed != *it).then_some((Endpoint { updated_at, ..changed }, ()))
         };
-        self.change_stored(id, change_if_any).await?;
+        let entry = |it: &Endpoint| Some(self.audit_entry(id.to_string(), act(it)));
+        self.change_stored(id, change_if_any, entry).await?;
         self.endpoint(id).await
     }
 
     /// Changes an endpoint as `change` decides on what is stored, and again if another writer came first. Returns what
-    /// `change` gave beside the endpoint; `None` if it changes nothing, or if there is no such endpoint.
+    /// `change` gave beside the endpoint; `None` if it changes nothing, or if there is no such endpoint. `entry` is the
+    /// entry of the audit trail about the changed endpoint, if a caller has asked for the change.
     pub(super) async fn change_stored<T>(
         &self,
         id: EndpointId,
         change: impl Fn(&Endpoint) -> Option<(Endpoint, T)>,
+        entry: impl Fn(&Endpoint) -> Option<AuditEntry>,
     ) -> Result<Option<T>, StoreError> {
         let mut attempt = 1;
         loop {
             let Some(stored) = self.endpoints.endpoint(id).await? else { return Ok(None) };
             let Versioned { version, value } = stored.endpoint;
             let Some((value, given)) = change(&value) else { return Ok(None) };
-            match self.endpoints.change_endpoint(&Versioned { version, value }, self.clock.now()).await {
+            let entry = entry(&value);
+            let changed = Versioned { version, value };
+            match self.endpoints.change_endpoint(&changed, self.clock.now(), entry.as_ref()).await {
                 Ok(()) => return Ok(Some(given)),
                 Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(error) => return Err(error),

@@ -11,28 +11,30 @@ use paywright_domain::{Timestamp, variant_names};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::audit_trail::AuditEntry;
 use super::store::StoreError;
 
 /// Port to the API keys of applications.
 ///
-/// Each call is one transaction.
+/// Each call is one transaction. A change of keys is stored with its entry of the audit trail.
 #[async_trait]
 pub trait ApiKeys: Send + Sync {
     /// Reads an API key by the SHA-256 digest of its text.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
 
     /// Stores a new API key. [`StoreError::Conflict`] if its id or digest exists.
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError>;
 
     /// Reads all API keys, the newest first.
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// Revokes an API key from `at` on, unless it is revoked already. Returns whether there is such a key.
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+    /// Revokes an API key from the time of `entry` on, unless it is revoked already: then nothing is stored. Returns whether
+    /// there is such a key.
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError>;
 
     /// Stores a new API key, and ends the one that it replaces, which may have ended before. [`StoreError::Conflict`] if that
     /// one does not exist or was replaced before, or if the new key's id or digest exists.
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError>;
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError>;
 
     /// Stores the days on which keys have used scopes. A day before the stored one changes nothing, and neither does a
     /// key that does not exist.
@@ -171,6 +173,8 @@ pub enum Scope {
     BooksWrite,
     /// Read the metrics.
     MetricsRead,
+    /// Read the audit trail.
+    AuditRead,
 }
 
 variant_names! {
@@ -187,6 +191,7 @@ variant_names! {
         BooksRead => "books:read",
         BooksWrite => "books:write",
         MetricsRead => "metrics:read",
+        AuditRead => "audit:read",
     }
 }
 
@@ -207,6 +212,6 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "must be orders:read, orders:write, payments:write, prices:read, prices:write, events:read, webhooks:read, \
-     webhooks:write, books:read, books:write or metrics:read"
+     webhooks:write, books:read, books:write, metrics:read or audit:read"
 )]
 pub struct UnknownScope;

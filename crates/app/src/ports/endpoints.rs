@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
+use super::audit_trail::AuditEntry;
 use super::feed::{FeedEvent, Position};
 use super::lease::Lease;
 use super::store::{StoreError, Versioned};
@@ -21,11 +22,17 @@ use crate::endpoints::{Attempt, AttemptPage, AttemptQuery, AttemptSearch, Endpoi
 /// An event may be sent in several *parts*, one webhook each. The next event and the first resend each have a number of
 /// parts that are done.
 ///
-/// Each call is one transaction. `testkit::endpoint_contract!` checks each store against these docs.
+/// Each call is one transaction. A change that a caller has asked for is stored with its entry of the audit trail; one that
+/// stores nothing stores no entry. `testkit::endpoint_contract!` checks each store against these docs.
 #[async_trait]
 pub trait Endpoints: Send + Sync {
     /// Stores a new endpoint that gets the events after `position`. [`StoreError::Conflict`] if its id exists.
-    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError>;
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError>;
 
     /// Reads an endpoint.
     async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError>;
@@ -36,7 +43,12 @@ pub trait Endpoints: Send + Sync {
     /// Replaces the endpoint with this id, except its position and its format. [`StoreError::Conflict`] if its version is not
     /// `endpoint.version`, or if there is none. If it is disabled afterwards, its queues are due at no time; if it is
     /// enabled, those are due at `now`, with no failed attempts.
-    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError>;
+    async fn change_endpoint(
+        &self,
+        endpoint: &Versioned<Endpoint>,
+        now: Timestamp,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError>;
 
     /// Reads at most `limit` endpoints that an operator should look at, in the order of their ids, and the number of all
     /// of them: those that the service has disabled, those that accept nothing since `failing_since` or longer, and
@@ -63,12 +75,17 @@ pub trait Endpoints: Send + Sync {
     ) -> Result<Option<SubjectId>, StoreError>;
 
     /// Deletes an endpoint with its queues and attempts. Returns whether there was one.
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
+    async fn delete_endpoint(&self, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, StoreError>;
 
     /// Sets the position of an endpoint back, so that every event after it is delivered, again if it was before. Events
     /// before it that are left in queues stay there. A position that is not before the endpoint's changes nothing: what
     /// the endpoint has not received would be left out. Returns whether there is such an endpoint.
-    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError>;
+    async fn set_endpoint_back(
+        &self,
+        id: EndpointId,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<bool, StoreError>;
 
     /// Moves each enabled endpoint that is behind the feed ahead by at most `events` positions, and puts what it wants
     /// of them into its queues, due at `now`. Of a queue that has delivered a later position already, because the

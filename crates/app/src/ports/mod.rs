@@ -1,4 +1,5 @@
 pub(crate) mod api_keys;
+pub(crate) mod audit_trail;
 pub(crate) mod books;
 pub(crate) mod cursors;
 pub(crate) mod endpoints;

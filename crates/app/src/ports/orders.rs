@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::audit_trail::{Act, AuditEntry};
 use super::feed::OrderSnapshot;
 use super::idempotency::{IdempotencyKey, IdempotencyRecord};
 use super::inbox::ReceivedEvent;
@@ -140,6 +141,8 @@ pub struct Changes {
     pub snapshot: Option<OrderSnapshot>,
     /// Event that is applied, to be stored in the inbox. An event that is stored already stays unchanged.
     pub received: Option<ReceivedEvent>,
+    /// Entries of the audit trail: what moves money or ends a payment.
+    pub audit: Vec<AuditEntry>,
     /// Time of the decision.
     pub at: Timestamp,
 }
@@ -165,8 +168,17 @@ impl Changes {
             idempotency: None,
             cause: None,
             received: None,
+            audit: Vec::new(),
             at,
         }
+    }
+
+    /// Adds an entry to the audit trail for each fact that is an act of this cause, done by the work that is being polled;
+    /// `id` makes fresh ids.
+    pub(crate) fn record_acts(&mut self, id: impl Fn() -> Uuid) {
+        let acts = self.facts.iter().filter_map(|it| Act::of_fact(it, self.cause.as_ref()));
+        let subject = || self.order.id.to_string();
+        self.audit = acts.map(|act| AuditEntry::of_current_work(id(), self.at, subject(), act)).collect();
     }
 
     /// Index and type of each fact that becomes an event of the feed.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::api_keys::ApiKeys;
+use super::audit_trail::AuditTrail;
 use super::cursors::Cursors;
 use super::inbox::Inbox;
 use super::installations::Installations;
@@ -15,9 +16,12 @@ use super::tasks::TaskQueue;
 
 /// Database of the orders: all of its ports. Each call of one is one transaction, and none outlives its call.
 /// `testkit::store_contract!` checks each store against the docs of the ports.
-pub trait Store: Orders + TaskQueue + Inbox + Cursors + ApiKeys + Installations + Diagnostics {}
+pub trait Store: Orders + TaskQueue + Inbox + Cursors + ApiKeys + AuditTrail + Installations + Diagnostics {}
 
-impl<S: Orders + TaskQueue + Inbox + Cursors + ApiKeys + Installations + Diagnostics + ?Sized> Store for S {}
+impl<S: Orders + TaskQueue + Inbox + Cursors + ApiKeys + AuditTrail + Installations + Diagnostics + ?Sized> Store
+    for S
+{
+}
 
 /// Ports to the database, one for each role.
 #[derive(Clone)]
@@ -32,6 +36,8 @@ pub struct StorePorts {
     pub cursors: Arc<dyn Cursors>,
     /// API keys of applications.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Audit trail.
+    pub audit_trail: Arc<dyn AuditTrail>,
     /// Installation and its epoch.
     pub installations: Arc<dyn Installations>,
     /// State of the database.
@@ -47,6 +53,7 @@ impl StorePorts {
             inbox: Arc::<dyn Store>::clone(&store),
             cursors: Arc::<dyn Store>::clone(&store),
             api_keys: Arc::<dyn Store>::clone(&store),
+            audit_trail: Arc::<dyn Store>::clone(&store),
             installations: Arc::<dyn Store>::clone(&store),
             diagnostics: store,
         }

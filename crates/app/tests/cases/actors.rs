@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
 use paywright_app::{
-    Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, StorePorts, Work, WorkId,
+    Access, Act, Actor, App, AuditEntry, AuditQuery, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, StorePorts,
+    Work, WorkId,
 };
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::order::CancelReason;
-use paywright_domain::refund::NewRefund;
-use paywright_domain::{Order, OrderId};
+use paywright_domain::refund::{NewRefund, RefundOrigin};
+use paywright_domain::{IntentId, IntentSnapshot, Order, OrderId};
 use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
 use uuid::Uuid;
 
@@ -127,4 +128,75 @@ async fn facts_of_a_recovered_order_name_the_operator() {
         let cause = fact.cause.unwrap();
         assert_eq!((cause.source.as_str(), cause.actor), ("recover", Some(operator())), "{:?}", fact.fact);
     }
+}
+
+/// What the audit trail has of an order, the oldest entry first.
+async fn trail(shop: &Shop, order: &Order) -> Vec<AuditEntry> {
+    let query = AuditQuery { older_than: None, subject: Some(order.id.to_string()), key: None, limit: 100 };
+    let mut found = shop.app.audit_entries(&query).await.unwrap();
+    found.reverse();
+    found
+}
+
+/// A lost answer, and the worker that completes the act, add nothing.
+#[tokio::test]
+async fn an_act_of_an_application_is_in_the_audit_trail_once() {
+    for what in ["cancel", "capture", "refund", "edit"] {
+        for trouble in [None, Some(Trouble::LostBefore), Some(Trouble::LostAfter)] {
+            let shop = Shop::open().await;
+            let order = match what {
+                "refund" => shop.paid().await,
+                "capture" => {
+                    shop.provider().holds_money();
+                    let (_, intent) = shop.payable().await;
+                    shop.provider().pay(&intent);
+                    shop.app.settle_from_provider(&shop.provider().intent_now(&intent)).await.unwrap()
+                }
+                _ => shop.payable().await.0,
+            };
+            let intent = order.intents[0].id.clone();
+            shop.provider().will(trouble);
+            let address = Some("203.0.113.7".parse().unwrap());
+            let work = async {
+                key("till").record();
+                request(&shop.app, what, order.id).await;
+            };
+            Work::requested("req_1".to_owned(), std::time::Instant::now(), address).scope(work).await;
+            shop.another().after(PROVIDER_TIMEOUT_SECONDS).await;
+            let act = match what {
+                "cancel" => Some(Act::CancellationRequested),
+                "capture" => Some(Act::CaptureRequested { intent, amount: Some(order.total) }),
+                "refund" => {
+                    Some(Act::RefundRequested { refund: 1, intent, amount: usd(500), origin: RefundOrigin::Shop })
+                }
+                _ => None,
+            };
+            let entries = trail(&shop, &order).await;
+            let found: Vec<_> = entries.iter().map(|it| (it.act.clone(), it.actor.clone(), it.address)).collect();
+            let expected: Vec<_> = act.into_iter().map(|it| (it, Some(key("till")), address)).collect();
+            assert_eq!(found, expected, "{what} {trouble:?}");
+            assert!(entries.iter().all(|it| it.request.as_deref() == Some("req_1") && it.at == at(NOW)), "{entries:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customers_cancellation_is_no_act_and_a_refund_by_policy_is_one_of_stripe() {
+    let shop = Shop::open().await;
+    let (order, _) = shop.payable().await;
+    by(Actor::Customer, request(&shop.app, "cancel", order.id)).await;
+    assert_eq!(trail(&shop, &order).await, []);
+    // Another program was paid for a paid order: the policy refunds that.
+    let paid = shop.paid().await;
+    let (_, stray) = shop.payable().await;
+    shop.provider().pay(&stray);
+    let intent = IntentId::new("pi_second").unwrap();
+    let second = IntentSnapshot { intent: intent.clone(), order: Some(paid.id), ..shop.provider().intent_now(&stray) };
+    shop.provider().adds(second.clone());
+    by(Actor::Stripe, shop.app.settle_from_provider(&second)).await.unwrap();
+    let entries = trail(&shop, &paid).await;
+    let found: Vec<_> = entries.iter().map(|it| (it.act.clone(), it.actor.clone())).collect();
+    let amount = second.received;
+    let refund = Act::RefundRequested { refund: 1, intent, amount, origin: RefundOrigin::Policy };
+    assert_eq!(found, [(refund, Some(Actor::Stripe))]);
 }

@@ -115,6 +115,7 @@ refusals! {
         &[(409, "order_paid"), (409, "order_canceled")];
     ConfirmPayment: CALL, BEARER, ORDER, COMMIT, STRIPE, SETTLE,
         &[(409, "payment_processing"), (409, "payment_not_completed")];
+    ListAuditEntries: CALL, BEARER, ALONE, QUERY;
     ListEvents: CALL, BEARER, ALONE, QUERY, ORDER, POSITION, &[(503, "server_busy")];
     CreateEndpoint: CALL, BEARER, ALONE, BODY, COMMIT, CONFIGURED, ENDPOINT_FIELDS, ENDPOINT_URL, POSITION,
         &[(409, "too_many_webhook_endpoints")];

@@ -1,5 +1,6 @@
 //! Shop dialect, version 1: `/api/v1/shop`.
 
+mod audit_trail;
 mod body;
 mod books;
 mod endpoints;
@@ -69,6 +70,7 @@ routes! {
     "/books/payouts/{payout}": get books::payout;
     "/books/breaks": get books::breaks;
     "/books/breaks/resolve": post books::resolve;
+    "/audit_entries": get audit_trail::list;
     "/events": get events::list;
     "/webhook_endpoints": post endpoints::create, get endpoints::list;
     "/webhook_endpoints/{endpoint}": get endpoints::read, patch endpoints::update, delete endpoints::delete;

@@ -90,10 +90,10 @@ struct MomentView<'a> {
     actor: Option<ActorView<'a>>,
 }
 
-/// Actor who caused an entry of the timeline.
+/// Actor who caused an entry of a timeline or of the audit trail.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Actor)]
-struct ActorView<'a> {
+pub(super) struct ActorView<'a> {
     /// Kind of actor, like `api_key`.
     kind: &'static str,
     /// Id of the API key.
@@ -111,7 +111,7 @@ struct ActorView<'a> {
 }
 
 impl<'a> ActorView<'a> {
-    fn of(actor: &'a Actor) -> Self {
+    pub(super) fn of(actor: &'a Actor) -> Self {
         let (key, key_name) = actor.api_key().unzip();
         Self { kind: actor.kind(), key, key_name, operator: actor.operator() }
     }

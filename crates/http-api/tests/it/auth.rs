@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use actix_web::http::Method;
 use paywright_app::{ApiKey, ApiKeys, KEY_CACHED_SECONDS, KeyReplacement, KeyUse, Scope};
 use paywright_http_api::ApiKeyText;
-use paywright_testkit::{MockGateway, at};
+use paywright_testkit::{MockGateway, at, audit_entry, audit_entry_at};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ async fn a_call_requires_an_active_key_with_the_scope_of_the_call() {
     let reader = service.key_with(2, &[Scope::OrdersRead]).await;
     let writer = service.key_with(3, &[Scope::OrdersWrite]).await;
     let revoked = service.key_with(4, &Scope::ALL).await;
-    service.store.revoke_api_key(Uuid::from_u128(4), at(NOW)).await.unwrap();
+    service.store.revoke_api_key(Uuid::from_u128(4), &audit_entry_at(at(NOW))).await.unwrap();
     let read = format!("{ORDERS}/{order}");
     let (cancel, payment) = (format!("{read}/cancel"), format!("{read}/payment"));
     for (key, method, path, status, code) in [
@@ -68,7 +68,7 @@ async fn a_replaced_key_is_valid_until_the_end_of_the_overlap_and_keeps_idempote
     assert_eq!(first.status, 201, "{first:?}");
     let new = ApiKey { application: Uuid::from_u128(2), ..Service::new_key(3, &Scope::ALL) };
     let replacement = KeyReplacement { old: Uuid::from_u128(2), old_until: at(NOW + 60), new };
-    service.store.replace_api_key(&replacement).await.unwrap();
+    service.store.replace_api_key(&replacement, &audit_entry()).await.unwrap();
     let new = ApiKeyText::from_random([3; 32]);
     for key in [old.as_str(), new.expose()] {
         let again = keyed(key).await;
@@ -86,13 +86,13 @@ async fn a_key_with_networks_is_accepted_from_them_alone() {
     let service = Service::with(MockGateway::new()).await;
     let key = ApiKeyText::from_random([2; 32]);
     let networks = vec!["203.0.113.0/24".parse().unwrap()];
-    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(2, &Scope::ALL) }).await.unwrap();
+    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(2, &Scope::ALL) }, &audit_entry()).await.unwrap();
     let [shop, platform] = answers(&service, key.expose()).await;
     assert_eq!(shop, (403, "api_key_network_not_allowed".to_owned()));
     assert!(platform.0 == 403 && platform.1.contains("may not be used from"), "{platform:?}");
     let here = ApiKeyText::from_random([3; 32]);
     let networks = vec!["203.0.113.0/24".parse().unwrap(), format!("{CLIENT}/32").parse().unwrap()];
-    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(3, &Scope::ALL) }).await.unwrap();
+    service.store.add_api_key(&ApiKey { networks, ..Service::new_key(3, &Scope::ALL) }, &audit_entry()).await.unwrap();
     assert_eq!(answers(&service, here.expose()).await.map(|it| it.0), [200, 200]);
     // A proxy that is not trusted says that the call is another's.
     for header in ["x-forwarded-for", "forwarded", "via"] {
@@ -107,7 +107,11 @@ async fn a_key_with_a_limit_is_refused_beyond_it_and_others_are_not() {
     let service = Service::with(MockGateway::new()).await;
     let key = ApiKeyText::from_random([2; 32]);
     let calls_per_minute = NonZeroU32::new(1);
-    service.store.add_api_key(&ApiKey { calls_per_minute, ..Service::new_key(2, &Scope::ALL) }).await.unwrap();
+    service
+        .store
+        .add_api_key(&ApiKey { calls_per_minute, ..Service::new_key(2, &Scope::ALL) }, &audit_entry())
+        .await
+        .unwrap();
     for _ in 0..5 {
         assert_eq!(answers(&service, key.expose()).await.map(|it| it.0), [200, 200]);
     }
@@ -150,7 +154,7 @@ async fn a_revoked_key_is_refused_here_at_once_and_elsewhere_within_a_second() {
     let (elsewhere, here) = (service.key_with(2, &Scope::ALL).await, service.key_with(3, &Scope::ALL).await);
     let code = async |key: &str| service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned();
     assert_eq!((code(&elsewhere).await, code(&here).await), (String::new(), String::new()));
-    service.store.revoke_api_key(Uuid::from_u128(2), at(NOW)).await.unwrap();
+    service.store.revoke_api_key(Uuid::from_u128(2), &audit_entry_at(at(NOW))).await.unwrap();
     service.clock.advance_seconds(KEY_CACHED_SECONDS);
     assert_eq!(code(&elsewhere).await, "api_key_revoked");
     service.api.app.revoke_api_key(Uuid::from_u128(3)).await.unwrap();

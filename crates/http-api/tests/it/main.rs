@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 mod actors;
+mod audit_trail;
 mod auth;
 mod books;
 mod captures_and_refunds;
@@ -37,7 +38,9 @@ use paywright_http_api::{
 };
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::openapi::{Exchange, OpenApi};
-use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};
+use paywright_testkit::{
+    Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at, audit_entry,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -189,7 +192,10 @@ impl Service {
     pub(crate) async fn key_with(&self, n: u8, scopes: &[Scope]) -> String {
         let text = ApiKeyText::from_random([n; 32]);
         let key = Self::new_key(n, scopes);
-        self.store.add_api_key(&ApiKey { expires_at: (n == 99).then(|| at(NOW + 60)), ..key }).await.unwrap();
+        self.store
+            .add_api_key(&ApiKey { expires_at: (n == 99).then(|| at(NOW + 60)), ..key }, &audit_entry())
+            .await
+            .unwrap();
         text.expose().to_owned()
     }
 

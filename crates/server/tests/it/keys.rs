@@ -150,3 +150,40 @@ fn wrong_arguments_of_keys_are_named() {
         assert!(!done && said.contains(says), "{args:?}: {said}");
     }
 }
+
+/// The whole life of a key and of an endpoint, as the command prints it.
+#[tokio::test]
+async fn the_audit_trail_names_who_changed_access_and_from_where() {
+    let folder = TempDir::new().unwrap();
+    let _twin = shop_on_a_twin(&folder, "0");
+    done(&["migrate"], &folder);
+    assert_eq!(done(&["audit-trail"], &folder), "There is no such entry in the audit trail.\n");
+    let text = new_key(&folder);
+    let id = newest(&folder);
+    let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
+    let (api, http) = (address_of(&serve), client());
+    let placed = place(&http, &api, &text).await;
+    let order = placed.body["data"]["id"].as_str().unwrap().to_owned();
+    let cancel = http.post(format!("{api}/api/v1/shop/orders/{order}/cancel")).header("x-request-id", "till-1");
+    assert_eq!(answer(cancel.header("x-api-key", &text)).await.status, 200);
+    done(&["keys", "rotate", &id, "--overlap", "1h"], &folder);
+    done(&["keys", "revoke", &id], &folder);
+    done(&["keys", "revoke", &id], &folder);
+    let trail = done(&["audit-trail"], &folder);
+    let acts: Vec<_> = trail.lines().map(|it| it.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(acts, ["api_key.revoked", "api_key.rotated", "cancellation.requested", "api_key.created"], "{trail}");
+    let by_operator = trail.lines().filter(|it| it.contains("  by operator ") && !it.contains(" from 127")).count();
+    assert_eq!(by_operator, 3, "{trail}");
+    assert!(!trail.contains("pwk_"), "{trail}");
+    let canceled = format!(
+        "cancellation.requested  {order}  cancellation  by API key storefront ({id}) from 127.0.0.1  request till-1"
+    );
+    let of_key = done(&["audit-trail", "--key", &id], &folder);
+    assert!(of_key.lines().count() == 1 && of_key.contains(&canceled), "{of_key}");
+    assert_eq!(done(&["audit-trail", "--subject", &order], &folder), of_key);
+    let newest_alone = done(&["audit-trail", "--limit", "1"], &folder);
+    assert!(newest_alone.contains("revoked") && newest_alone.contains("(--limit)"), "{newest_alone}");
+    let later = ["audit-trail", "--since", "2100-01-01T00:00:00Z"];
+    assert_eq!(done(&later, &folder), "There is no such entry in the audit trail.\n");
+    assert_eq!(serve.terminate(), Some(0));
+}

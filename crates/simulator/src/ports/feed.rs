@@ -5,9 +5,9 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptPage, AttemptQuery, AttemptSearch, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints,
-    EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease,
-    ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DeletedFeedEvents, DueQueue, Endpoint, EndpointId,
+    Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position,
+    QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
 };
 use paywright_domain::Timestamp;
 
@@ -165,10 +165,15 @@ impl Feed for ScheduledFeed {
 
 #[async_trait]
 impl Endpoints for ScheduledFeed {
-    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
-        let (it, endpoint) = (self.clone(), endpoint.clone());
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (it, endpoint, entry) = (self.clone(), endpoint.clone(), entry.cloned());
         let write = async move {
-            let added = it.store.add_endpoint(&endpoint, position);
+            let added = it.store.add_endpoint(&endpoint, position, entry.as_ref());
             it.clone().change(endpoint.id, added).await
         };
         self.write("add endpoint", write).await
@@ -182,10 +187,15 @@ impl Endpoints for ScheduledFeed {
         self.read("read endpoints", self.store.endpoints(after, limit)).await
     }
 
-    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
-        let (it, endpoint) = (self.clone(), endpoint.clone());
+    async fn change_endpoint(
+        &self,
+        endpoint: &Versioned<Endpoint>,
+        now: Timestamp,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (it, endpoint, entry) = (self.clone(), endpoint.clone(), entry.cloned());
         let write = async move {
-            let changed = it.store.change_endpoint(&endpoint, now);
+            let changed = it.store.change_endpoint(&endpoint, now, entry.as_ref());
             it.clone().change(endpoint.value.id, changed).await
         };
         self.write("change endpoint", write).await
@@ -219,15 +229,20 @@ impl Endpoints for ScheduledFeed {
         self.write("make queues due", write).await
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
-        let it = self.clone();
-        self.write("delete endpoint", async move { it.store.delete_endpoint(id).await }).await
+    async fn delete_endpoint(&self, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, StoreError> {
+        let (it, entry) = (self.clone(), entry.cloned());
+        self.write("delete endpoint", async move { it.store.delete_endpoint(id, entry.as_ref()).await }).await
     }
 
-    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        let it = self.clone();
+    async fn set_endpoint_back(
+        &self,
+        id: EndpointId,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<bool, StoreError> {
+        let (it, entry) = (self.clone(), entry.cloned());
         let write = async move {
-            let set = it.store.set_endpoint_back(id, position);
+            let set = it.store.set_endpoint_back(id, position, entry.as_ref());
             // Whether a queue has passed an event is known before it is set back.
             let set = set.await?;
             let books = &mut it.world.core().books.feed;

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, ApiKeys, BookkeeperPorts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
-    EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations,
-    IssuedIntent, IssuedRefund, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision,
-    NewIntent, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, Page, PaymentGateway, Ports, ProviderRecords,
-    ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, StoreError,
-    StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned, WorkerWaker,
+    ApiKey, ApiKeys, AuditEntry, AuditQuery, AuditTrail, BookkeeperPorts, Changes, Clock, CompletedOrdersQuery, Cursor,
+    CursorDue, Cursors, Diagnostics, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
+    Inbox, Installation, Installations, IssuedIntent, IssuedRefund, KeyReplacement, KeyUse, LateTasks, Lease,
+    LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders,
+    Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent,
+    RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned,
+    WorkerWaker,
 };
 use paywright_domain::dispute::Dispute;
 use paywright_domain::id::{CustomerId, Epoch, RefundId};
@@ -547,20 +548,20 @@ impl ApiKeys for ScheduledStore {
         self.store.api_key(digest).await
     }
 
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.store.add_api_key(key).await
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.store.add_api_key(key, entry).await
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         self.store.api_keys().await
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.store.revoke_api_key(id, at).await
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.revoke_api_key(id, entry).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        self.store.replace_api_key(replacement).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.store.replace_api_key(replacement, entry).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -569,6 +570,17 @@ impl ApiKeys for ScheduledStore {
 
     async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
         self.store.key_uses().await
+    }
+}
+
+#[async_trait]
+impl AuditTrail for ScheduledStore {
+    async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.store.add_audit_entry(entry).await
+    }
+
+    async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.store.audit_entries(query).await
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, DisabledReason, DueQueue, Endpoint, EndpointId,
-    EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome,
-    StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX,
-    WaitingOrders,
+    Attempt, AttemptOutcome, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DisabledReason, DueQueue, Endpoint,
+    EndpointId, EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX,
+    ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WAITING_EVENTS_MAX,
+    WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::Timestamp;
 
@@ -383,9 +383,14 @@ impl Tables {
 
 #[async_trait]
 impl Endpoints for MemoryStore {
-    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
-        let endpoint = endpoint.clone();
-        self.write(move |it| it.endpoints.add(&endpoint, position))
+    async fn add_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (endpoint, entry) = (endpoint.clone(), entry.cloned());
+        self.write(move |it| it.endpoints.add(&endpoint, position).map(|()| it.audit.extend(entry.clone())))
     }
 
     async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
@@ -400,9 +405,14 @@ impl Endpoints for MemoryStore {
         }))
     }
 
-    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
-        let endpoint = endpoint.clone();
-        self.write(move |it| it.endpoints.change(&endpoint, now))
+    async fn change_endpoint(
+        &self,
+        endpoint: &Versioned<Endpoint>,
+        now: Timestamp,
+        entry: Option<&AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let (endpoint, entry) = (endpoint.clone(), entry.cloned());
+        self.write(move |it| it.endpoints.change(&endpoint, now).map(|()| it.audit.extend(entry.clone())))
     }
 
     async fn troubled_endpoints(
@@ -428,12 +438,27 @@ impl Endpoints for MemoryStore {
         Ok(self.write(move |it| it.endpoints.make_due(id, after, now, limit)))
     }
 
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
-        Ok(self.write(move |it| it.endpoints.delete(id)))
+    async fn delete_endpoint(&self, id: EndpointId, entry: Option<&AuditEntry>) -> Result<bool, StoreError> {
+        let entry = entry.cloned();
+        Ok(self.write(move |it| {
+            let is_deleted = it.endpoints.delete(id);
+            it.audit.extend(entry.clone().filter(|_| is_deleted));
+            is_deleted
+        }))
     }
 
-    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        Ok(self.write(move |it| it.endpoints.set_back(id, position)))
+    async fn set_endpoint_back(
+        &self,
+        id: EndpointId,
+        position: Position,
+        entry: Option<&AuditEntry>,
+    ) -> Result<bool, StoreError> {
+        let entry = entry.cloned();
+        Ok(self.write(move |it| {
+            let is_set = it.endpoints.set_back(id, position);
+            it.audit.extend(entry.clone().filter(|_| is_set));
+            is_set
+        }))
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {

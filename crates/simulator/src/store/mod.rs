@@ -14,10 +14,11 @@ use async_trait::async_trait;
 pub(crate) use books::BooksTables;
 pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
-    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
-    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
-    LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, ReceivedEvent,
-    RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease, Versioned,
+    ApiKey, ApiKeys, AuditEntry, AuditQuery, AuditTrail, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors,
+    Diagnostics, EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement,
+    KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderFilter, OrderQuery, OrderRef,
+    OrderSearch, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskQueue, TaskRelease,
+    Versioned,
 };
 use paywright_domain::id::{CustomerId, Epoch};
 use paywright_domain::{Order, OrderId, Timestamp};
@@ -205,22 +206,23 @@ impl ApiKeys for MemoryStore {
         Ok(self.read(|it| it.api_key(digest)))
     }
 
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.write(move |it| it.add_api_key(&key))
+    async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (key, entry) = (key.clone(), entry.clone());
+        self.write(move |it| it.add_api_key(&key).map(|()| it.audit.push(entry.clone())))
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         Ok(self.read(Tables::api_keys))
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.write(move |it| it.revoke_api_key(id, at)))
+    async fn revoke_api_key(&self, id: Uuid, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let entry = entry.clone();
+        Ok(self.write(move |it| it.revoke_api_key(id, &entry)))
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement) -> Result<(), StoreError> {
-        let replacement = replacement.clone();
-        self.write(move |it| it.replace_api_key(&replacement))
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (replacement, entry) = (replacement.clone(), entry.clone());
+        self.write(move |it| it.replace_api_key(&replacement).map(|()| it.audit.push(entry.clone())))
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -231,6 +233,18 @@ impl ApiKeys for MemoryStore {
 
     async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
         Ok(self.read(Tables::key_uses))
+    }
+}
+
+#[async_trait]
+impl AuditTrail for MemoryStore {
+    async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.write(move |it| it.add_audit_entry(&entry))
+    }
+
+    async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.read(|it| it.audit_entries(query)))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey,
-    IdempotencyRecord, Installation, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask,
+    Actor, ApiKey, AuditEntry, AuditQuery, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventStatus,
+    IdempotencyKey, IdempotencyRecord, Installation, KeyReplacement, KeyUse, LateTasks, Lease, LeasedEvent, LeasedTask,
     LostOrderDecision, OrderFilter, OrderQuery, OrderRef, OrderSearch, OrderSort, ReceivedEvent, RecordedFact,
     Rescheduled, Scope, StoreError, StoredTask, TaskRelease, Version, Versioned, is_completed,
 };
@@ -36,6 +36,7 @@ pub struct Tables {
     cursors: BTreeMap<String, CursorRow>,
     keys: BTreeMap<Uuid, ApiKey>,
     key_uses: BTreeMap<(Uuid, Scope), Timestamp>,
+    pub(crate) audit: Vec<AuditEntry>,
     damaged: BTreeSet<OrderId>,
     epoch: Epoch,
     /// Lost orders, by the end of their ids.
@@ -207,6 +208,7 @@ impl Tables {
             self.record_event(event);
         }
         self.feed.commit(changes);
+        self.audit.extend(changes.audit.iter().cloned());
         self.orders.insert(order.id, Versioned { version, value: order.clone() });
         Ok(())
     }
@@ -401,10 +403,35 @@ impl Tables {
         keys
     }
 
-    pub(crate) fn revoke_api_key(&mut self, id: Uuid, at: Timestamp) -> bool {
+    pub(crate) fn revoke_api_key(&mut self, id: Uuid, entry: &AuditEntry) -> bool {
         let Some(key) = self.keys.get_mut(&id) else { return false };
-        key.revoked_at = key.revoked_at.or(Some(at));
+        if key.revoked_at.is_none() {
+            key.revoked_at = Some(entry.at);
+            self.audit.push(entry.clone());
+        }
         true
+    }
+
+    pub(crate) fn add_audit_entry(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        if self.audit.iter().any(|it| it.id == entry.id) {
+            return Err(StoreError::Conflict);
+        }
+        self.audit.push(entry.clone());
+        Ok(())
+    }
+
+    pub(crate) fn audit_entries(&self, query: &AuditQuery) -> Vec<AuditEntry> {
+        let admits = |it: &&AuditEntry| {
+            query.older_than.is_none_or(|end| it.id < end)
+                && query.subject.as_ref().is_none_or(|subject| it.subject == *subject)
+                && query
+                    .key
+                    .is_none_or(|key| it.actor.as_ref().and_then(Actor::api_key).is_some_and(|(id, _)| id == key))
+        };
+        let mut found: Vec<_> = self.audit.iter().filter(admits).cloned().collect();
+        found.sort_by_key(|it| std::cmp::Reverse(it.id));
+        found.truncate(usize::from(query.limit));
+        found
     }
 
     pub(crate) fn replace_api_key(&mut self, replacement: &KeyReplacement) -> Result<(), StoreError> {

@@ -35,5 +35,5 @@ WITH before AS MATERIALIZED (
     WHERE ctid = ANY (ARRAY(SELECT row FROM resumed))
 ), not_due AS (
     UPDATE webhook_queues SET next_due_at = NULL, resend_due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))
-)
+), {audited}
 SELECT FROM changed

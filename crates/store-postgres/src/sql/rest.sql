@@ -1,4 +1,5 @@
--- Continues `change.sql`: refunds, disputes, anomalies, an idempotency record, and the content, which replaces the old.
+-- Continues `change.sql`: refunds, disputes, anomalies, an idempotency record, entries of the audit trail
+-- (`audit_trail.rs`), and the content, which replaces the old.
 -- A row that is as it was is not written: an order with hundreds of refunds has hundreds of commits.
 , given_back AS (
     INSERT INTO refunds (
@@ -94,5 +95,5 @@
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
     WHERE order_adjustments.order_id = changed.id AND position >= cardinality(:adjustment_kinds)
-)
+), {audited}
 SELECT FROM changed

@@ -2,6 +2,7 @@
 //! function, on the store that `fresh()` returns.
 
 pub mod api_keys;
+pub mod audit_trail;
 pub mod cursors;
 mod idempotency;
 pub mod inbox;
@@ -90,6 +91,11 @@ macro_rules! store_contract {
                 an_api_key_is_found_by_its_digest_and_can_be_revoked
                 an_api_key_is_replaced_once_and_ends_no_later_than_before
                 the_last_use_of_each_scope_of_a_key_is_kept
+            }
+            audit_trail {
+                the_audit_trail_is_read_by_page_subject_and_key
+                a_change_of_keys_is_stored_with_its_audit_entry
+                a_commit_is_stored_with_its_audit_entries
             }
             installations {
                 an_installation_keeps_its_id_and_its_epochs_only_grow

@@ -20,7 +20,7 @@ use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, M
 use uuid::Uuid;
 
 use super::{NOW, Subject, by_id, first, is_conflict, lease, paid, record, requested, stored, then, update, with_task};
-use crate::{at, edit_of_lines, new_order, order_id, place, usd};
+use crate::{at, audit_entry_at, edit_of_lines, new_order, order_id, place, usd};
 
 pub use super::idempotency::*;
 pub use super::order_lists::*;
@@ -187,7 +187,7 @@ pub async fn a_missing_row_is_read_as_none(subject: &impl Subject) {
     assert_eq!(store.api_key(&[0; 32]).await.unwrap(), None);
     let key = IdempotencyKey { scope: Uuid::nil(), key: "k".into() };
     assert_eq!(store.idempotency_record(&key).await.unwrap(), None);
-    assert!(!store.revoke_api_key(Uuid::nil(), at(NOW)).await.unwrap());
+    assert!(!store.revoke_api_key(Uuid::nil(), &audit_entry_at(at(NOW))).await.unwrap());
     store.probe().await.unwrap();
 }
 

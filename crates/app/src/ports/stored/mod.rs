@@ -7,6 +7,7 @@
 //! Times are microseconds since 1970, amounts are minor units, counters are `i64` as in both databases, and documents are
 //! JSON. Texts of a row that is written are borrowed.
 
+mod audit_entry;
 mod books;
 mod cart;
 mod column;
@@ -23,6 +24,7 @@ use std::borrow::Cow;
 
 use paywright_domain::Money;
 
+pub use self::audit_entry::StoredAuditEntry;
 pub use self::books::{
     StoredBalanceTransaction, StoredBookedPayout, StoredBooksChanges, StoredBreak, StoredCategorySum,
     StoredClearingAccount, StoredClosedDay, StoredEntry, StoredMembers, StoredPayout, StoredPayoutSum, StoredRowKey,

@@ -159,8 +159,10 @@ fn feed() -> Vec<Route> {
     let pages = ["limit=0", "limit=101", "cursor=x", "color=x", "limit=1&limit=1"];
     let of_attempts =
         [&pages[..], &["outcome=x", "cursor=1.x", "cursor=x.00000000-0000-4000-8000-000000000000"]].concat();
+    let of_audit = [&pages[..], &["subject=", "key=x"]].concat();
     let at = |method: &Method, path: &'static str, body: Value| Route::new(method, path, Stage::Endpoint, body);
     vec![
+        at(&get, "/api/v1/shop/audit_entries", Value::Null).queries(&of_audit),
         at(&get, "/api/v1/shop/events", Value::Null).queries(&of_events),
         at(&post, "/api/v1/shop/webhook_endpoints", new).required(&["/url"]),
         at(&get, "/api/v1/shop/webhook_endpoints", Value::Null).queries(&pages),

@@ -1,0 +1,318 @@
+//! Audit trail: every act that moves money or changes access, with who did it and from where.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use paywright_domain::fact::Fact;
+use paywright_domain::refund::RefundOrigin;
+use paywright_domain::{IntentId, Money, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::api_keys::{ApiKey, KeyReplacement};
+use super::orders::Cause;
+use super::store::StoreError;
+use crate::{Actor, Work};
+
+/// Names of the operations of orders that are acts.
+const CAPTURE: &str = "capture";
+const CANCEL: &str = "cancel";
+
+/// Port to the audit trail. It is append only: an entry is never changed and never deleted.
+///
+/// Most entries are stored by the calls that store what they are about, each in the transaction of its act: none
+/// without the other. A repetition of an act that changes nothing has no entry.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// Adds an entry about an act that changes nothing in the store. [`StoreError::Conflict`] if its id exists.
+    async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Reads a page of the entries that a query admits, the newest first.
+    async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// Page of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Last entry of the page before, after which the page begins; `None` for the first page.
+    pub older_than: Option<Uuid>,
+    /// Subject of the entries; `None` for any.
+    pub subject: Option<String>,
+    /// API key that acted; `None` for any actor.
+    pub key: Option<Uuid>,
+    /// Largest number of entries to read.
+    pub limit: u16,
+}
+
+/// Entry of the audit trail: one act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Id of the entry: a UUID of version 7, so that newer entries sort later.
+    pub id: Uuid,
+    /// Time of the act.
+    pub at: Timestamp,
+    /// What was done.
+    pub act: Act,
+    /// What it was done to: the id of an order, of an API key or of a webhook endpoint; for the one at Stripe, the id of
+    /// the installation.
+    pub subject: String,
+    /// Who did it; `None` if that is not known.
+    pub actor: Option<Actor>,
+    /// Address of the client whose request it was; `None` for commands and for work without a request, and where a
+    /// proxy that is not trusted hides it.
+    pub address: Option<IpAddr>,
+    /// Id of the HTTP request, which its log lines have too.
+    pub request: Option<String>,
+}
+
+impl AuditEntry {
+    /// Entry about an act of the work that is being polled.
+    pub fn of_current_work(id: Uuid, at: Timestamp, subject: String, act: Act) -> Self {
+        let work = Work::current();
+        let (address, request) = work.as_ref().map(|it| (it.address(), it.request())).unwrap_or_default();
+        Self { id, at, act, subject, actor: Actor::current(), address, request: request.map(str::to_owned) }
+    }
+}
+
+/// Act that moves money or changes access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act")]
+pub enum Act {
+    /// A refund was requested, by a caller or by a policy.
+    #[serde(rename = "refund.requested")]
+    RefundRequested {
+        /// Number of the refund within its order.
+        refund: u32,
+        /// PaymentIntent that is refunded.
+        intent: IntentId,
+        /// Amount of the refund.
+        amount: Money,
+        /// Origin of the refund.
+        origin: RefundOrigin,
+    },
+    /// The capture of an authorized payment was requested.
+    #[serde(rename = "capture.requested")]
+    CaptureRequested {
+        /// PaymentIntent that is captured.
+        intent: IntentId,
+        /// Amount that is captured; `None` for all of it.
+        amount: Option<Money>,
+    },
+    /// An application or an operator has asked to cancel an order, which releases an authorized payment.
+    #[serde(rename = "cancellation.requested")]
+    CancellationRequested,
+    /// An API key was created.
+    #[serde(rename = "api_key.created")]
+    KeyCreated {
+        /// Name of the key.
+        name: String,
+        /// Names of its scopes.
+        scopes: Vec<String>,
+        /// Networks from which it may be used; every address if there are none.
+        networks: Vec<String>,
+        /// Time from which it is invalid.
+        expires_at: Option<Timestamp>,
+    },
+    /// An API key was replaced by a new one.
+    #[serde(rename = "api_key.rotated")]
+    KeyRotated {
+        /// Id of the new key.
+        new: Uuid,
+        /// Time from which the old key is invalid at the latest.
+        old_until: Timestamp,
+        /// Names of the new key's scopes.
+        scopes: Vec<String>,
+    },
+    /// An API key was revoked.
+    #[serde(rename = "api_key.revoked")]
+    KeyRevoked,
+    /// An endpoint of outgoing webhooks was created: another program is told what happens to orders.
+    #[serde(rename = "webhook_endpoint.created")]
+    EndpointCreated {
+        /// Host of its URL. The rest of a URL may be a secret.
+        host: String,
+    },
+    /// The URL, the description or the events of an endpoint were changed.
+    #[serde(rename = "webhook_endpoint.changed")]
+    EndpointChanged {
+        /// Host of its URL after the change.
+        host: String,
+    },
+    /// An endpoint has a new secret.
+    #[serde(rename = "webhook_endpoint.secret_rotated")]
+    EndpointSecretRotated {
+        /// Time until which the old secret signs too; `None` if it does not.
+        previous_until: Option<Timestamp>,
+    },
+    /// An endpoint was enabled.
+    #[serde(rename = "webhook_endpoint.enabled")]
+    EndpointEnabled,
+    /// An endpoint was disabled on request.
+    #[serde(rename = "webhook_endpoint.disabled")]
+    EndpointDisabled,
+    /// An endpoint was set back, so that events are sent to it again.
+    #[serde(rename = "webhook_endpoint.replayed")]
+    EndpointReplayed {
+        /// Position after which every event is sent.
+        after: u64,
+    },
+    /// An endpoint was deleted.
+    #[serde(rename = "webhook_endpoint.deleted")]
+    EndpointDeleted,
+    /// The webhook endpoint at Stripe is about to be created or repaired, by a command.
+    #[serde(rename = "stripe_endpoint.ensured")]
+    StripeEndpointEnsured,
+    /// The secret of the webhook endpoint at Stripe is about to be rotated, or its rotation finished, by a command.
+    #[serde(rename = "stripe_endpoint.secret_rotated")]
+    StripeSecretRotated,
+}
+
+impl Act {
+    /// Amount of money that is about to move, if it is known.
+    pub const fn amount(&self) -> Option<Money> {
+        match self {
+            Self::RefundRequested { amount, .. } => Some(*amount),
+            Self::CaptureRequested { amount, .. } => *amount,
+            Self::CancellationRequested
+            | Self::KeyCreated { .. }
+            | Self::KeyRotated { .. }
+            | Self::KeyRevoked
+            | Self::EndpointCreated { .. }
+            | Self::EndpointChanged { .. }
+            | Self::EndpointSecretRotated { .. }
+            | Self::EndpointEnabled
+            | Self::EndpointDisabled
+            | Self::EndpointReplayed { .. }
+            | Self::EndpointDeleted
+            | Self::StripeEndpointEnsured
+            | Self::StripeSecretRotated => None,
+        }
+    }
+
+    /// Name of the act in stored rows and in answers.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RefundRequested { .. } => "refund.requested",
+            Self::CaptureRequested { .. } => "capture.requested",
+            Self::CancellationRequested => "cancellation.requested",
+            Self::KeyCreated { .. } => "api_key.created",
+            Self::KeyRotated { .. } => "api_key.rotated",
+            Self::KeyRevoked => "api_key.revoked",
+            Self::EndpointCreated { .. } => "webhook_endpoint.created",
+            Self::EndpointChanged { .. } => "webhook_endpoint.changed",
+            Self::EndpointSecretRotated { .. } => "webhook_endpoint.secret_rotated",
+            Self::EndpointEnabled => "webhook_endpoint.enabled",
+            Self::EndpointDisabled => "webhook_endpoint.disabled",
+            Self::EndpointReplayed { .. } => "webhook_endpoint.replayed",
+            Self::EndpointDeleted => "webhook_endpoint.deleted",
+            Self::StripeEndpointEnsured => "stripe_endpoint.ensured",
+            Self::StripeSecretRotated => "stripe_endpoint.secret_rotated",
+        }
+    }
+
+    /// Creation of an API key.
+    pub fn key_created(key: &ApiKey) -> Self {
+        Self::KeyCreated {
+            name: key.name.clone(),
+            scopes: scopes(key),
+            networks: key.networks.iter().map(ToString::to_string).collect(),
+            expires_at: key.expires_at,
+        }
+    }
+
+    /// Replacement of an API key.
+    pub fn key_rotated(replacement: &KeyReplacement) -> Self {
+        let KeyReplacement { new, old_until, .. } = replacement;
+        Self::KeyRotated { new: new.id, old_until: *old_until, scopes: scopes(new) }
+    }
+
+    /// Act that a fact of an order records, if it is one: money is about to move, or a person or an application ends what
+    /// a customer could pay. What the shop did at Stripe itself is no act here.
+    pub(crate) fn of_fact(fact: &Fact, cause: Option<&Cause>) -> Option<Self> {
+        match fact {
+            Fact::RefundRequested { refund, intent, amount, origin } => match origin {
+                RefundOrigin::Shop | RefundOrigin::Policy => Some(Self::RefundRequested {
+                    refund: *refund,
+                    intent: intent.clone(),
+                    amount: *amount,
+                    origin: *origin,
+                }),
+                RefundOrigin::Provider => None,
+            },
+            Fact::OperationRequested { name, intent, amount, .. } if name == CAPTURE => {
+                Some(Self::CaptureRequested { intent: intent.clone(), amount: *amount })
+            }
+            Fact::OperationRequested { name, .. } if name == CANCEL => Self::canceled_by(cause),
+            Fact::OrderCanceled { .. } => Self::canceled_by(cause),
+            Fact::OperationRequested { .. }
+            | Fact::OrderPlaced { .. }
+            | Fact::OrderEdited { .. }
+            | Fact::OrderPaid { .. }
+            | Fact::IntentRequested { .. }
+            | Fact::IntentRefused { .. }
+            | Fact::IntentCreated { .. }
+            | Fact::IntentChanged { .. }
+            | Fact::OperationDropped { .. }
+            | Fact::RequestFailed { .. }
+            | Fact::AuthorizationEnded { .. }
+            | Fact::PaymentConfirmed { .. }
+            | Fact::ProceedsKnown { .. }
+            | Fact::RefundChanged { .. }
+            | Fact::DisputeOpened { .. }
+            | Fact::DisputeChanged { .. }
+            | Fact::AnomalyFound { .. } => None,
+        }
+    }
+
+    fn canceled_by(cause: Option<&Cause>) -> Option<Self> {
+        // A change with a source follows from an earlier one: the end of a cancellation that was requested before.
+        let cause = cause.filter(|it| it.source.is_empty())?;
+        match cause.actor.as_ref()? {
+            Actor::ApiKey { .. } | Actor::Operator { .. } => Some(Self::CancellationRequested),
+            Actor::Customer | Actor::CartToken | Actor::OrderToken | Actor::Stripe | Actor::Worker => None,
+        }
+    }
+}
+
+/// The act in words, for people. What it was done to is in the entry.
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RefundRequested { refund, intent, amount, origin } => {
+                let by = if *origin == RefundOrigin::Policy { ", by policy" } else { "" };
+                write!(f, "refund {refund} of {amount} from {intent}{by}")
+            }
+            Self::CaptureRequested { intent, amount: Some(amount) } => write!(f, "capture of {amount} of {intent}"),
+            Self::CaptureRequested { intent, amount: None } => write!(f, "capture of {intent}"),
+            Self::CancellationRequested => f.write_str("cancellation"),
+            Self::KeyCreated { name, scopes, networks, expires_at } => {
+                write!(f, "key {name} with the scopes {}", scopes.join(", "))?;
+                if !networks.is_empty() {
+                    write!(f, ", from {}", networks.join(", "))?;
+                }
+                expires_at.map_or(Ok(()), |it| write!(f, ", until {it}"))
+            }
+            Self::KeyRotated { new, old_until, scopes } => {
+                write!(f, "replaced by {new} with the scopes {}, valid until {old_until}", scopes.join(", "))
+            }
+            Self::KeyRevoked => f.write_str("revoked"),
+            Self::EndpointCreated { host } => write!(f, "created, at {host}"),
+            Self::EndpointChanged { host } => write!(f, "changed, at {host}"),
+            Self::EndpointSecretRotated { previous_until: Some(until) } => {
+                write!(f, "new secret; the old one signs too until {until}")
+            }
+            Self::EndpointSecretRotated { previous_until: None } => f.write_str("new secret"),
+            Self::EndpointEnabled => f.write_str("enabled"),
+            Self::EndpointDisabled => f.write_str("disabled"),
+            Self::EndpointReplayed { after } => write!(f, "every event after {after} again"),
+            Self::EndpointDeleted => f.write_str("deleted"),
+            Self::StripeEndpointEnsured => f.write_str("endpoint at Stripe created or repaired"),
+            Self::StripeSecretRotated => f.write_str("secret of the endpoint at Stripe rotated"),
+        }
+    }
+}
+
+fn scopes(key: &ApiKey) -> Vec<String> {
+    key.scopes.iter().map(ToString::to_string).collect()
+}

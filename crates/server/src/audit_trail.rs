@@ -1,0 +1,43 @@
+//! `paywright audit-trail`: prints who has moved money or changed access.
+
+use paywright_app::{AuditEntry, AuditQuery};
+
+use crate::cli::AuditTrailOptions;
+use crate::database::Schema;
+use crate::settings::Settings;
+use crate::{Failure, say};
+
+/// Number of entries that are read at once.
+const PAGE: u16 = 500;
+
+pub(crate) async fn run(options: AuditTrailOptions) -> Result<(), Failure> {
+    let AuditTrailOptions { settings, subject, key, since, limit } = options;
+    let store = Settings::read(settings.config.as_deref())?.database()?.open(1, Schema::Check).await?.orders;
+    let mut query = AuditQuery { older_than: None, subject, key, limit: 0 };
+    let mut left = limit;
+    while left > 0 {
+        query.limit = PAGE.min(u16::try_from(left).unwrap_or(PAGE));
+        let page = store.audit_entries(&query).await?;
+        let wanted = page.iter().take_while(|it| since.is_none_or(|since| it.at >= since));
+        let printed = wanted.map(|it| say(&line(it))).count();
+        query.older_than = page.last().map(|it| it.id);
+        if printed < usize::from(query.limit) {
+            if printed == 0 && left == limit {
+                say("There is no such entry in the audit trail.");
+            }
+            return Ok(());
+        }
+        left -= u32::from(query.limit);
+    }
+    say(&format!("These are the newest {limit} entries: there may be older ones (--limit)."));
+    Ok(())
+}
+
+/// Line about an entry: when, what, to what, by whom, from where.
+fn line(entry: &AuditEntry) -> String {
+    let AuditEntry { at, act, subject, actor, address, request, .. } = entry;
+    let actor = actor.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let from = address.map(|it| format!(" from {it}")).unwrap_or_default();
+    let request = request.as_ref().map(|it| format!("  request {it}")).unwrap_or_default();
+    format!("{at}  {}  {subject}  {act}  by {actor}{from}{request}", act.name())
+}

@@ -1,0 +1,2 @@
+DROP TABLE audit_entries;
+DROP FUNCTION refuse_change_of_audit_trail;
