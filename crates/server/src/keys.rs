@@ -50,7 +50,11 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
         }
         KeysCommand::List => {
             let uses = store.key_uses().await?;
-            for key in store.api_keys().await? {
+            let keys = store.api_keys().await?;
+            if keys.is_empty() {
+                say("There is no key: `paywright keys create` creates one.");
+            }
+            for key in keys {
                 say(&line(&key, &uses, now()));
             }
         }
