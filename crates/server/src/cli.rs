@@ -1,6 +1,8 @@
 //! The command line.
 
 mod books;
+#[cfg(test)]
+mod documented;
 
 use std::path::PathBuf;
 

@@ -177,9 +177,11 @@ impl Database {
     /// Applies missing migrations, and returns a sentence that says what was done.
     pub(crate) async fn migrate(&self) -> Result<String, Failure> {
         match self {
-            Self::Sqlite { .. } => {
+            Self::Sqlite { path } => {
+                let is_new = !Path::new(path).exists();
                 drop(self.open(1, Schema::Migrate).await?);
-                Ok("The file is up to date.".into())
+                let created = if is_new { ": it was created" } else { "" };
+                Ok(format!("The file is up to date{created}."))
             }
             Self::Postgres { url, timeline_file, .. } => {
                 let made = PostgresStore::migrate(url.expose_secret(), timeline_file.as_deref()).await?;

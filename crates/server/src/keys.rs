@@ -55,7 +55,11 @@ async fn perform(store: Arc<dyn Store>, command: KeysCommand) -> Result<(), Fail
         }
         KeysCommand::List => {
             let uses = store.key_uses().await?;
-            for key in store.api_keys().await? {
+            let keys = store.api_keys().await?;
+            if keys.is_empty() {
+                say("There is no key: `paywright keys create` creates one.");
+            }
+            for key in keys {
                 say(&line(&key, &uses, now()));
             }
         }

@@ -139,4 +139,24 @@ mod tests {
             assert!(documented.contains(&format!("`{section}.{key}`")), "{section}.{key}");
         }
     }
+
+    #[test]
+    fn every_variable_that_a_document_names_is_a_setting() {
+        let variables: Vec<String> = settings().map(|(section, key)| variable(section, key)).collect();
+        let mut read = 0;
+        for document in [
+            include_str!("../../../../docs/operations.md"),
+            include_str!("../../../../docs/books.md"),
+            include_str!("../../../../README.md"),
+            include_str!("../../../../docker-compose.yml"),
+        ] {
+            for (at, _) in document.match_indices(PREFIX) {
+                let from = &document[at..];
+                let name = from.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next().unwrap();
+                assert!(name == "PAYWRIGHT__SECTION__KEY" || variables.iter().any(|it| it == name), "{name}");
+                read += 1;
+            }
+        }
+        assert!(read > 10, "{read} variables were read");
+    }
 }

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::Failure;
 use crate::settings::names::variable;
+use crate::settings::stripe::WEBHOOK_SECRETS_FILE;
 
 /// Maximum size of a secret file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -67,6 +68,8 @@ pub(crate) fn read(path: &Path) -> std::io::Result<String> {
 pub(crate) fn unreadable(setting: &str, error: &std::io::Error) -> String {
     let todo = if error.kind() == ErrorKind::PermissionDenied {
         "; the user that runs paywright must be able to read it (in the container that is uid 10001)"
+    } else if error.kind() == ErrorKind::NotFound && setting == WEBHOOK_SECRETS_FILE {
+        "; `paywright webhooks ensure` creates it, with the endpoint at Stripe"
     } else {
         ""
     };
@@ -94,7 +97,14 @@ mod tests {
         let says = |kind: ErrorKind| unreadable("stripe.secret_key_file", &Error::from(kind));
         let denied = says(ErrorKind::PermissionDenied);
         assert!(denied.contains("stripe.secret_key_file") && denied.contains("uid 10001"), "{denied}");
-        assert!(!says(ErrorKind::NotFound).contains("uid"));
+        assert!(!says(ErrorKind::NotFound).contains("uid") && !says(ErrorKind::NotFound).contains("ensure"));
+    }
+
+    /// The one secret file that a command makes.
+    #[test]
+    fn a_missing_file_of_webhook_secrets_is_refused_with_the_command_that_creates_it() {
+        let missing = unreadable(WEBHOOK_SECRETS_FILE, &Error::from(ErrorKind::NotFound));
+        assert!(missing.contains("`paywright webhooks ensure` creates it"), "{missing}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod edges;
 mod faults;
 mod first_day;
 mod forged;
+mod guide;
 mod keys;
 mod logs;
 mod metrics;

@@ -263,3 +263,21 @@ fn each_alert_fires_once_in_its_test_and_has_a_section_in_the_runbook() {
     let sections = runbook.lines().filter_map(|it| it.strip_prefix("### "));
     assert_eq!(sections.filter(|it| !alerts.contains(it)).collect::<Vec<_>>(), Vec::<&str>::new());
 }
+
+#[test]
+fn the_documented_configuration_of_prometheus_is_right() {
+    let guide = include_str!("../../../../docs/operations.md");
+    let (_, from) = guide.split_once("```yaml\n").expect("there is an example");
+    let (example, _) = from.split_once("```").unwrap();
+    let folder = TempDir::new().unwrap();
+    let (key, printed_key) = (folder.path().join("paywright.key"), "/etc/prometheus/paywright.key");
+    assert!(example.contains(printed_key) && example.contains("[paywright.rules.yml]"), "{example}");
+    std::fs::write(&key, "pwk_x").unwrap();
+    let rules = monitoring("paywright.rules.yml").canonicalize().unwrap();
+    let example = example.replace(printed_key, &key.display().to_string());
+    let example = example.replace("paywright.rules.yml", &rules.display().to_string());
+    let file = folder.path().join("prometheus.yml");
+    std::fs::write(&file, example).unwrap();
+    let checked = promtool(&["check", "config", file.to_str().unwrap()], None);
+    assert!(checked.status.success(), "{}", printed(&checked));
+}

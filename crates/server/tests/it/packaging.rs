@@ -6,10 +6,13 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::program::run;
+use crate::guide::{bash, commands, path_with, printed_by};
+use crate::program::{Process, address_of, command, run};
 
 /// Folder of the packaged secrets.
 const SECRETS: &str = "/etc/paywright/secrets/";
+/// File of the secret of Stripe's endpoint, which commands write.
+const WEBHOOK_SECRET: &str = "/var/lib/paywright/stripe_webhook";
 /// Seconds for which a stop may take longer than its drain.
 const FINISH_SECONDS: u32 = 30;
 
@@ -29,6 +32,7 @@ fn check(settings: &str) -> (bool, String) {
         fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o600)).unwrap();
     }
     let settings = settings.replace(SECRETS, &format!("{}/", folder.path().display()));
+    let settings = settings.replace(WEBHOOK_SECRET, &folder.path().join("stripe_webhook").display().to_string());
     fs::write(folder.path().join("packaged.toml"), settings).unwrap();
     let (right, printed, _) = run(&["config", "check", "--config", "packaged.toml"], &[], folder.path());
     (right, printed)
@@ -91,4 +95,51 @@ fn the_unit_runs_the_program_unprivileged_and_lets_it_stop() {
     assert_eq!(value("ExecStart"), "/usr/bin/paywright serve --config /etc/paywright/paywright.toml");
     assert!(packaged("paywright.sysusers").starts_with("u paywright "));
     assert!(settings.contains(&format!("url = \"sqlite:/var/lib/{}/orders.db\"", value("StateDirectory"))));
+}
+
+/// Programs that need root, a package or a running systemd, as scripts. `apt` installs what the package has beside the
+/// program, and runs its script.
+const STAND_INS: [(&str, &str); 5] = [
+    ("apt", "mkdir -p \"$ETC/secrets\" && cp \"$SETTINGS\" \"$ETC/paywright.toml\" && sh \"$POSTINST\" configure"),
+    ("chgrp", "test \"$1\" = paywright"),
+    ("runuser", "test \"$1 $2 $3\" = '-u paywright --' && shift 3 && exec \"$@\""),
+    ("systemctl", "echo \"systemctl $*\""),
+    ("systemd-sysusers", "test \"$*\" = paywright.conf"),
+];
+
+/// The commands of the guide's section, in the order in which an operator of a new machine types them.
+#[tokio::test]
+async fn the_commands_of_the_packages_first_start_work_on_the_packaged_settings() {
+    let folder = TempDir::new().unwrap();
+    let twin = Process::start(command(&["twin", "--port", "0"], folder.path()));
+    let here = |text: &str| {
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        text.replace("/etc/paywright", &path("etc")).replace("/var/lib/paywright", &path("lib"))
+    };
+    let programs = folder.path().join("programs");
+    fs::create_dir(&programs).unwrap();
+    // `install` without the owner of the new file: only root may set it.
+    let install = "[ \"$1\" != -d ] || { mkdir \"$8\" && exec chmod \"$3\" \"$8\"; }\nexec /usr/bin/install \"$1\" \"$2\" \"$7\" \"$8\"";
+    for (name, script) in STAND_INS.into_iter().chain([("install", install)]) {
+        fs::write(programs.join(name), format!("#!/bin/sh\nset -eu\n{script}\n")).unwrap();
+        fs::set_permissions(programs.join(name), Permissions::from_mode(0o700)).unwrap();
+    }
+    for (packed, unpacked) in [("paywright.toml", "packaged.toml"), ("deb/postinst", "postinst")] {
+        fs::write(folder.path().join(unpacked), here(&packaged(packed))).unwrap();
+    }
+    let [first_start] = commands(module_path!(), "Packages").try_into().unwrap();
+    let mut bash = bash(&here(&first_start), folder.path());
+    bash.env("PATH", path_with(&[&programs])).env("ETC", folder.path().join("etc"));
+    bash.env("POSTINST", folder.path().join("postinst"));
+    bash.env("SETTINGS", folder.path().join("packaged.toml")).env("PAYWRIGHT__STRIPE__API_BASE", address_of(&twin));
+    bash.env("STRIPE_KEY", "sk_test_twin").env("PUBLIC_URL", "https://shop.example");
+    let (out, err) = printed_by(bash).await;
+    assert!(!err.contains(" WARN "), "{err}");
+    for said in ["Created the endpoint", "systemctl enable --now paywright", "pwk_"] {
+        assert!(out.contains(said), "{said}: {out}\n{err}");
+    }
+    assert!(folder.path().join("lib/orders.db").is_file());
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("etc/secrets/stripe_key"), mode("lib/stripe_webhook"), mode("lib")), (0o640, 0o600, 0o750));
+    assert_eq!(twin.terminate(), Some(0));
 }

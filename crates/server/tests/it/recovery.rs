@@ -1,35 +1,17 @@
 //! Restores of a backup, by the commands of `docs/operations.md`, and recovery from Stripe's records.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use paywright_testkit::postgres::Database;
-use paywright_testkit::programs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::background_work::shop;
+use crate::guide::{commands, path_with};
 use crate::program::{Answer, TIMEOUT, answer, client, two_lines};
 use crate::served::Served;
-
-const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
-
-/// The code blocks under a heading of the documentation.
-pub(crate) fn commands(heading: &str) -> Vec<String> {
-    let (_, section) = OPERATIONS.split_once(&format!("### {heading}\n")).expect("the heading is there");
-    let section = section.lines().take_while(|it| !it.starts_with('#'));
-    let (mut blocks, mut block) = (Vec::new(), None::<String>);
-    for line in section.map(str::trim) {
-        match (line, &mut block) {
-            ("```sh", None) => block = Some(String::new()),
-            ("```", Some(_)) => blocks.extend(block.take()),
-            (line, Some(block)) => block.extend([line, "\n"]),
-            (_, None) => {}
-        }
-    }
-    blocks
-}
 
 /// A shop on one of the stores, with the means to back it up and restore it.
 struct Restorable {
@@ -50,10 +32,7 @@ impl Restorable {
 
     /// Runs a block of the documentation, and returns whether it succeeded and what it printed.
     fn sh(&self, block: &str) -> (bool, String) {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_paywright"));
-        let folders = [program.parent().unwrap().to_owned(), programs()];
-        let path = std::env::var_os("PATH").unwrap();
-        let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path))).unwrap();
+        let path = path_with(&[]);
         let mut sh = Command::new("sh");
         sh.args(["-e", "-u", "-c", block]).current_dir(self.folder()).env("PATH", path).env("FILE", "orders.db");
         sh.env("BACKUP", self.folder().join("backup")).env("MOMENT", &self.moment);
@@ -72,7 +51,7 @@ impl Restorable {
     }
 
     fn back_up(&mut self) {
-        let [sqlite, postgres] = commands("Make a backup").try_into().unwrap();
+        let [sqlite, postgres] = commands(module_path!(), "Make a backup").try_into().unwrap();
         let printed = self.must(if self.database.is_none() { &sqlite } else { &postgres });
         printed.split_whitespace().find(|it| it.ends_with('Z')).unwrap().clone_into(&mut self.moment);
     }
@@ -135,7 +114,7 @@ impl Restorable {
 /// The code blocks of a restore: replace the file, restore the dump, list lost orders, recreate them, refund them,
 /// audit.
 fn steps() -> [String; 6] {
-    commands("Restore a backup").try_into().unwrap()
+    commands(module_path!(), "Restore a backup").try_into().unwrap()
 }
 
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
