@@ -64,6 +64,7 @@ use uuid::Uuid;
 pub use access::Access;
 pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
+pub use audit_trail::audit_subject;
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksFigures,
     BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,

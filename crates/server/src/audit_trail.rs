@@ -1,6 +1,6 @@
 //! `paywright audit-trail`: prints who has moved money or changed access.
 
-use paywright_app::{AuditEntry, AuditQuery};
+use paywright_app::{AuditEntry, AuditQuery, audit_subject};
 
 use crate::cli::AuditTrailOptions;
 use crate::database::Schema;
@@ -13,6 +13,10 @@ const PAGE: u16 = 500;
 pub(crate) async fn run(options: AuditTrailOptions) -> Result<(), Failure> {
     let AuditTrailOptions { settings, subject, key, since, limit } = options;
     let store = Settings::read(settings.config.as_deref())?.database()?.open(1, Schema::Check).await?.orders;
+    let subject = match subject {
+        Some(text) => Some(audit_subject(&*store, &text).await?),
+        None => None,
+    };
     let mut query = AuditQuery { older_than: None, subject, key, limit: 0 };
     let mut left = limit;
     while left > 0 {

@@ -130,7 +130,8 @@ pub(crate) struct RecoverOptions {
 pub(crate) struct AuditTrailOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// Print only what was done to this order, API key or webhook endpoint: its id.
+    /// Print only what was done to this order (its id, its number, or one of its PaymentIntents), API key or webhook
+    /// endpoint (its id).
     #[arg(long, value_name = "ID")]
     pub(crate) subject: Option<String>,
     /// Print only what was done with this API key: its id.

@@ -15,6 +15,9 @@ use crate::{Options, PostgresStore};
 const ENDPOINT: &str = "'00000000-0000-0000-0000-000000000001'";
 const ORDER: &str = "'00000000-0000-0000-0000-000000000002'";
 
+/// Values of the columns of the audit trail, without entries.
+const NO_ENTRIES: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+
 /// A feed of ten events of one order, which an endpoint has received.
 fn delivered_feed() -> String {
     format!(
@@ -37,8 +40,8 @@ async fn events_that_an_endpoint_comes_to_wait_for_during_a_deletion_are_kept() 
     );
     for request in [
         format!("EXECUTE resend ({ENDPOINT}, {ORDER}, 4, now(), 100)"),
-        format!("EXECUTE set_back (3, {ENDPOINT})"),
-        format!("EXECUTE add_endpoint ({new_endpoint})"),
+        format!("EXECUTE set_back (3, {ENDPOINT}, {NO_ENTRIES})"),
+        format!("EXECUTE add_endpoint ({new_endpoint}, {NO_ENTRIES})"),
     ] {
         let database = Database::migrated(migrate).await;
         let store = Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap());
@@ -46,7 +49,7 @@ async fn events_that_an_endpoint_comes_to_wait_for_during_a_deletion_are_kept() 
         db.batch_execute(SESSION).await.unwrap();
         db.batch_execute(&delivered_feed()).await.unwrap();
         prepare::<Resend>(&db, "resend").await;
-        prepare::<SetBack>(&db, "set_back").await;
+        prepare::<SetBack<'_>>(&db, "set_back").await;
         prepare::<AddEndpoint<'_>>(&db, "add_endpoint").await;
         db.batch_execute(&format!("BEGIN; {request}")).await.unwrap();
         let now = Timestamp::from_unix_micros(1_743_415_000_000_000).unwrap();

@@ -280,7 +280,7 @@ pub async fn an_endpoint_is_deleted_with_its_queues_and_attempts(subject: &impl 
     assert_eq!(leased.iter().map(|it| it.endpoint).collect::<Vec<_>>(), [endpoint_id(2)]);
 }
 
-/// What changes no endpoint leaves no entry.
+/// A call that changes no endpoint leaves no entry.
 pub async fn a_change_of_an_endpoint_is_stored_with_its_audit_entry(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     let act = |n: u8| entry(n, "hook", Act::EndpointDeleted);

@@ -52,12 +52,12 @@ pub struct AuditEntry {
     pub id: Uuid,
     /// Time of the act.
     pub at: Timestamp,
-    /// What was done.
+    /// Act that was done.
     pub act: Act,
-    /// What it was done to: the id of an order, of an API key or of a webhook endpoint; for the one at Stripe, the id of
+    /// Subject of the act: the id of an order, of an API key or of a webhook endpoint; for the one at Stripe, the id of
     /// the installation.
     pub subject: String,
-    /// Who did it; `None` if that is not known.
+    /// Actor who did it; `None` if that is not known.
     pub actor: Option<Actor>,
     /// Address of the client whose request it was; `None` for commands and for work without a request, and where a
     /// proxy that is not trusted hides it.

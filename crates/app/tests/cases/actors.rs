@@ -130,7 +130,7 @@ async fn facts_of_a_recovered_order_name_the_operator() {
     }
 }
 
-/// What the audit trail has of an order, the oldest entry first.
+/// Entries of the audit trail about an order, the oldest first.
 async fn trail(shop: &Shop, order: &Order) -> Vec<AuditEntry> {
     let query = AuditQuery { older_than: None, subject: Some(order.id.to_string()), key: None, limit: 100 };
     let mut found = shop.app.audit_entries(&query).await.unwrap();

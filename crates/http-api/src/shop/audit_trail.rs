@@ -30,7 +30,7 @@ parameters! {
         limit_parameter(),
         query(
             "subject",
-            "Id of the order, API key or webhook endpoint that the acts were done to.",
+            "Order (its id, number or PaymentIntent), API key or webhook endpoint (its id) that the acts were done to.",
             string().min_length(Some(1)).max_length(Some(SUBJECT_CHARS_MAX)),
         ),
         query("key", "Id of the API key that acted.", string_in(KnownFormat::Uuid)),
@@ -75,7 +75,7 @@ struct EntryView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     currency: Option<CurrencyCode>,
-    /// Who did it; null if that is not known.
+    /// Actor who did it; null if that is not known.
     actor: Option<ActorView<'a>>,
     /// Address of the client; null for commands and background work.
     address: Option<String>,

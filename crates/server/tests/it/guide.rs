@@ -46,6 +46,7 @@ const RUN_BY: [(&str, &[&str]); 4] = [
             "Explaining an order",
             "The feed and outgoing webhooks",
             "Review and audit",
+            "Audit trail",
             "Failover between PostgreSQL servers",
         ],
     ),
@@ -179,6 +180,8 @@ async fn the_commands_of_the_sections_work_beside_a_service() {
         ("The feed and outgoing webhooks", "Both secrets sign until"),
         ("The feed and outgoing webhooks", "is deleted"),
         ("Review and audit", "Nothing differs"),
+        ("Audit trail", "refund.requested"),
+        ("Audit trail", "api_key.rotated"),
         ("Failover between PostgreSQL servers", "timeline 1"),
     ] {
         let (_, from) = out.split_once(&format!("== {heading}\n")).expect(heading);

@@ -208,7 +208,7 @@ impl ApiKeys for MemoryStore {
 
     async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
         let (key, entry) = (key.clone(), entry.clone());
-        self.write(move |it| it.add_api_key(&key).map(|()| it.audit.push(entry.clone())))
+        self.write(move |it| it.recorded(&entry, |it| it.add_api_key(&key)))
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -222,7 +222,7 @@ impl ApiKeys for MemoryStore {
 
     async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
         let (replacement, entry) = (replacement.clone(), entry.clone());
-        self.write(move |it| it.replace_api_key(&replacement).map(|()| it.audit.push(entry.clone())))
+        self.write(move |it| it.recorded(&entry, |it| it.replace_api_key(&replacement)))
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -240,7 +240,7 @@ impl ApiKeys for MemoryStore {
 impl AuditTrail for MemoryStore {
     async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let entry = entry.clone();
-        self.write(move |it| it.add_audit_entry(&entry))
+        self.write(move |it| it.recorded(&entry, |_| Ok(())))
     }
 
     async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -412,10 +412,16 @@ impl Tables {
         true
     }
 
-    pub(crate) fn add_audit_entry(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+    /// Performs a change with its entry of the audit trail.
+    pub(crate) fn recorded(
+        &mut self,
+        entry: &AuditEntry,
+        change: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         if self.audit.iter().any(|it| it.id == entry.id) {
             return Err(StoreError::Conflict);
         }
+        change(self)?;
         self.audit.push(entry.clone());
         Ok(())
     }
