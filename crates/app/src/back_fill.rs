@@ -7,7 +7,7 @@ use paywright_domain::Timestamp;
 use tracing::Instrument;
 
 use crate::retention::EVENTS_KEPT_SECONDS_MIN;
-use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreError, WorkId, log};
+use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreError, Work, WorkId, log, traces};
 
 /// Age of the oldest event that a walk processes, in seconds: Stripe lists events for 30 days ("List all events"). An
 /// older one, which may follow a cursor that has not been moved for long, may have been processed and deleted.
@@ -36,7 +36,8 @@ impl App {
         let Some(mut cursor) = self.store.cursors.lease_cursor(BACK_FILL, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
         let before = cursor.value.clone();
-        let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut cursor)).await {
+        let walk = Work::of(WorkId::Background(BACK_FILL)).in_trace(traces::walk(BACK_FILL));
+        let more = match walk.scope(self.walk(&mut cursor)).await {
             Ok(more) => {
                 if !more {
                     self.back_filled_at.store(self.clock.now().unix_micros(), Ordering::Relaxed);

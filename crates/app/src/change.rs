@@ -6,7 +6,7 @@ use crate::metrics::{self, CountedFacts};
 use crate::ports::inbox::ReceivedEvent;
 use crate::{
     ATTEMPTS_MAX, Access, Actor, App, Cause, Changes, GetOrderError, IdempotencyRecord, OrderRef, StoreError,
-    Versioned, log,
+    Versioned, log, traces,
 };
 
 /// Why an order was not changed, where the caller has no error type of its own for it.
@@ -198,7 +198,11 @@ impl App {
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
         let is_public = changes.snapshot.is_some();
         let (change, counted) = (log::Change::of(&changes), CountedFacts::of(&changes.facts));
+        let span = traces::commit(&changes);
+        changes.cause = Cause::with_trace(changes.cause, self.traces.context_of(&span));
         let committed = self.store.orders.commit(changes).await;
+        traces::committed(&span, &committed);
+        drop(span);
         change.log(&committed);
         metrics::committed(&counted, &committed);
         committed?;

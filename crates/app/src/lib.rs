@@ -51,6 +51,7 @@ mod storefront;
 mod stripe_clock;
 mod stripe_endpoints;
 mod take_event;
+mod traces;
 pub mod view_value;
 mod warnings;
 mod work_id;
@@ -140,6 +141,7 @@ pub use ports::stored;
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::subject::SubjectId;
 pub use ports::tasks::{LateTasks, LeasedTask, Rescheduled, StoredTask, TaskQueue, TaskRelease};
+pub use ports::traces::{MalformedTraceParent, NoTraces, TraceParent, Traces};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhook_sender::{
     ANSWER_BYTES_MAX, EndpointAnswer, OutgoingWebhook, SendError, SendErrorClass, SendResult, UrlNotAllowed,
@@ -162,6 +164,7 @@ pub use stripe_endpoints::{
     Rotation, STRIPE_ENDPOINTS_MAX, StripeEndpoints, StripeEndpointsError, StripeEndpointsPorts, UselessReason,
     WatchError,
 };
+pub use traces::TRACES;
 pub use work_id::{Work, WorkId};
 
 /// Largest number of attempts of a use case that decides again because another writer committed first.
@@ -225,6 +228,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     waker: Arc<dyn WorkerWaker>,
+    traces: Arc<dyn Traces>,
     settings: Settings,
     /// Id of this process as an owner of leases.
     owner: Uuid,
@@ -259,6 +263,7 @@ impl App {
             clock,
             ids,
             waker,
+            traces: Arc::new(NoTraces),
             settings,
             owner,
             has_walked: Arc::default(),
@@ -273,6 +278,17 @@ impl App {
             foreign: Arc::default(),
             doubt: None,
         }
+    }
+
+    /// Use cases whose traces are exported.
+    #[must_use]
+    pub fn with_traces(self, traces: Arc<dyn Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Exporter of traces.
+    pub fn traces(&self) -> &dyn Traces {
+        &*self.traces
     }
 
     /// Use cases for one request of a caller: once a write has or may have been committed, every failure of the store

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::endpoints::{DueWalk, InDelivery};
 use crate::feed::FeedState;
 use crate::warnings::Warnings;
-use crate::{App, Clock, Endpoints, EventFormat, Feed, Ids, WebhookSender, WorkerWaker};
+use crate::{App, Clock, Endpoints, EventFormat, Feed, Ids, NoTraces, Traces, WebhookSender, WorkerWaker};
 
 /// Adapters behind a [`Publisher`], one for each port.
 #[derive(Clone)]
@@ -38,6 +38,7 @@ pub struct Publisher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) waker: Arc<dyn WorkerWaker>,
+    pub(crate) traces: Arc<dyn Traces>,
     /// Id of this process as an owner of leases.
     pub(crate) owner: Uuid,
     pub(crate) feed_state: Arc<FeedState>,
@@ -63,6 +64,7 @@ impl Publisher {
             clock,
             ids,
             waker,
+            traces: Arc::new(NoTraces),
             owner,
             feed_state: Arc::default(),
             in_delivery: Arc::default(),
@@ -77,5 +79,11 @@ impl Publisher {
     #[must_use]
     pub fn warning_through(self, app: &App) -> Self {
         Self { warnings: Arc::clone(&app.warnings), ..self }
+    }
+
+    /// Use cases whose traces are exported.
+    #[must_use]
+    pub fn with_traces(self, traces: Arc<dyn Traces>) -> Self {
+        Self { traces, ..self }
     }
 }

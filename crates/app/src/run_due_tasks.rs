@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use paywright_domain::Timestamp;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::perform::{NextRun, PerformError};
-use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkId, log};
+use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, Work, WorkId, log, traces};
 
 /// Largest number of tasks and of events in one step; they run concurrently.
 const TASKS_AT_ONCE: u16 = 8;
@@ -37,14 +37,17 @@ impl App {
             "task", task = %key, order = %leased.order, number = log::LATER, intent = log::LATER
         );
         let id = WorkId::Task { order: leased.order, key };
-        id.scope(Box::pin(self.run_task_in_span(leased))).instrument(span).await
+        let trace = traces::task(leased);
+        let work = Work::of(id).in_trace(trace.clone());
+        work.scope(Box::pin(self.run_task_in_span(leased, &trace))).instrument(span).await
     }
 
-    async fn run_task_in_span(&self, leased: &LeasedTask) -> Result<(), StoreError> {
+    async fn run_task_in_span(&self, leased: &LeasedTask, trace: &Span) -> Result<(), StoreError> {
         let key = leased.task.key();
         let (next_run, error) = match self.perform(leased.order, &leased.task, leased.taken).await {
             Ok(next_run) => (next_run, None),
             Err(error) => {
+                traces::task_failed(trace, &error);
                 let next_run = NextRun::Again(self.retry_seconds(leased.taken));
                 if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
                     tracing::info!(%error, "a task waits because Stripe is busy");

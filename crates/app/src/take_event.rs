@@ -16,8 +16,8 @@ use crate::metrics;
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, GetOrderError, Lease, LeasedEvent,
-    OrderRef, OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, WorkId,
-    log,
+    OrderRef, OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, Work,
+    WorkId, log, traces,
 };
 
 /// Reason of a parked event whose PaymentIntent is not stored with any order.
@@ -43,6 +43,18 @@ impl App {
     /// the change that it causes are committed, and the webhook may be acknowledged. `headers` are the delivery's HTTP
     /// headers that may help in an investigation.
     pub async fn take_event(
+        &self,
+        event: ProviderEvent,
+        via: &'static str,
+        headers: BTreeMap<String, String>,
+    ) -> Result<EventStatus, StoreError> {
+        let span = traces::event(&event.id, &event.kind, via);
+        let status = traces::within(&span, self.take_event_in_span(event, via, headers)).await?;
+        traces::event_status(&span, status);
+        Ok(status)
+    }
+
+    async fn take_event_in_span(
         &self,
         event: ProviderEvent,
         via: &'static str,
@@ -237,8 +249,10 @@ impl App {
                 number = log::LATER,
                 intent = log::LATER,
             );
-            let closing =
-                WorkId::Event(event.id.clone()).scope(Box::pin(self.process_parked(event))).instrument(span).await?;
+            let trace = traces::parked_event(event);
+            let work = Work::of(WorkId::Event(event.id.clone())).in_trace(trace.clone());
+            let closing = work.scope(Box::pin(self.process_parked(event))).instrument(span).await?;
+            traces::event_status(&trace, closing.status);
             self.store.inbox.close_event(&closing).await.map(drop)
         };
         // The first event of an intent finds out whether the intent is foreign: Stripe is then not read for the others.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use paywright_domain::OrderId;
 use paywright_domain::task::TaskKey;
+use tracing::{Id, Span};
 
 use crate::Actor;
 
@@ -50,7 +51,20 @@ pub struct Work {
     requested_at: Option<Instant>,
     /// Address of the client whose request it is.
     address: Option<IpAddr>,
+    trace: TraceSpan,
 }
+
+/// Span of a work in the traces; disabled without an exporter.
+#[derive(Debug, Clone)]
+struct TraceSpan(Span);
+
+impl PartialEq for TraceSpan {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl Eq for TraceSpan {}
 
 thread_local! {
     /// Work whose future this thread is polling.
@@ -72,12 +86,7 @@ impl WorkId {
     /// Runs `work` under this id. A task that `work` spawns does not inherit it. A request has no actor until one is
     /// recorded.
     pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
-        let actor = match &self {
-            Self::Request(_) => None,
-            Self::Event(_) => Some(Actor::Stripe),
-            Self::Task { .. } | Self::Background(_) => Some(Actor::Worker),
-        };
-        Work { id: self, actor, requested_at: None, address: None }.scope(work)
+        Work::of(self).scope(work)
     }
 }
 
@@ -98,15 +107,25 @@ impl Actor {
 }
 
 impl Work {
+    /// Work with this id. A request has no actor until one is recorded.
+    pub(crate) fn of(id: WorkId) -> Self {
+        let actor = match &id {
+            WorkId::Request(_) => None,
+            WorkId::Event(_) => Some(Actor::Stripe),
+            WorkId::Task { .. } | WorkId::Background(_) => Some(Actor::Worker),
+        };
+        Self { id, actor, requested_at: None, address: None, trace: TraceSpan(Span::none()) }
+    }
+
     /// Work with this actor and id.
     pub fn by(actor: Actor, id: WorkId) -> Self {
-        Self { id, actor: Some(actor), requested_at: None, address: None }
+        Self { actor: Some(actor), ..Self::of(id) }
     }
 
     /// Work of the HTTP request with this id, which arrived at `requested_at` from `address`, if that is certain: a
     /// caller waits for it. Its actor is not known yet.
     pub fn requested(id: String, requested_at: Instant, address: Option<IpAddr>) -> Self {
-        Self { id: WorkId::Request(id), actor: None, requested_at: Some(requested_at), address }
+        Self { requested_at: Some(requested_at), address, ..Self::of(WorkId::Request(id)) }
     }
 
     /// Id of the HTTP request of this work, if it is one.
@@ -120,6 +139,17 @@ impl Work {
     /// Address of the client whose request it is, if there is one and its address is certain.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// The same work with this span in the traces, which is the parent of the spans of its parts. It ends with the work.
+    #[must_use]
+    pub fn in_trace(self, span: Span) -> Self {
+        Self { trace: TraceSpan(span), ..self }
+    }
+
+    /// Id of the span of the current work in the traces.
+    pub fn trace() -> Option<Id> {
+        CURRENT.with_borrow(|it| it.as_ref().and_then(|it| it.trace.0.id()))
     }
 
     /// Work that is being polled, for a spawned task that continues it.

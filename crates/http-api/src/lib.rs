@@ -23,6 +23,7 @@ mod shop;
 mod shutdown;
 mod spree;
 mod tokens;
+mod traces;
 mod webhook;
 
 use std::sync::Arc;

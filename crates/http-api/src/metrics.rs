@@ -99,7 +99,7 @@ fn describe(version: &'static str) {
 
 /// Counts a request to a route (`None` for a path without one).
 pub(crate) fn answered(route: Option<String>, method: &Method, status: u16, took: Duration) {
-    let (route, method) = (route.unwrap_or_else(|| NO_ROUTE.to_owned()), method_name(method));
+    let (route, method) = (route.unwrap_or_else(|| NO_ROUTE.to_owned()), method_name(method).unwrap_or("other"));
     counter!(REQUESTS, "route" => route.clone(), "method" => method, "code" => status.to_string()).increment(1);
     histogram!(DURATION, "route" => route, "method" => method).record(took);
 }
@@ -109,11 +109,11 @@ pub(crate) fn webhook_refused(code: &'static str) {
     counter!(REFUSED_WEBHOOKS, "code" => code).increment(1);
 }
 
-/// Name of a method; `other` for those that clients make up, so that their number is bounded.
-fn method_name(method: &Method) -> &'static str {
+/// Name of a method; `None` for those that clients make up, so that the number of names is bounded.
+pub(crate) fn method_name(method: &Method) -> Option<&'static str> {
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    known.iter().zip(names).find(|(it, _)| *it == method).map_or("other", |(_, name)| name)
+    known.iter().zip(names).find(|(it, _)| *it == method).map(|(_, name)| name)
 }
 
 /// Reads the metrics, in the text format of Prometheus.

@@ -25,6 +25,7 @@ use crate::problem::Problem;
 use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
 use crate::spree::Refusal;
+use crate::traces::RequestTrace;
 
 /// Maximum size of a JSON body from a shopper, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -54,6 +55,7 @@ pub async fn identify(
     let certain = api.as_ref().and_then(|it| ClientAddress::certain(request.request(), &it.trusted_proxies));
     let span = span_of(&id, client);
     let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
+    let trace = RequestTrace::begin(&request, api.as_ref().map(|it| it.app.traces()), PROBES.contains(&request.path()));
     let started = Instant::now();
     let (shutdown, bodies) = api.as_ref().map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
     let rate_limits = api.map_or_else(RateLimits::none, |it| it.rate_limits.clone());
@@ -65,7 +67,8 @@ pub async fn identify(
     // Held until the request is answered.
     let memory = bodies.reservation(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
-    let work = Work::requested(id.clone(), started, certain.map(ClientAddress::ip));
+    let address = certain.map(ClientAddress::ip);
+    let work = Work::requested(id.clone(), started, address).in_trace(trace.span());
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let answer = async move {
         let response = next.call(request).await;
@@ -79,7 +82,8 @@ pub async fn identify(
             is_unauthorized.then(|| rate_limits.wrong_credentials(client).err()).flatten().map(Problem::from);
         let refused = too_many.as_ref().or(response.response().error().and_then(|it| it.as_error::<Problem>()));
         let of_spree = response.response().error().and_then(|it| it.as_error::<Refusal>()).and_then(Refusal::code);
-        if let Some(code) = refused.map(Problem::code).or(of_spree) {
+        let code = refused.map(Problem::code).or(of_spree);
+        if let Some(code) = code {
             Span::current().record("code", code);
         }
         let render = |it: &Problem| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) };
@@ -99,6 +103,7 @@ pub async fn identify(
         }
         let (status, took) = (response.status(), started.elapsed());
         metrics::answered(response.request().match_pattern(), &method, status.as_u16(), took);
+        trace.answered(|| response.request().match_pattern(), status, code);
         log_answer(&method, &path, status, took);
         Ok(response)
     };

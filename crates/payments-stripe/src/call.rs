@@ -12,6 +12,7 @@ const SLOW: Duration = Duration::from_secs(5);
 
 /// Method and path of a request, for logs and for the rate limiter.
 pub(crate) struct Call {
+    pub(crate) method: &'static str,
     /// Method and path.
     pub(crate) name: String,
     /// Method and path without the ids: the endpoint that Stripe's rate limit counts.
@@ -19,8 +20,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(method: &str, path: &str) -> Self {
-        Self { name: format!("{method} {path}"), endpoint: endpoint(method, path) }
+    pub(crate) fn new(method: &'static str, path: &str) -> Self {
+        Self { method, name: format!("{method} {path}"), endpoint: endpoint(method, path) }
     }
 
     pub(crate) fn name(&self) -> String {

@@ -15,6 +15,7 @@ use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError, root
 use crate::limiter::{Caller, Limiter, Pace, SendPermit};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
+use crate::traces::CallTrace;
 use crate::{API_VERSION, json, metrics};
 
 /// Settings of the Stripe client.
@@ -223,7 +224,9 @@ impl Client {
     ) -> Result<Answer<T>, StripeError> {
         let begun = Instant::now();
         let agent = agent_for(WorkId::current().as_ref());
-        let sent = self.send_until_answered(call, || request().header(USER_AGENT, agent.clone())).await;
+        let mut trace = CallTrace::begin(call);
+        let sent = self.send_until_answered(call, &mut trace, || request().header(USER_AGENT, agent.clone())).await;
+        trace.end(&sent);
         let took = begun.elapsed();
         call.log(&self.host, took, &sent);
         metrics::call(&call.endpoint, took, &sent);
@@ -233,6 +236,7 @@ impl Client {
     async fn send_until_answered<T: DeserializeOwned>(
         &self,
         call: &Call,
+        trace: &mut CallTrace,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
         let begun = Instant::now();
@@ -250,7 +254,7 @@ impl Client {
                     });
                 }
             };
-            let attempted = self.attempt(call, request().timeout(timeout)).await;
+            let attempted = self.attempt(call, trace, request().timeout(timeout)).await;
             drop(permit);
             let reason = match attempted {
                 Attempt::Answer(answer) => return Ok(answer),
@@ -325,7 +329,13 @@ impl Client {
         Duration::from_micros(half + fastrand::u64(0..=half))
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, call: &Call, request: reqwest::RequestBuilder) -> Attempt<Answer<T>> {
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        trace: &mut CallTrace,
+        request: reqwest::RequestBuilder,
+    ) -> Attempt<Answer<T>> {
+        trace.attempted();
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Attempt::Retry(RetryReason::NoConnection(error)),
@@ -336,6 +346,7 @@ impl Client {
         self.stripe_time.record(header("date").as_deref());
         let should_retry = header("stripe-should-retry");
         let request_id = header("request-id");
+        trace.answered(status, request_id.as_deref());
         let replayed = header("idempotent-replayed").as_deref() == Some("true");
         if let Some(notice) = header("stripe-notice") {
             tracing::warn!(notice, "Stripe sent a Stripe-Notice header");

@@ -24,6 +24,7 @@ mod records;
 mod requests;
 mod snapshots;
 mod stripe_time;
+mod traces;
 mod wallet;
 pub mod webhook;
 mod webhook_endpoints;

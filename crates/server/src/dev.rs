@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Scope, StoreError, Work, WorkId};
+use paywright_app::{NoTraces, Scope, StoreError, Work, WorkId};
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
@@ -103,6 +103,7 @@ fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring,
         },
         books: BooksSection::default(),
         metrics: MetricsSection::default(),
+        traces: Arc::new(NoTraces),
     })
 }
 

@@ -32,6 +32,11 @@ mod stop;
 mod stripe_endpoints;
 mod telemetry;
 mod token;
+#[cfg(feature = "traces")]
+mod traces;
+#[cfg(not(feature = "traces"))]
+#[path = "no_traces.rs"]
+mod traces;
 mod trust_timeline;
 mod twin;
 mod webhook_secrets;
@@ -44,6 +49,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::settings::Settings;
+use crate::traces::Exporter;
 
 /// Why a command failed: one sentence for the person at the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -51,10 +58,28 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(cli.log);
     // The TLS implementation of this process. Installing it can fail only if one is installed already.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let done = match cli.command {
+    let exporter = match exporter_of(&cli.command) {
+        Ok(exporter) => exporter,
+        Err(failure) => return ended(Err(failure)),
+    };
+    telemetry::start(cli.log, exporter.as_ref());
+    let code = run(cli.command).await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
+    code
+}
+
+/// Exporter of traces, if the command serves and the settings name a collector.
+fn exporter_of(command: &Command) -> Result<Option<Exporter>, Failure> {
+    let Command::Serve(options) = command else { return Ok(None) };
+    Settings::trace_export_of(options.settings.config.as_deref()).map(Exporter::new).transpose()
+}
+
+async fn run(command: Command) -> ExitCode {
+    let done = match command {
         Command::Dev(options) => dev::run(options).await,
         Command::Serve(options) => serve::run(options).await,
         Command::Health(options) => health::run(&options),

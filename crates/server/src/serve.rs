@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, EndpointWatch, Endpoints, Feed, Monitor, Ports, Publisher,
-    PublisherPorts, Store, StorePorts, Storefront,
+    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, EndpointWatch, Endpoints, Feed, Monitor, NoTraces, Ports,
+    Publisher, PublisherPorts, Store, StorePorts, Storefront, Traces,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
@@ -25,6 +25,7 @@ use crate::settings::books::BooksSection;
 use crate::settings::metrics::MetricsSection;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
+use crate::traces::OpenTelemetry;
 use crate::webhook_secrets::SecretsOfFile;
 use crate::worker::{Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
@@ -57,6 +58,7 @@ pub(crate) struct Wiring {
     pub(crate) webhooks: SenderSettings,
     pub(crate) books: BooksSection,
     pub(crate) metrics: MetricsSection,
+    pub(crate) traces: Arc<dyn Traces>,
 }
 
 /// A wired service that does not answer requests yet.
@@ -77,6 +79,10 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let (stripe, (tokens, issuers_keys)) = (settings.stripe_client()?, settings.tokens()?);
     let (webhook_secrets, publishable_key) = (webhook_secrets(&settings)?, settings.publishable_key()?);
     let webhooks = settings.webhook_sender()?;
+    let traces: Arc<dyn Traces> = match settings.trace_export()? {
+        Some(_) => Arc::new(OpenTelemetry),
+        None => Arc::new(NoTraces),
+    };
     let open_files_max = descriptors::raise_limit();
     let connections =
         descriptors::connections_max(settings.http.connections(), open_files_max, database.connections(), workers)?;
@@ -107,6 +113,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         webhooks,
         books: settings.books.clone(),
         metrics: settings.metrics.clone(),
+        traces,
     };
     if wiring.webhook_secrets.current().is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -141,10 +148,10 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let watch = stripe_endpoints::watch(wiring.stripe.clone(), Arc::clone(&orders), installation)?;
     let gateway = gateway(wiring.stripe, installation)?;
-    let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker);
+    let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker).with_traces(Arc::clone(&wiring.traces));
     let books_settings = wiring.books.settings(installation, settings.livemode);
     let keeper = bookkeeper((books, orders), &gateway, books_settings, &app);
-    let publisher = publisher.warning_through(&app);
+    let publisher = publisher.warning_through(&app).with_traces(wiring.traces);
     let access = keeper.access();
     let kept_books = wiring.books.enabled().then(|| access.clone());
     let monitor = Monitor::new(app.clone(), monitoring, kept_books).with_endpoint_watch(watch.clone());

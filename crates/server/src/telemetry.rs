@@ -1,9 +1,10 @@
-//! Log lines. They go to standard error, so that a command's output can be piped. A line has the fields of its event
+//! Log lines, and the spans of traces where they are exported. Lines go to standard error, so that a command's output can be piped. A line has the fields of its event
 //! and of the spans around it, each name once, so that an order's id always has the same name.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
+use paywright_app::TRACES;
 use paywright_domain::text::reorders_text;
 use paywright_http_api::without_secrets;
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::cli::LogFormat;
+use crate::traces::Exporter;
 use crate::world::now;
 
 /// Levels that are logged if `RUST_LOG` is not set.
@@ -26,17 +28,20 @@ const HTTP: &str = "actix_http";
 /// Replacement of a word that must not be in a log.
 const MASK: &str = "***";
 
-pub(crate) fn start(format: LogFormat) {
+/// Starts the log, and with `exporter` the export of traces.
+pub(crate) fn start(format: LogFormat, exporter: Option<&Exporter>) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|it| EnvFilter::try_new(it).is_ok());
     let filter = EnvFilter::new(filter_of(wanted.as_deref()));
     let lines = Lines { format, in_color: std::io::stderr().is_terminal() };
-    Registry::default().with(filter).with(lines).init();
+    // Each with a filter of its own: what is logged does not depend on what is exported.
+    Registry::default().with(lines.with_filter(filter)).with(exporter.map(Exporter::layer)).init();
 }
 
 /// Filter of log lines, where `RUST_LOG` is `wanted`.
 fn filter_of(wanted: Option<&str>) -> String {
     let wanted = wanted.unwrap_or(DEFAULT_FILTER);
-    if wanted.contains(HTTP) { wanted.to_owned() } else { format!("{wanted},{HTTP}=off") }
+    let http = if wanted.contains(HTTP) { String::new() } else { format!(",{HTTP}=off") };
+    format!("{wanted}{http},{TRACES}=off")
 }
 
 /// Writes each event as one line.
@@ -91,7 +96,7 @@ impl Visit for Fields {
 
 /// Masks secrets in a text: keys, tokens and client secrets, and words that contain an `@`, which are email addresses
 /// (Stripe repeats one that it refuses) or URLs with a password. A last protection: no caller should log any of them.
-fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let text = without_secrets(text);
     if !text.contains('@') {
         return text.into_owned();
@@ -226,9 +231,9 @@ mod tests {
     #[test]
     fn errors_of_clients_are_logged_only_where_their_module_is_named() {
         for (wanted, filter) in [
-            (None, "info,actix_server=warn,actix_http=off"),
-            (Some("debug"), "debug,actix_http=off"),
-            (Some("info,actix_http=trace"), "info,actix_http=trace"),
+            (None, "info,actix_server=warn,actix_http=off,paywright_traces=off"),
+            (Some("debug"), "debug,actix_http=off,paywright_traces=off"),
+            (Some("info,actix_http=trace"), "info,actix_http=trace,paywright_traces=off"),
         ] {
             assert_eq!(filter_of(wanted), filter);
         }

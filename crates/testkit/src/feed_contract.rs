@@ -402,7 +402,8 @@ pub async fn events_are_read_by_range_type_order_and_limit(subject: &impl FeedSu
 /// Later commits of the order change neither.
 pub async fn an_event_has_the_fact_and_the_snapshot_of_its_commit(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
-    let cause = Cause { source: "worker".into(), ..Cause::default() };
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok();
+    let cause = Cause { source: "worker".into(), trace, ..Cause::default() };
     let mut placed = first(place(1));
     placed.cause = Some(cause.clone());
     placed.snapshot.as_mut().unwrap().livemode = true;

@@ -138,6 +138,9 @@ impl HttpWebhookSender {
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature_header(&secrets, webhook.id, timestamp, &webhook.body))
             .body(webhook.body.clone());
+        if let Some(trace) = &webhook.trace {
+            request = request.header("traceparent", trace.to_string());
+        }
         // Spree's receivers compare one value, so that a rotation replaces the secret at once.
         if let (EndpointFormat::Spree, [newest, ..]) = (webhook.format, secrets.as_slice()) {
             request = request.header(SPREE_SIGNATURE, spree_signature(newest, &webhook.body));

@@ -183,6 +183,7 @@ impl Receiver {
             id: id(number),
             at: Timestamp::from_unix_seconds(now() + after).unwrap(),
             body: body.into(),
+            trace: None,
         };
         sender.send(&webhook).await.answer.unwrap().status
     }

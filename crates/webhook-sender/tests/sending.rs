@@ -52,6 +52,7 @@ fn webhook(url: &str) -> OutgoingWebhook {
         id: Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0001),
         at: Timestamp::from_unix_seconds(i64::try_from(now.as_secs()).unwrap()).unwrap(),
         body: BODY.into(),
+        trace: None,
     }
 }
 
@@ -119,8 +120,20 @@ async fn the_official_verifier_accepts_a_webhook_and_while_rotating_each_of_two_
     assert_eq!(header("webhook-id"), "0195ead7-0000-7000-8000-000000000001");
     assert_eq!(header("content-type"), "application/json");
     assert_eq!(header("user-agent"), concat!("Paywright/", env!("CARGO_PKG_VERSION")));
+    assert!(first.headers.get("traceparent").is_none(), "no trace is exported");
     assert!(first.headers.get("x-spree-hmac-sha256").is_none(), "the format is the standard one");
     assert!(header("webhook-timestamp").bytes().all(|it| it.is_ascii_digit()));
+}
+
+#[tokio::test]
+async fn a_receiver_can_continue_the_trace_of_a_webhook() {
+    let server = MockServer::start().await;
+    Mock::given(path("/hook")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let url = format!("{}/hook", server.uri());
+    answer(sender().send(&OutgoingWebhook { trace: parent.parse().ok(), ..webhook(&url) }).await);
+    let [received] = <[_; 1]>::try_from(server.received_requests().await.unwrap()).unwrap();
+    assert_eq!(received.headers.get("traceparent").unwrap(), parent);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::stripe_clock::moved_by;
 use crate::warnings::Warnings;
 use crate::{
     AccountEventContext, App, Books, BooksChanges, BooksState, Clock, CreatedRange, Cursor, CursorDue, Cursors,
-    GatewayError, Ids, Lease, Orders, ProviderBalance, StoreError, Version, Versioned, WorkId,
+    GatewayError, Ids, Lease, Orders, ProviderBalance, StoreError, Version, Versioned, Work, WorkId, traces,
 };
 
 /// Name of the cursor of the books.
@@ -195,7 +195,11 @@ impl Bookkeeper {
         }
         // Each log line of the work names it.
         let span = tracing::error_span!("books", task = BOOKS);
-        let result = WorkId::Background(BOOKS).scope(self.units()).instrument(span).await;
+        let result = Work::of(WorkId::Background(BOOKS))
+            .in_trace(traces::walk(BOOKS))
+            .scope(self.units())
+            .instrument(span)
+            .await;
         let more = matches!(result, Ok(true));
         let again_at = self.clock.now().plus_seconds(if more { 0 } else { self.settings.walk_seconds });
         self.cursors.move_cursor(BOOKS, self.owner, &Cursor::default(), again_at).await?;

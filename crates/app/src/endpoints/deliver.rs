@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use paywright_domain::Timestamp;
+use uuid::Uuid;
 
 use super::health::{NO_KEY, Report};
 use super::render::Rendered;
@@ -15,7 +16,7 @@ use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
     EndpointAnswer, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult, StoreError,
-    metrics,
+    TraceParent, metrics, traces,
 };
 
 /// Largest number of queues that are leased in one step.
@@ -203,15 +204,9 @@ impl Publisher {
             return Sent { release: self.release_of(queue, passed, None), meaning: None };
         };
         let passed = then_done.map_or(passed, |done| QueueNext::Part { position: queue.position, done, now });
-        let webhook = OutgoingWebhook {
-            endpoint: endpoint.id,
-            url: endpoint.url.clone(),
-            format: endpoint.format,
-            generations: endpoint.secret.signing(now),
-            id,
-            at: now,
-            body,
-        };
+        let number = queue.tries.saturating_add(1);
+        let span = traces::delivery(&*self.traces, endpoint, event, number);
+        let webhook = endpoint.webhook(id, now, body, self.traces.context_of(&span));
         let result = self.sender.send(&webhook).await;
         let meaning = Meaning::of(&result, queue.tries, |most| self.ids.spread(most));
         let ended_at = self.clock.now();
@@ -226,8 +221,9 @@ impl Publisher {
             Meaning::GivenUp => (passed, AttemptOutcome::Failed),
         };
         let source = Some((event.position, event.reference().subject));
-        let attempt =
-            Attempt::of(&result, outcome, (endpoint.id, now, id), kind, source, queue.tries.saturating_add(1));
+        let attempt = Attempt::of(&result, outcome, (endpoint.id, now, id), kind, source, number);
+        traces::delivered(&span, &attempt);
+        drop(span);
         log_attempt(endpoint, &attempt);
         metrics::attempt(attempt.outcome);
         Sent { release: self.release_of(queue, next, Some(attempt)), meaning: Some(meaning) }
@@ -330,12 +326,29 @@ fn fate(attempt: &Attempt) -> &'static str {
     }
 }
 
+impl Endpoint {
+    /// Webhook of the event `id` to this endpoint, as it is sent at `at`.
+    pub(super) fn webhook(&self, id: Uuid, at: Timestamp, body: String, trace: Option<TraceParent>) -> OutgoingWebhook {
+        let generations = self.secret.signing(at);
+        OutgoingWebhook {
+            endpoint: self.id,
+            url: self.url.clone(),
+            format: self.format,
+            generations,
+            id,
+            at,
+            body,
+            trace,
+        }
+    }
+}
+
 impl Attempt {
     /// Attempt with this result.
     pub(super) fn of(
         result: &SendResult,
         outcome: AttemptOutcome,
-        (endpoint, at, event): (EndpointId, Timestamp, uuid::Uuid),
+        (endpoint, at, event): (EndpointId, Timestamp, Uuid),
         kind: impl Into<String>,
         source: Option<(crate::Position, crate::SubjectId)>,
         number: u32,
@@ -352,8 +365,6 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]

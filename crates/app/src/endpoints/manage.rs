@@ -11,8 +11,8 @@ use super::{
     EndpointId, EndpointState, EndpointUrl, SecretGeneration,
 };
 use crate::{
-    ATTEMPTS_MAX, Act, AuditEntry, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome,
-    StoreError, StoredEndpoint, UrlNotAllowed, Versioned, WaitingOrders,
+    ATTEMPTS_MAX, Act, AuditEntry, FeedPageError, FeedQuery, Position, Publisher, ResendOutcome, StoreError,
+    StoredEndpoint, UrlNotAllowed, Versioned, WaitingOrders,
 };
 
 /// Type of the event that [`Publisher::send_test_event`] sends. It is not in the feed.
@@ -304,15 +304,7 @@ impl Publisher {
             EndpointFormat::Standard => test_body(event, now),
             EndpointFormat::Spree => self.spree_format.test_body(TEST_TYPE, now),
         };
-        let webhook = OutgoingWebhook {
-            endpoint: id,
-            url: endpoint.url,
-            format: endpoint.format,
-            generations: endpoint.secret.signing(now),
-            id: event,
-            at: now,
-            body,
-        };
+        let webhook = endpoint.webhook(event, now, body, None);
         let result = self.sender.send(&webhook).await;
         let is_accepted = result.answer.as_ref().is_ok_and(|it| (200..300).contains(&it.status));
         let outcome = if is_accepted { AttemptOutcome::Delivered } else { AttemptOutcome::Failed };

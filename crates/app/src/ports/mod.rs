@@ -22,6 +22,7 @@ pub mod stored;
 pub(crate) mod storefront;
 pub(crate) mod subject;
 pub(crate) mod tasks;
+pub(crate) mod traces;
 pub(crate) mod wallet;
 pub(crate) mod webhook_sender;
 pub(crate) mod webhooks;

@@ -15,6 +15,7 @@ use super::idempotency::{IdempotencyKey, IdempotencyRecord};
 use super::inbox::ReceivedEvent;
 use super::order_list::{OrderFilter, OrderSearch};
 use super::store::{StoreError, Version, Versioned};
+use super::traces::TraceParent;
 use crate::Actor;
 
 /// Port to the orders: reads them with their facts, and commits changes of one order at a time.
@@ -207,9 +208,20 @@ pub struct Cause {
     /// Actor who caused the change; `None` in facts from before actors were stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
+    /// Context of the commit in the traces, which a delivery of its facts continues; `None` if the commit is not exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 impl Cause {
+    /// Adds the context of the commit in the traces to `cause`.
+    pub(crate) fn with_trace(cause: Option<Self>, trace: Option<TraceParent>) -> Option<Self> {
+        match trace {
+            None => cause,
+            trace @ Some(_) => Some(Self { trace, ..cause.unwrap_or_default() }),
+        }
+    }
+
     /// Adds the actor to `cause`: Stripe where the change came from an event, otherwise `current`.
     pub(crate) fn with_actor(cause: Option<Self>, current: Option<Actor>) -> Option<Self> {
         let is_by_event = cause.as_ref().is_some_and(|it| it.event.is_some());

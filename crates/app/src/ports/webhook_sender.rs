@@ -5,6 +5,7 @@ use paywright_domain::{Timestamp, variant_names};
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::traces::TraceParent;
 use crate::endpoints::{EndpointFormat, EndpointId, EndpointUrl};
 
 /// Port that sends webhooks to endpoints, signed as Standard Webhooks 1.0 demands, and in Spree's format as Spree signs too.
@@ -43,6 +44,8 @@ pub struct OutgoingWebhook {
     pub at: Timestamp,
     /// JSON body.
     pub body: String,
+    /// Context of this attempt in the traces (`traceparent`), with which the receiver may continue the trace.
+    pub trace: Option<TraceParent>,
 }
 
 /// Result of an attempt to send a webhook.

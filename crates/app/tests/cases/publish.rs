@@ -3,6 +3,7 @@
 mod account;
 mod pages;
 mod parts;
+mod traces;
 
 use std::sync::Arc;
 

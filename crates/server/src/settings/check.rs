@@ -56,7 +56,7 @@ type Requirement = (&'static str, &'static [&'static str], fn(&Settings) -> Resu
 
 /// Checks of what `serve` needs. A check is left out if one of its settings has a wrong value already: it would only say
 /// that the setting is missing.
-const REQUIREMENTS: [Requirement; 9] = [
+const REQUIREMENTS: [Requirement; 10] = [
     ("database", &["url", "url_file"], |it| it.database()?.check_address()),
     ("stripe", &["secret_key", "secret_key_file"], |it| it.stripe_client().map(drop)),
     ("stripe", &["publishable_key"], |it| it.publishable_key().map(drop)),
@@ -64,6 +64,7 @@ const REQUIREMENTS: [Requirement; 9] = [
     ("auth", &["token_secret", "token_secret_file"], |it| it.tokens().map(drop)),
     ("auth", &["previous_token_secret", "previous_token_secret_file"], Settings::check_previous_token_secret),
     ("auth", &["jwks_file"], Settings::check_key_set_file),
+    ("traces", &["endpoint", "sample_ratio", "headers", "headers_file"], |it| it.trace_export().map(drop)),
     ("webhooks", &["secret_key", "secret_key_file"], |it| it.webhook_sender().map(drop)),
     ("webhooks", &["allowed_networks"], Settings::check_webhook_networks),
 ];

@@ -15,6 +15,7 @@ mod source;
 mod storefront;
 pub(crate) mod stripe;
 mod stripe_keys;
+pub(crate) mod traces;
 pub(crate) mod values;
 mod webhooks;
 
@@ -37,6 +38,7 @@ use crate::settings::secrets::is_readable_by_all;
 use crate::settings::source::Found;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
+use crate::settings::traces::TracesSection;
 use crate::settings::webhooks::{Feed, Webhooks};
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,16 +54,18 @@ pub(crate) struct Settings {
     pub(crate) feed: Feed,
     pub(crate) books: BooksSection,
     pub(crate) metrics: MetricsSection,
+    traces: TracesSection,
     webhooks: Webhooks,
 }
 
 /// Settings whose texts are secrets.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
     ("database", "url"),
     ("stripe", "secret_key"),
     ("stripe", "webhook_secrets"),
     ("auth", "token_secret"),
     ("auth", "previous_token_secret"),
+    ("traces", "headers"),
     ("webhooks", "secret_key"),
 ];
 

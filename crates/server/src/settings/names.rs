@@ -14,6 +14,7 @@ use crate::settings::metrics::MetricsSection;
 use crate::settings::payments::Payments;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
+use crate::settings::traces::TracesSection;
 use crate::settings::webhooks::{Feed, Webhooks};
 
 /// Prefix of the names of all variables.
@@ -25,7 +26,7 @@ pub(super) const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 11] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 12] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -37,6 +38,7 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 11] {
         ("feed", keys_of::<Feed>()),
         ("books", keys_of::<BooksSection>()),
         ("metrics", keys_of::<MetricsSection>()),
+        ("traces", keys_of::<TracesSection>()),
         ("webhooks", keys_of::<Webhooks>()),
     ]
 }

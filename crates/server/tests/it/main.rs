@@ -47,5 +47,6 @@ mod stripe_boundary;
 mod stripe_clients;
 mod stripe_endpoints;
 mod subscriber;
+mod traces;
 mod two_installations;
 mod unreachable_stripe;

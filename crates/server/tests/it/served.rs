@@ -124,6 +124,16 @@ impl Served {
         process
     }
 
+    /// As [`Self::serve`], with JSON log lines of these levels.
+    pub(crate) fn serve_logging(&self, n: usize, filter: &str) -> Process {
+        let address = format!("127.0.0.1:{}", self.ports[n]);
+        let mut command = command(&["serve", "--bind", &address, "--log", "json"], self.folder.path());
+        command.env("RUST_LOG", filter);
+        let process = Process::start(command);
+        process.printed(|it| it.contains("serves at"));
+        process
+    }
+
     /// As [`Self::serve`], with a limit of open files.
     pub(crate) fn serve_with_open_files(&self, n: usize, open_files: u32) -> Process {
         let address = format!("127.0.0.1:{}", self.ports[n]);
