@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_app::{Act, AuditEntry, EventStatus, RecordedFact};
+use paywright_app::{Act, AuditEntry, EventStatus};
 use paywright_domain::anomaly::{Anomaly, AnomalyKind, Mismatch, NoticeKind, Policy};
 use paywright_domain::intent::{IntentStatus, PaymentIntent};
 use paywright_domain::order::OrderState;
@@ -153,14 +153,18 @@ fn each_payment_is_recorded_once(order: &Order, tables: &Tables) -> Checked {
     Ok(())
 }
 
+/// Whether a fact is a refund or a capture that was decided here.
+fn moves_money(fact: &Fact) -> bool {
+    if let Fact::RefundRequested { origin, .. } = fact {
+        return *origin != RefundOrigin::Provider;
+    }
+    matches!(fact, Fact::OperationRequested { name, .. } if name == "capture")
+}
+
 /// Checks that each refund and each capture that was decided here has one entry in the audit trail.
 fn money_moves_on_record(order: &Order, tables: &Tables) -> Checked {
     let facts = tables.facts.get(&order.id).map(Vec::as_slice).unwrap_or_default();
-    let moves_money = |it: &&RecordedFact| match &it.fact {
-        Fact::RefundRequested { origin, .. } => *origin != RefundOrigin::Provider,
-        fact => matches!(fact, Fact::OperationRequested { name, .. } if name == "capture"),
-    };
-    let decided = facts.iter().filter(moves_money).count();
+    let decided = facts.iter().filter(|it| moves_money(&it.fact)).count();
     let subject = order.id.to_string();
     let is_of_money = |it: &&AuditEntry| {
         matches!(it.act, Act::RefundRequested { .. } | Act::CaptureRequested { .. }) && it.subject == subject
