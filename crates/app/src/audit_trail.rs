@@ -20,14 +20,16 @@ impl App {
     }
 }
 
-/// Subject of the audit trail that a text names: the id of an order, by its number or one of its PaymentIntents too, or
-/// the text itself.
+/// Subject of the audit trail that a text names: an id in any form, the number or a PaymentIntent of an order, or the text
+/// itself.
 pub async fn audit_subject(orders: &dyn Orders, text: &str) -> Result<String, StoreError> {
-    let found = match OrderRef::parse(text) {
-        Ok(which @ (OrderRef::Number(_) | OrderRef::Intent(_))) => orders.order(&which).await?,
-        Ok(OrderRef::Id(_)) | Err(_) => None,
+    let id = match OrderRef::parse(text.trim()) {
+        Ok(which @ (OrderRef::Number(_) | OrderRef::Intent(_))) => orders.order(&which).await?.map(|it| it.value.id),
+        // That of another object, too.
+        Ok(OrderRef::Id(id)) => Some(id),
+        Err(_) => None,
     };
-    Ok(found.map_or_else(|| text.to_owned(), |it| it.value.id.to_string()))
+    Ok(id.map_or_else(|| text.to_owned(), |it| it.to_string()))
 }
 
 impl Publisher {

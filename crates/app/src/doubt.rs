@@ -226,8 +226,8 @@ impl ApiKeys for Remembering<dyn ApiKeys> {
         self.doubt.write(self.port.revoke_api_key(id, entry)).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.doubt.write(self.port.replace_api_key(replacement, entry)).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        self.doubt.write(self.port.replace_api_key(replacement, entries)).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {

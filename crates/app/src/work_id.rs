@@ -122,8 +122,8 @@ impl Work {
         Self { actor: Some(actor), ..Self::of(id) }
     }
 
-    /// Work of the HTTP request with this id, which arrived at `requested_at` from `address`, if that is certain: a
-    /// caller waits for it. Its actor is not known yet.
+    /// Work of the HTTP request with this id, which arrived at `requested_at` from `address`: a caller waits for it. Its
+    /// actor is not known yet.
     pub fn requested(id: String, requested_at: Instant, address: Option<IpAddr>) -> Self {
         Self { requested_at: Some(requested_at), address, ..Self::of(WorkId::Request(id)) }
     }
@@ -136,7 +136,7 @@ impl Work {
         }
     }
 
-    /// Address of the client whose request it is, if there is one and its address is certain.
+    /// Address of the client whose request it is.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
     }

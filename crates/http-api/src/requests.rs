@@ -52,7 +52,6 @@ pub async fn identify(
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
     let api = request.app_data::<Data<Api>>().cloned();
     let client = api.as_ref().and_then(|it| ClientAddress::attach(&request, request.peer_addr(), &it.trusted_proxies));
-    let certain = api.as_ref().and_then(|it| ClientAddress::certain(request.request(), &it.trusted_proxies));
     let span = span_of(&id, client);
     let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
     let trace = RequestTrace::begin(&request, api.as_ref().map(|it| it.app.traces()), PROBES.contains(&request.path()));
@@ -67,8 +66,7 @@ pub async fn identify(
     // Held until the request is answered.
     let memory = bodies.reservation(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
-    let address = certain.map(ClientAddress::ip);
-    let work = Work::requested(id.clone(), started, address).in_trace(trace.span());
+    let work = Work::requested(id.clone(), started, client.map(ClientAddress::ip)).in_trace(trace.span());
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let answer = async move {
         let response = next.call(request).await;

@@ -1,9 +1,10 @@
 //! `paywright audit-trail`: prints who has moved money or changed access.
 
-use paywright_app::{AuditEntry, AuditQuery, audit_subject};
+use paywright_app::{Actor, AuditEntry, AuditQuery, audit_subject};
 
 use crate::cli::AuditTrailOptions;
 use crate::database::Schema;
+use crate::keys::key_id;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
@@ -12,21 +13,24 @@ const PAGE: u16 = 500;
 
 pub(crate) async fn run(options: AuditTrailOptions) -> Result<(), Failure> {
     let AuditTrailOptions { settings, subject, key, since, limit } = options;
+    let key = key.as_deref().map(key_id).transpose()?;
     let store = Settings::read(settings.config.as_deref())?.database()?.open(1, Schema::Check).await?.orders;
     let subject = match subject {
         Some(text) => Some(audit_subject(&*store, &text).await?),
         None => None,
     };
     let mut query = AuditQuery { older_than: None, subject, key, limit: 0 };
-    let mut left = limit;
+    let (mut left, mut printed) = (limit, 0);
     while left > 0 {
         query.limit = PAGE.min(u16::try_from(left).unwrap_or(PAGE));
         let page = store.audit_entries(&query).await?;
-        let wanted = page.iter().take_while(|it| since.is_none_or(|since| it.at >= since));
-        let printed = wanted.map(|it| say(&line(it))).count();
+        let wanted = page.iter().filter(|it| since.is_none_or(|since| it.at >= since));
+        printed += wanted.map(|it| say(&line(it))).count();
         query.older_than = page.last().map(|it| it.id);
-        if printed < usize::from(query.limit) {
-            if printed == 0 && left == limit {
+        // Entries of one moment are in any order.
+        let is_past = |it: &AuditEntry| since.is_some_and(|since| it.at < since.minus_seconds(1));
+        if page.len() < usize::from(query.limit) || page.last().is_some_and(is_past) {
+            if printed == 0 {
                 say("There is no such entry in the audit trail.");
             }
             return Ok(());
@@ -40,7 +44,12 @@ pub(crate) async fn run(options: AuditTrailOptions) -> Result<(), Failure> {
 /// Line about an entry: when, what, to what, by whom, from where.
 fn line(entry: &AuditEntry) -> String {
     let AuditEntry { at, act, subject, actor, address, request, .. } = entry;
-    let actor = actor.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let actor = match actor {
+        None => "unknown".to_owned(),
+        // A name could look like another part of the line.
+        Some(Actor::ApiKey { key, key_name }) => format!("API key {key_name:?} ({key})"),
+        Some(other) => other.to_string(),
+    };
     let from = address.map(|it| format!(" from {it}")).unwrap_or_default();
     let request = request.as_ref().map(|it| format!("  request {it}")).unwrap_or_default();
     format!("{at}  {}  {subject}  {act}  by {actor}{from}{request}", act.name())

@@ -132,11 +132,11 @@ pub(crate) struct AuditTrailOptions {
     pub(crate) settings: SettingsOptions,
     /// Print only what was done to this order (its id, its number, or one of its PaymentIntents), API key or webhook
     /// endpoint (its id).
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) subject: Option<String>,
     /// Print only what was done with this API key: its id.
     #[arg(long, value_name = "ID")]
-    pub(crate) key: Option<Uuid>,
+    pub(crate) key: Option<String>,
     /// Print only what was done from this time on, such as 2026-03-01T03:00:00Z.
     #[arg(long)]
     pub(crate) since: Option<Timestamp>,

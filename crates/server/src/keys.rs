@@ -83,7 +83,7 @@ fn entry(key: Uuid, act: Act) -> AuditEntry {
 }
 
 /// Parses the id of a key. The argument is not repeated in the error: it may be the key itself.
-fn key_id(text: &str) -> Result<Uuid, Failure> {
+pub(crate) fn key_id(text: &str) -> Result<Uuid, Failure> {
     let advice = "a key is named by its id, as listed by `paywright keys list`, and not by its text";
     Ok(Uuid::try_parse(text).map_err(|_| advice)?)
 }
@@ -126,16 +126,18 @@ async fn rotate(store: &Arc<dyn Store>, id: Uuid, overlap: u32, scopes: Vec<Scop
         ..new_key(&text, old.name, scopes, None)?
     };
     let replacement = KeyReplacement { old: id, old_until: at.plus_seconds(overlap), new };
-    match store.replace_api_key(&replacement, &entry(id, Act::key_rotated(&replacement))).await {
+    let effective = old.expires_at.map_or(replacement.old_until, |it| it.min(replacement.old_until));
+    let rotated = Act::KeyRotated { new: replacement.new.id, old_until: effective };
+    let entries = [entry(id, rotated), entry(replacement.new.id, Act::key_created(&replacement.new))];
+    match store.replace_api_key(&replacement, &entries).await {
         Ok(()) => {}
         Err(StoreError::Conflict) => return Err(format!("key {id} was rotated by another command just now").into()),
         Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Corrupt(_))) => {
             return Err(error.into());
         }
     }
-    let KeyReplacement { old_until, new, .. } = replacement;
-    let old_until = old.expires_at.map_or(old_until, |it| it.min(old_until));
-    let until = if is_valid { format!("valid until {old_until}") } else { "not valid any more".to_owned() };
+    let new = replacement.new;
+    let until = if is_valid { format!("valid until {effective}") } else { "not valid any more".to_owned() };
     say(&format!("Key {} replaces {id}, which is {until}.", new.id));
     say(&describe(&new));
     say("Idempotency keys are known under both, so that a request may be repeated with either.");

@@ -34,20 +34,26 @@ const FIRST_CHECK_WITHIN_MS: u64 = 5000;
 pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
     let stripe = settings.stripe_client()?;
     let url = checked_url(url, &stripe)?;
-    let act = (!dry_run).then_some(Act::StripeEndpointEnsured);
-    let (endpoints, _lock) = commands(settings, stripe, act).await?;
-    let steps = endpoints.ensure(url, dry_run).await.map_err(explained)?;
-    if steps.iter().all(|it| matches!(it, EndpointStep::Wait { .. })) {
+    let host = Url::parse(&url.0).ok().and_then(|it| it.host_str().map(str::to_owned)).unwrap_or_default();
+    let (endpoints, store, installation, _lock) = commands(settings, stripe).await?;
+    let planned = endpoints.ensure(url.clone(), true).await.map_err(explained)?;
+    let is_unchanged = planned.iter().all(|it| matches!(it, EndpointStep::Wait { .. }));
+    if is_unchanged {
         say("The webhook endpoint at Stripe is unchanged: it is as it should be.");
     }
-    say_steps(&steps, dry_run);
+    if dry_run || is_unchanged {
+        say_steps(&planned, dry_run);
+        return Ok(());
+    }
+    record(&store, installation, Act::StripeEnsureBegun { host }).await?;
+    say_steps(&endpoints.ensure(url, false).await.map_err(explained)?, false);
     Ok(())
 }
 
 /// `paywright webhooks rotate` without an id.
 pub(crate) async fn rotate(settings: &Settings, overlap_hours: u32, finish: bool) -> Result<(), Failure> {
-    let act = Some(Act::StripeSecretRotated);
-    let (endpoints, _lock) = commands(settings, settings.stripe_client()?, act).await?;
+    let (endpoints, store, installation, _lock) = commands(settings, settings.stripe_client()?).await?;
+    record(&store, installation, Act::StripeRotationBegun).await?;
     match endpoints.rotate(overlap_hours * 3600, finish).await.map_err(explained)? {
         Rotation::Begun(steps) => {
             say_steps(&steps, false);
@@ -74,28 +80,28 @@ fn say_steps(steps: &[EndpointStep], dry_run: bool) {
     }
 }
 
-/// The use cases of the endpoint, and a lock that holds off other commands on the same file. The act of the command is in
-/// the audit trail before anything is asked of Stripe.
+/// Stores an act of this command in the audit trail, before Stripe is asked for anything.
+async fn record(store: &Arc<dyn Store>, installation: InstallationId, act: Act) -> Result<(), Failure> {
+    let at = now();
+    let entry = AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, installation.to_string(), act);
+    Ok(store.add_audit_entry(&entry).await?)
+}
+
+/// The use cases of the endpoint, the store, the installation, and a lock that holds off other commands on the same file.
 async fn commands(
     settings: &Settings,
     stripe: ClientSettings,
-    act: Option<Act>,
-) -> Result<(StripeEndpoints, std::fs::File), Failure> {
+) -> Result<(StripeEndpoints, Arc<dyn Store>, InstallationId, std::fs::File), Failure> {
     let file = SecretsFile::at(settings.kept_webhook_secrets_file()?);
     let Stores { orders: store, installation, .. } = settings.database()?.open(1, Schema::Check).await?;
     let lock = file.lock()?;
-    if let Some(act) = act {
-        let at = now();
-        let entry = AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, installation.to_string(), act);
-        store.add_audit_entry(&entry).await?;
-    }
     let ports = StripeEndpointsPorts {
         endpoints: Arc::new(Client::new(stripe)?),
         secrets: Arc::new(file),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
     };
-    Ok((StripeEndpoints::new(ports, installation, ENDPOINT_SPEC), lock))
+    Ok((StripeEndpoints::new(ports, installation, ENDPOINT_SPEC), store, installation, lock))
 }
 
 /// Checks the URL to which Stripe sends events.

@@ -149,9 +149,9 @@ pub(crate) struct Replace<'a> {
 }
 
 impl<'a> Replace<'a> {
-    pub(crate) fn of(replacement: &'a KeyReplacement, entry: &'a AuditEntry) -> Result<Self, ColumnError> {
+    pub(crate) fn of(replacement: &'a KeyReplacement, entries: &'a [AuditEntry]) -> Result<Self, ColumnError> {
         let KeyReplacement { old, old_until, new } = replacement;
-        let entries = Entries::of_all(from_ref(entry))?;
+        let entries = Entries::of_all(entries)?;
         Ok(Self { old: *old, old_until: pg_time(*old_until), new: KeyColumns::of(new), entries })
     }
 }

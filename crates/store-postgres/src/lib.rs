@@ -512,8 +512,8 @@ impl ApiKeys for PostgresStore {
         self.wrote(revoke).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
-        let replace = api_keys::Replace::of(replacement, entry).map_err(|error| Failure::from(error).of_write())?;
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let replace = api_keys::Replace::of(replacement, entries).map_err(|error| Failure::from(error).of_write())?;
         if self.wrote(replace).await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn revoke(db: &mut SqliteConnection, id: Uuid, entry: &AuditEntry) ->
 pub(crate) fn replace(
     db: &mut SqliteConnection,
     replacement: &KeyReplacement,
-    entry: &AuditEntry,
+    entries: &[AuditEntry],
 ) -> Result<(), Failure> {
     let KeyReplacement { old, old_until, new } = replacement;
     let replaceable = api_keys::table.find(old.as_bytes().as_slice()).filter(api_keys::replaced_by.is_null());
@@ -118,7 +118,7 @@ pub(crate) fn replace(
         ))
         .execute(db)?;
     insert(db, new)?;
-    audit_trail::add(db, [entry])
+    audit_trail::add(db, entries)
 }
 
 /// Stores the last uses of scopes by keys that exist.

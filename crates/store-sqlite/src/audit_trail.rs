@@ -28,12 +28,17 @@ stored_table! {
     }
 }
 
-/// Stores entries, within the savepoint of their act.
+/// Stores entries, within the savepoint of their act; [`Failure::StaleVersion`] if there is one with the same id, which the
+/// table would refuse to replace.
 pub(crate) fn add<'a>(
     db: &mut SqliteConnection,
     entries: impl IntoIterator<Item = &'a AuditEntry>,
 ) -> Result<(), Failure> {
     for entry in entries {
+        let known: i64 = audit_entries::table.find(entry.id.as_bytes().as_slice()).count().get_result(db)?;
+        if known > 0 {
+            return Err(Failure::StaleVersion);
+        }
         diesel::insert_into(audit_entries::table).values(&EntryRow::of(StoredAuditEntry::of(entry)?)).execute(db)?;
     }
     Ok(())

@@ -315,9 +315,9 @@ impl ApiKeys for SqliteStore {
         self.writer.run_by_reserve(move |db| api_keys::revoke(db, id, &entry)).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
-        let (replacement, entry) = (replacement.clone(), entry.clone());
-        self.writer.run(move |db| api_keys::replace(db, &replacement, &entry)).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let (replacement, entries) = (replacement.clone(), entries.to_vec());
+        self.writer.run(move |db| api_keys::replace(db, &replacement, &entries)).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {

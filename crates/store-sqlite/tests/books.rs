@@ -28,6 +28,8 @@ async fn the_file_refuses_to_change_or_delete_rows_that_are_append_only() {
             assert_eq!(refused, format!("{table} is append only"), "{sql}");
         }
     }
+    let refused = beside.batch_execute("REPLACE INTO audit_entries SELECT * FROM audit_entries").unwrap_err();
+    assert_eq!(refused.to_string(), "audit_entries is append only");
     for table in ["payouts", "book_breaks"] {
         let id = if table == "payouts" { "trace_id" } else { "object" };
         assert_eq!(beside.batch_execute(&format!("UPDATE {table} SET {id} = 'x'")), Ok(()));

@@ -18,3 +18,7 @@ CREATE TRIGGER audit_entries_are_not_changed BEFORE UPDATE ON audit_entries
     BEGIN SELECT RAISE (ABORT, 'audit_entries is append only'); END;
 CREATE TRIGGER audit_entries_are_not_deleted BEFORE DELETE ON audit_entries
     BEGIN SELECT RAISE (ABORT, 'audit_entries is append only'); END;
+-- `REPLACE` deletes a row without the trigger before.
+CREATE TRIGGER audit_entries_are_not_replaced BEFORE INSERT ON audit_entries
+    WHEN EXISTS (SELECT 1 FROM audit_entries WHERE id = NEW.id)
+    BEGIN SELECT RAISE (ABORT, 'audit_entries is append only'); END;

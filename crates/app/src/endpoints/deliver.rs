@@ -261,7 +261,7 @@ impl Publisher {
         if change(endpoint).is_none() {
             return Ok(());
         }
-        if let Some(report) = self.change_stored(endpoint.id, change, |_| None).await? {
+        if let Some(report) = self.change_stored(endpoint.id, change, |_, _| None).await? {
             log_report(endpoint, report);
         }
         Ok(())

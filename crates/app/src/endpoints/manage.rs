@@ -220,7 +220,7 @@ impl Publisher {
             subscriptions: subscriptions.clone().unwrap_or(it.subscriptions),
             ..it
         };
-        self.change_endpoint(id, change, |it| Act::EndpointChanged { host: it.url.host().to_owned() }).await
+        self.change_endpoint(id, change, Act::endpoint_changed).await
     }
 
     /// Gives an endpoint a new secret. The one before goes on signing, beside the new one, for `overlap_seconds`, at
@@ -236,7 +236,7 @@ impl Publisher {
             let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
             Endpoint { secret: SecretGeneration { current, previous_until, key_id }, ..it }
         };
-        let act = |it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
+        let act = |_: &Endpoint, it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
         let endpoint = self.change_endpoint(id, change, act).await?;
         let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
         Ok(NewSecret { endpoint, secret })
@@ -249,7 +249,7 @@ impl Publisher {
             EndpointState::Enabled => Endpoint { state: requested(at), ..it },
             EndpointState::Disabled { .. } => it,
         };
-        self.change_endpoint(id, disable, |_| Act::EndpointDisabled).await
+        self.change_endpoint(id, disable, |_, _| Act::EndpointDisabled).await
     }
 
     /// Enables an endpoint: it gets every event that it has not received, and a run of failures begins anew. One that was
@@ -261,7 +261,7 @@ impl Publisher {
             EndpointState::Disabled { .. } => Endpoint { state: EndpointState::Enabled, failing: None, ..it },
         };
         self.start(id).await?;
-        let endpoint = self.change_endpoint(id, enable, |_| Act::EndpointEnabled).await?;
+        let endpoint = self.change_endpoint(id, enable, |_, _| Act::EndpointEnabled).await?;
         let (now, mut after) = (self.clock.now(), None);
         loop {
             after = self.endpoints.make_queues_due(id, after, now, MADE_DUE_AT_ONCE).await?;
@@ -367,40 +367,40 @@ impl Publisher {
         self.waker.wake_deliverer();
     }
 
-    /// Changes an endpoint as a caller has asked, again if another writer came first. `act` is the act of the changed
-    /// endpoint.
+    /// Changes an endpoint as a caller has asked, again if another writer came first. `act` is the act, by the
+    /// endpoint before and after it.
     async fn change_endpoint(
         &self,
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint + Send + Sync,
-        act: impl Fn(&Endpoint) -> Act + Send + Sync,
+        act: impl Fn(&Endpoint, &Endpoint) -> Act + Send + Sync,
     ) -> Result<StoredEndpoint, EndpointError> {
         let updated_at = self.clock.now();
         let change_if_any = |it: &Endpoint| {
             let changed = change(it.clone());
             (changed != *it).then_some((Endpoint { updated_at, ..changed }, ()))
         };
-        let entry = |it: &Endpoint| Some(self.audit_entry(id.to_string(), act(it)));
+        let entry = |before: &Endpoint, after: &Endpoint| Some(self.audit_entry(id.to_string(), act(before, after)));
         self.change_stored(id, change_if_any, entry).await?;
         self.endpoint(id).await
     }
 
     /// Changes an endpoint as `change` decides on what is stored, and again if another writer came first. Returns what
     /// `change` gave beside the endpoint; `None` if it changes nothing, or if there is no such endpoint. `entry` is the
-    /// entry of the audit trail about the changed endpoint, if a caller has asked for the change.
+    /// entry of the audit trail, by the endpoint before and after, if a caller has asked for the change.
     pub(super) async fn change_stored<T>(
         &self,
         id: EndpointId,
         change: impl Fn(&Endpoint) -> Option<(Endpoint, T)>,
-        entry: impl Fn(&Endpoint) -> Option<AuditEntry>,
+        entry: impl Fn(&Endpoint, &Endpoint) -> Option<AuditEntry>,
     ) -> Result<Option<T>, StoreError> {
         let mut attempt = 1;
         loop {
             let Some(stored) = self.endpoints.endpoint(id).await? else { return Ok(None) };
             let Versioned { version, value } = stored.endpoint;
-            let Some((value, given)) = change(&value) else { return Ok(None) };
-            let entry = entry(&value);
-            let changed = Versioned { version, value };
+            let Some((after, given)) = change(&value) else { return Ok(None) };
+            let entry = entry(&value, &after);
+            let changed = Versioned { version, value: after };
             match self.endpoints.change_endpoint(&changed, self.clock.now(), entry.as_ref()).await {
                 Ok(()) => return Ok(Some(given)),
                 Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,

@@ -34,7 +34,7 @@ pub trait ApiKeys: Send + Sync {
 
     /// Stores a new API key, and ends the one that it replaces, which may have ended before. [`StoreError::Conflict`] if that
     /// one does not exist or was replaced before, or if the new key's id or digest exists.
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError>;
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError>;
 
     /// Stores the days on which keys have used scopes. A day before the stored one changes nothing, and neither does a
     /// key that does not exist.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use paywright_domain::fact::Fact;
@@ -10,9 +11,10 @@ use paywright_domain::{IntentId, Money, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::api_keys::{ApiKey, KeyReplacement};
+use super::api_keys::ApiKey;
 use super::orders::Cause;
 use super::store::StoreError;
+use crate::endpoints::Endpoint;
 use crate::{Actor, Work};
 
 /// Names of the operations of orders that are acts.
@@ -59,8 +61,8 @@ pub struct AuditEntry {
     pub subject: String,
     /// Actor who did it; `None` if that is not known.
     pub actor: Option<Actor>,
-    /// Address of the client whose request it was; `None` for commands and for work without a request, and where a
-    /// proxy that is not trusted hides it.
+    /// Address of the client whose request it was, or of the proxy before it, if that is not trusted; `None` for commands
+    /// and for work without a request.
     pub address: Option<IpAddr>,
     /// Id of the HTTP request, which its log lines have too.
     pub request: Option<String>,
@@ -113,16 +115,16 @@ pub enum Act {
         networks: Vec<String>,
         /// Time from which it is invalid.
         expires_at: Option<Timestamp>,
+        /// Maximum number of calls per minute.
+        calls_per_minute: Option<NonZeroU32>,
     },
     /// An API key was replaced by a new one.
     #[serde(rename = "api_key.rotated")]
     KeyRotated {
-        /// Id of the new key.
+        /// Id of the new key, whose creation has an entry of its own.
         new: Uuid,
-        /// Time from which the old key is invalid at the latest.
+        /// Time from which the old key is invalid.
         old_until: Timestamp,
-        /// Names of the new key's scopes.
-        scopes: Vec<String>,
     },
     /// An API key was revoked.
     #[serde(rename = "api_key.revoked")]
@@ -136,6 +138,10 @@ pub enum Act {
     /// The URL, the description or the events of an endpoint were changed.
     #[serde(rename = "webhook_endpoint.changed")]
     EndpointChanged {
+        /// Names of the fields that differ.
+        fields: Vec<String>,
+        /// Host of its URL before the change.
+        old_host: String,
         /// Host of its URL after the change.
         host: String,
     },
@@ -160,15 +166,31 @@ pub enum Act {
     /// An endpoint was deleted.
     #[serde(rename = "webhook_endpoint.deleted")]
     EndpointDeleted,
-    /// The webhook endpoint at Stripe is about to be created or repaired, by a command.
-    #[serde(rename = "stripe_endpoint.ensured")]
-    StripeEndpointEnsured,
-    /// The secret of the webhook endpoint at Stripe is about to be rotated, or its rotation finished, by a command.
-    #[serde(rename = "stripe_endpoint.secret_rotated")]
-    StripeSecretRotated,
+    /// A command begins to create, repair or replace the webhook endpoint at Stripe.
+    #[serde(rename = "stripe_endpoint.ensure_begun")]
+    StripeEnsureBegun {
+        /// Host of its URL.
+        host: String,
+    },
+    /// A command begins to rotate the secret of the webhook endpoint at Stripe, or to finish that.
+    #[serde(rename = "stripe_endpoint.rotation_begun")]
+    StripeRotationBegun,
 }
 
 impl Act {
+    /// Change of an endpoint.
+    pub(crate) fn endpoint_changed(before: &Endpoint, after: &Endpoint) -> Self {
+        let differing = [
+            ("url", before.url != after.url),
+            ("description", before.description != after.description),
+            ("types", before.types != after.types),
+            ("subscriptions", before.subscriptions != after.subscriptions),
+        ];
+        let fields = differing.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect();
+        let host = |it: &Endpoint| it.url.host().to_owned();
+        Self::EndpointChanged { fields, old_host: host(before), host: host(after) }
+    }
+
     /// Amount of money that is about to move, if it is known.
     pub const fn amount(&self) -> Option<Money> {
         match self {
@@ -185,8 +207,8 @@ impl Act {
             | Self::EndpointDisabled
             | Self::EndpointReplayed { .. }
             | Self::EndpointDeleted
-            | Self::StripeEndpointEnsured
-            | Self::StripeSecretRotated => None,
+            | Self::StripeEnsureBegun { .. }
+            | Self::StripeRotationBegun => None,
         }
     }
 
@@ -206,8 +228,8 @@ impl Act {
             Self::EndpointDisabled => "webhook_endpoint.disabled",
             Self::EndpointReplayed { .. } => "webhook_endpoint.replayed",
             Self::EndpointDeleted => "webhook_endpoint.deleted",
-            Self::StripeEndpointEnsured => "stripe_endpoint.ensured",
-            Self::StripeSecretRotated => "stripe_endpoint.secret_rotated",
+            Self::StripeEnsureBegun { .. } => "stripe_endpoint.ensure_begun",
+            Self::StripeRotationBegun => "stripe_endpoint.rotation_begun",
         }
     }
 
@@ -215,16 +237,11 @@ impl Act {
     pub fn key_created(key: &ApiKey) -> Self {
         Self::KeyCreated {
             name: key.name.clone(),
-            scopes: scopes(key),
+            scopes: key.scopes.iter().map(ToString::to_string).collect(),
             networks: key.networks.iter().map(ToString::to_string).collect(),
             expires_at: key.expires_at,
+            calls_per_minute: key.calls_per_minute,
         }
-    }
-
-    /// Replacement of an API key.
-    pub fn key_rotated(replacement: &KeyReplacement) -> Self {
-        let KeyReplacement { new, old_until, .. } = replacement;
-        Self::KeyRotated { new: new.id, old_until: *old_until, scopes: scopes(new) }
     }
 
     /// Act that a fact of an order records, if it is one: money is about to move, or a person or an application ends what
@@ -286,19 +303,25 @@ impl fmt::Display for Act {
             Self::CaptureRequested { intent, amount: Some(amount) } => write!(f, "capture of {amount} of {intent}"),
             Self::CaptureRequested { intent, amount: None } => write!(f, "capture of {intent}"),
             Self::CancellationRequested => f.write_str("cancellation"),
-            Self::KeyCreated { name, scopes, networks, expires_at } => {
-                write!(f, "key {name} with the scopes {}", scopes.join(", "))?;
+            Self::KeyCreated { name, scopes, networks, expires_at, calls_per_minute } => {
+                write!(f, "key {name:?} with the scopes {}", scopes.join(", "))?;
+                if let Some(limit) = calls_per_minute {
+                    write!(f, ", {limit} calls a minute")?;
+                }
                 if !networks.is_empty() {
                     write!(f, ", from {}", networks.join(", "))?;
                 }
                 expires_at.map_or(Ok(()), |it| write!(f, ", until {it}"))
             }
-            Self::KeyRotated { new, old_until, scopes } => {
-                write!(f, "replaced by {new} with the scopes {}, valid until {old_until}", scopes.join(", "))
-            }
+            Self::KeyRotated { new, old_until } => write!(f, "valid until {old_until}, replaced by {new}"),
             Self::KeyRevoked => f.write_str("revoked"),
             Self::EndpointCreated { host } => write!(f, "created, at {host}"),
-            Self::EndpointChanged { host } => write!(f, "changed, at {host}"),
+            Self::EndpointChanged { fields, old_host, host } if old_host == host => {
+                write!(f, "{} changed, at {host}", fields.join(", "))
+            }
+            Self::EndpointChanged { fields, old_host, host } => {
+                write!(f, "{} changed, from {old_host} to {host}", fields.join(", "))
+            }
             Self::EndpointSecretRotated { previous_until: Some(until) } => {
                 write!(f, "new secret; the old one signs too until {until}")
             }
@@ -307,12 +330,8 @@ impl fmt::Display for Act {
             Self::EndpointDisabled => f.write_str("disabled"),
             Self::EndpointReplayed { after } => write!(f, "every event after {after} again"),
             Self::EndpointDeleted => f.write_str("deleted"),
-            Self::StripeEndpointEnsured => f.write_str("endpoint at Stripe created or repaired"),
-            Self::StripeSecretRotated => f.write_str("secret of the endpoint at Stripe rotated"),
+            Self::StripeEnsureBegun { host } => write!(f, "webhooks ensure begins to change the endpoint at {host}"),
+            Self::StripeRotationBegun => f.write_str("webhooks rotate begins"),
         }
     }
-}
-
-fn scopes(key: &ApiKey) -> Vec<String> {
-    key.scopes.iter().map(ToString::to_string).collect()
 }

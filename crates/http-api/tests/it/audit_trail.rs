@@ -65,6 +65,7 @@ async fn changes_of_endpoints_are_listed_newest_first_by_page() {
     let expected = ["deleted", "replayed", "enabled", "disabled", "secret_rotated", "changed", "created"];
     let expected: Vec<_> = expected.iter().map(|it| format!("webhook_endpoint.{it}")).collect();
     assert_eq!(acts(&all).iter().map(|it| it.0).collect::<Vec<_>>(), expected);
+    assert_eq!(all["audit_entries"][5]["what"], "description changed, at example.com");
     assert!(!all.to_string().contains("secret-path"), "a URL may have a secret: {all}");
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {

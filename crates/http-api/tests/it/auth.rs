@@ -68,7 +68,7 @@ async fn a_replaced_key_is_valid_until_the_end_of_the_overlap_and_keeps_idempote
     assert_eq!(first.status, 201, "{first:?}");
     let new = ApiKey { application: Uuid::from_u128(2), ..Service::new_key(3, &Scope::ALL) };
     let replacement = KeyReplacement { old: Uuid::from_u128(2), old_until: at(NOW + 60), new };
-    service.store.replace_api_key(&replacement, &audit_entry()).await.unwrap();
+    service.store.replace_api_key(&replacement, &[audit_entry()]).await.unwrap();
     let new = ApiKeyText::from_random([3; 32]);
     for key in [old.as_str(), new.expose()] {
         let again = keyed(key).await;

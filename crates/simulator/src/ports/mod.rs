@@ -560,8 +560,8 @@ impl ApiKeys for ScheduledStore {
         self.store.revoke_api_key(id, entry).await
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.store.replace_api_key(replacement, entry).await
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        self.store.replace_api_key(replacement, entries).await
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {

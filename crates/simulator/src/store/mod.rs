@@ -8,6 +8,7 @@ mod endpoints;
 mod feed;
 mod tables;
 
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -208,7 +209,7 @@ impl ApiKeys for MemoryStore {
 
     async fn add_api_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
         let (key, entry) = (key.clone(), entry.clone());
-        self.write(move |it| it.recorded(&entry, |it| it.add_api_key(&key)))
+        self.write(move |it| it.recorded(from_ref(&entry), |it| it.add_api_key(&key)))
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -220,9 +221,9 @@ impl ApiKeys for MemoryStore {
         Ok(self.write(move |it| it.revoke_api_key(id, &entry)))
     }
 
-    async fn replace_api_key(&self, replacement: &KeyReplacement, entry: &AuditEntry) -> Result<(), StoreError> {
-        let (replacement, entry) = (replacement.clone(), entry.clone());
-        self.write(move |it| it.recorded(&entry, |it| it.replace_api_key(&replacement)))
+    async fn replace_api_key(&self, replacement: &KeyReplacement, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let (replacement, entries) = (replacement.clone(), entries.to_vec());
+        self.write(move |it| it.recorded(&entries, |it| it.replace_api_key(&replacement)))
     }
 
     async fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -240,7 +241,7 @@ impl ApiKeys for MemoryStore {
 impl AuditTrail for MemoryStore {
     async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let entry = entry.clone();
-        self.write(move |it| it.recorded(&entry, |_| Ok(())))
+        self.write(move |it| it.recorded(from_ref(&entry), |_| Ok(())))
     }
 
     async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -412,17 +412,17 @@ impl Tables {
         true
     }
 
-    /// Performs a change with its entry of the audit trail.
+    /// Performs a change with its entries of the audit trail.
     pub(crate) fn recorded(
         &mut self,
-        entry: &AuditEntry,
+        entries: &[AuditEntry],
         change: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        if self.audit.iter().any(|it| it.id == entry.id) {
+        if self.audit.iter().any(|it| entries.iter().any(|entry| it.id == entry.id)) {
             return Err(StoreError::Conflict);
         }
         change(self)?;
-        self.audit.push(entry.clone());
+        self.audit.extend_from_slice(entries);
         Ok(())
     }
 

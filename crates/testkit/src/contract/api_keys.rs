@@ -50,22 +50,22 @@ pub async fn an_api_key_is_replaced_once_and_ends_no_later_than_before(subject: 
         old_until: at(NOW + 100),
         new: ApiKey { application: key(old).id, ..key(new) },
     };
-    store.replace_api_key(&replacement(1, 11), &audit_entry()).await.unwrap();
+    store.replace_api_key(&replacement(1, 11), &[audit_entry()]).await.unwrap();
     let ended = |key: ApiKey, at_most: i64, new: u8| {
         Some(ApiKey { expires_at: Some(at(NOW + at_most)), replaced_by: Some(self::key(new).id), ..key })
     };
     assert_eq!(store.api_key(&[1; 32]).await.unwrap(), ended(key(1), 100, 11));
     assert_eq!(store.api_key(&[11; 32]).await.unwrap(), Some(replacement(1, 11).new));
-    store.replace_api_key(&replacement(4, 14), &audit_entry()).await.unwrap();
+    store.replace_api_key(&replacement(4, 14), &[audit_entry()]).await.unwrap();
     assert_eq!(store.api_key(&[4; 32]).await.unwrap(), ended(brief, 50, 14), "it expires as early as before");
     for (old, new, why) in [(1, 12, "replaced before"), (9, 12, "there is none"), (2, 11, "the new one exists")] {
-        assert!(is_conflict(&store.replace_api_key(&replacement(old, new), &audit_entry()).await), "{why}");
+        assert!(is_conflict(&store.replace_api_key(&replacement(old, new), &[audit_entry()]).await), "{why}");
     }
     assert_eq!(store.api_key(&[12; 32]).await.unwrap(), None);
     assert_eq!(store.api_key(&[2; 32]).await.unwrap(), Some(key(2)), "nothing of a refused replacement is stored");
-    store.replace_api_key(&replacement(11, 21), &audit_entry()).await.unwrap();
+    store.replace_api_key(&replacement(11, 21), &[audit_entry()]).await.unwrap();
     // Its program goes on with another key of the same application.
-    store.replace_api_key(&replacement(3, 13), &audit_entry()).await.unwrap();
+    store.replace_api_key(&replacement(3, 13), &[audit_entry()]).await.unwrap();
     assert_eq!(store.api_key(&[3; 32]).await.unwrap().unwrap().revoked_at, Some(at(NOW + 9)), "it stays revoked");
 }
 

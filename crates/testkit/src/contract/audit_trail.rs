@@ -1,4 +1,4 @@
-//! Cases of the port [`AuditTrail`](paywright_app::AuditTrail).
+//! Cases of the port [`AuditTrail`].
 
 use paywright_app::{Act, Actor, ApiKey, AuditEntry, AuditQuery, AuditTrail, Changes, KeyReplacement, Scope, Version};
 use paywright_domain::IntentId;
@@ -35,8 +35,7 @@ pub async fn the_audit_trail_is_read_by_page_subject_and_key(subject: &impl Subj
     let by_key = |key: u128| Some(Actor::ApiKey { key: Uuid::from_u128(key), key_name: "Kasse \u{1F6D2}".into() });
     let refund =
         Act::RefundRequested { refund: 2, intent: intent.clone(), amount: usd(750), origin: RefundOrigin::Shop };
-    let rotated =
-        Act::KeyRotated { new: Uuid::from_u128(9), old_until: at(NOW + 5), scopes: vec!["orders:read".into()] };
+    let rotated = Act::KeyRotated { new: Uuid::from_u128(9), old_until: at(NOW + 5) };
     let all = [
         AuditEntry {
             actor: by_key(7),
@@ -87,9 +86,9 @@ pub async fn a_change_of_keys_is_stored_with_its_audit_entry(subject: &impl Subj
     assert!(is_conflict(&store.add_api_key(&key(1), &act(2)).await));
     assert_eq!(entries(&*store).await, [1]);
     let replacement = |old: u8, new: u8| KeyReplacement { old: key(old).id, old_until: at(NOW + 100), new: key(new) };
-    store.replace_api_key(&replacement(1, 2), &act(3)).await.unwrap();
-    assert!(is_conflict(&store.replace_api_key(&replacement(1, 3), &act(4)).await));
-    assert!(is_conflict(&store.replace_api_key(&replacement(9, 3), &act(5)).await));
+    store.replace_api_key(&replacement(1, 2), &[act(3)]).await.unwrap();
+    assert!(is_conflict(&store.replace_api_key(&replacement(1, 3), &[act(4)]).await));
+    assert!(is_conflict(&store.replace_api_key(&replacement(9, 3), &[act(5)]).await));
     assert_eq!(entries(&*store).await, [3, 1]);
     assert!(store.revoke_api_key(key(2).id, &act(6)).await.unwrap());
     assert!(store.revoke_api_key(key(2).id, &act(7)).await.unwrap());
