@@ -33,6 +33,10 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// Values of [`Entries`] without any, for tests that run a statement by its text.
+#[cfg(test)]
+pub(crate) const NO_ENTRIES: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
+
 /// Part of a statement that stores its [`Entries`] if `$from`, a table of at most one row, has one: that of the act.
 macro_rules! audited {
     ($from:literal) => {

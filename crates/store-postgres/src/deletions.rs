@@ -6,6 +6,7 @@ use paywright_app::{DeletedFeedEvents, Feed};
 use paywright_domain::Timestamp;
 use paywright_testkit::postgres::Database;
 
+use crate::audit_trail::NO_ENTRIES;
 use crate::connect::SESSION;
 use crate::delivery::Resend;
 use crate::endpoints::{AddEndpoint, SetBack};
@@ -14,9 +15,6 @@ use crate::{Options, PostgresStore};
 
 const ENDPOINT: &str = "'00000000-0000-0000-0000-000000000001'";
 const ORDER: &str = "'00000000-0000-0000-0000-000000000002'";
-
-/// Values of the columns of the audit trail, without entries.
-const NO_ENTRIES: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";
 
 /// A feed of ten events of one order, which an endpoint has received.
 fn delivered_feed() -> String {

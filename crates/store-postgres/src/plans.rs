@@ -5,6 +5,7 @@ use paywright_testkit::postgres::Database;
 use tokio_postgres::Client;
 
 use crate::PostgresStore;
+use crate::audit_trail::NO_ENTRIES;
 use crate::connect::SESSION;
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
@@ -116,7 +117,9 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
             (
                 "change",
-                &format!("{ID}, 1, now(), '', '', '{{}}', '{{}}', now(), 1, NULL, '', NULL, NULL, NULL, NULL"),
+                &format!(
+                    "{ID}, 1, now(), '', '', '{{}}', '{{}}', now(), 1, NULL, '', NULL, NULL, NULL, NULL, {NO_ENTRIES}"
+                ),
                 "webhook_endpoints_pkey",
             ),
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),

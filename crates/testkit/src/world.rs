@@ -50,6 +50,12 @@ impl Ids for CountedIds {
         order_id(self.0.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
+    /// Draws ids in sequence over all apps of a test process, so that those of orders do not depend on the entries.
+    fn audit_entry_id(&self, _now: Timestamp) -> Uuid {
+        static ENTRIES: AtomicU32 = AtomicU32::new(0);
+        Uuid::from_u128((1 << 96) + u128::from(ENTRIES.fetch_add(1, Ordering::SeqCst)))
+    }
+
     /// Draws owners in sequence over all apps of a test process.
     fn random(&self) -> Uuid {
         static OWNERS: AtomicU32 = AtomicU32::new(0);
