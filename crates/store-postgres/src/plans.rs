@@ -70,6 +70,10 @@ pub(crate) fn assert_indexed(name: &str, plan: &[String], walked: &[&str]) {
     }
 }
 
+fn change_arguments() -> String {
+    format!("{ID}, 1, now(), '', '', '{{}}', '{{}}', now(), 1, NULL, '', NULL, NULL, NULL, NULL, {NO_ENTRIES}")
+}
+
 #[tokio::test]
 async fn the_feed_and_queues_are_found_by_indexes() {
     let migrate = async |url: &str| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0);
@@ -115,13 +119,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
                 "webhook_queues_pkey",
             ),
             ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
-            (
-                "change",
-                &format!(
-                    "{ID}, 1, now(), '', '', '{{}}', '{{}}', now(), 1, NULL, '', NULL, NULL, NULL, NULL, {NO_ENTRIES}"
-                ),
-                "webhook_endpoints_pkey",
-            ),
+            ("change", &change_arguments(), "webhook_endpoints_pkey"),
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),
             ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),
             ("delete_attempts", "now(), 100", "attempts_by_age"),
