@@ -1,12 +1,13 @@
 //! Use cases of the audit trail.
 
+use std::fmt::Display;
+
 use crate::{Act, App, AuditEntry, AuditQuery, OrderRef, Orders, Publisher, StoreError};
 
 impl App {
     /// Entry about an act of the work that is being polled.
-    pub(crate) fn audit_entry(&self, subject: String, act: Act) -> AuditEntry {
-        let now = self.clock.now();
-        AuditEntry::of_current_work(self.ids.audit_entry_id(now), now, subject, act)
+    pub(crate) fn audit_entry(&self, subject: impl Display, act: Act) -> AuditEntry {
+        AuditEntry::of_current_work(&*self.ids, self.clock.now(), subject, act)
     }
 
     /// Reads a page of the audit trail, the newest entries first. The subject may be the number or a PaymentIntent of an
@@ -34,8 +35,7 @@ pub async fn audit_subject(orders: &dyn Orders, text: &str) -> Result<String, St
 
 impl Publisher {
     /// Entry about an act of the work that is being polled.
-    pub(crate) fn audit_entry(&self, subject: String, act: Act) -> AuditEntry {
-        let now = self.clock.now();
-        AuditEntry::of_current_work(self.ids.audit_entry_id(now), now, subject, act)
+    pub(crate) fn audit_entry(&self, subject: impl Display, act: Act) -> AuditEntry {
+        AuditEntry::of_current_work(&*self.ids, self.clock.now(), subject, act)
     }
 }

@@ -193,8 +193,7 @@ impl App {
     /// Every use case commits here, so that no change is stored without its actor.
     pub(crate) async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         changes.cause = Cause::with_actor(changes.cause, Actor::current());
-        let at = changes.at;
-        changes.record_acts(|| self.ids.audit_entry_id(at));
+        changes.record_acts(&*self.ids);
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
         let is_public = changes.snapshot.is_some();
         let (change, counted) = (log::Change::of(&changes), CountedFacts::of(&changes.facts));

@@ -82,7 +82,7 @@ impl App {
 
     /// Stores a new API key, with an entry of the audit trail.
     pub async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let entry = self.audit_entry(key.id.to_string(), Act::key_created(key));
+        let entry = self.audit_entry(key.id, Act::key_created(key));
         self.store.api_keys.add_api_key(key, &entry).await
     }
 
@@ -94,7 +94,7 @@ impl App {
     /// Revokes an API key for good, in this process at once, with an entry of the audit trail. Returns whether there is
     /// such a key.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
-        let entry = self.audit_entry(id.to_string(), Act::KeyRevoked);
+        let entry = self.audit_entry(id, Act::KeyRevoked);
         let known = self.store.api_keys.revoke_api_key(id, &entry).await;
         self.known_keys.forget_all();
         known

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use paywright_app::{Act, ApiKey, AuditEntry, Ids, KeyReplacement, KeyUse, Scope, Store, StoreError, Work, WorkId};
+use paywright_app::{Act, ApiKey, AuditEntry, KeyReplacement, KeyUse, Scope, Store, StoreError, Work, WorkId};
 use paywright_domain::Timestamp;
 use paywright_domain::text::Text;
 use paywright_http_api::ApiKeyText;
@@ -78,8 +78,7 @@ async fn perform(store: Arc<dyn Store>, command: KeysCommand) -> Result<(), Fail
 
 /// Entry of the audit trail about an act of this command.
 fn entry(key: Uuid, act: Act) -> AuditEntry {
-    let at = now();
-    AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, key.to_string(), act)
+    AuditEntry::of_current_work(&RandomIds, now(), key, act)
 }
 
 /// Parses the id of a key. The argument is not repeated in the error: it may be the key itself.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    Act, AuditEntry, EndpointDifference, EndpointDrift, EndpointStep, EndpointWatch, EndpointWatchPorts, Ids,
+    Act, AuditEntry, EndpointDifference, EndpointDrift, EndpointStep, EndpointWatch, EndpointWatchPorts,
     ProviderEndpointUrl, ProviderEndpointsError, ReplaceReason, Rotation, Store, StripeEndpoints, StripeEndpointsError,
     StripeEndpointsPorts, UselessReason, WatchError,
 };
@@ -34,7 +34,8 @@ const FIRST_CHECK_WITHIN_MS: u64 = 5000;
 pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
     let stripe = settings.stripe_client()?;
     let url = checked_url(url, &stripe)?;
-    let host = Url::parse(&url.0).ok().and_then(|it| it.host_str().map(str::to_owned)).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let url = ProviderEndpointUrl(url.into());
     let (endpoints, store, installation, _lock) = commands(settings, stripe).await?;
     let planned = endpoints.ensure(url.clone(), true).await.map_err(explained)?;
     let is_unchanged = planned.iter().all(|it| matches!(it, EndpointStep::Wait { .. }));
@@ -82,8 +83,7 @@ fn say_steps(steps: &[EndpointStep], dry_run: bool) {
 
 /// Stores an act of this command in the audit trail, before Stripe is asked for anything.
 async fn record(store: &Arc<dyn Store>, installation: InstallationId, act: Act) -> Result<(), Failure> {
-    let at = now();
-    let entry = AuditEntry::of_current_work(RandomIds.audit_entry_id(at), at, installation.to_string(), act);
+    let entry = AuditEntry::of_current_work(&RandomIds, now(), installation, act);
     Ok(store.add_audit_entry(&entry).await?)
 }
 
@@ -105,7 +105,7 @@ async fn commands(
 }
 
 /// Checks the URL to which Stripe sends events.
-fn checked_url(text: &str, stripe: &ClientSettings) -> Result<ProviderEndpointUrl, Failure> {
+fn checked_url(text: &str, stripe: &ClientSettings) -> Result<Url, Failure> {
     let url = Url::parse(text.trim()).map_err(|error| format!("--url is no URL: {error}"))?;
     let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         "must begin with https://"
@@ -116,7 +116,7 @@ fn checked_url(text: &str, stripe: &ClientSettings) -> Result<ProviderEndpointUr
     } else if url.path() == "/" {
         "must have the path at which webhooks of Stripe are received: /webhooks/stripe"
     } else {
-        return Ok(ProviderEndpointUrl(url.into()));
+        return Ok(url);
     };
     Err(format!("--url {problem}").into())
 }
@@ -257,7 +257,7 @@ mod tests {
     fn a_url_is_checked_before_anything_is_created() {
         let checked = |url: &str, key: &str| {
             checked_url(url, &ClientSettings::new(SecretString::from(key)))
-                .map(|it| it.0)
+                .map(String::from)
                 .map_err(|error| error.to_string())
         };
         for (url, says) in [

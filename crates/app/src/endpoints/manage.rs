@@ -168,11 +168,11 @@ impl Publisher {
         };
         let id = endpoint.id;
         let created = Act::EndpointCreated { host: endpoint.url.host().to_owned() };
-        self.endpoints.add_endpoint(&endpoint, position, Some(&self.audit_entry(id.to_string(), created))).await?;
+        self.endpoints.add_endpoint(&endpoint, position, Some(&self.audit_entry(id, created))).await?;
         if let Some(after) = after
             && let Err(deleted) = self.feed.feed_range().await?.resolve(after)
         {
-            self.endpoints.delete_endpoint(id, Some(&self.audit_entry(id.to_string(), Act::EndpointDeleted))).await?;
+            self.endpoints.delete_endpoint(id, Some(&self.audit_entry(id, Act::EndpointDeleted))).await?;
             return Err(deleted.into());
         }
         self.wake_feed();
@@ -284,7 +284,7 @@ impl Publisher {
 
     /// Deletes an endpoint, with what it has not received and its attempts.
     pub async fn delete_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
-        let entry = self.audit_entry(id.to_string(), Act::EndpointDeleted);
+        let entry = self.audit_entry(id, Act::EndpointDeleted);
         if !self.endpoints.delete_endpoint(id, Some(&entry)).await? {
             return Err(EndpointError::NotFound);
         }
@@ -339,7 +339,7 @@ impl Publisher {
     /// meanwhile, that is the answer, and the rest is sent.
     pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
         let from = self.feed.feed_range().await?.resolve(after)?;
-        let entry = self.audit_entry(id.to_string(), Act::EndpointReplayed { after: from.0 });
+        let entry = self.audit_entry(id, Act::EndpointReplayed { after: from.0 });
         if !self.endpoints.set_endpoint_back(id, from, Some(&entry)).await? {
             return Err(EndpointError::NotFound);
         }
@@ -380,7 +380,7 @@ impl Publisher {
             let changed = change(it.clone());
             (changed != *it).then_some((Endpoint { updated_at, ..changed }, ()))
         };
-        let entry = |before: &Endpoint, after: &Endpoint| Some(self.audit_entry(id.to_string(), act(before, after)));
+        let entry = |before: &Endpoint, after: &Endpoint| Some(self.audit_entry(id, act(before, after)));
         self.change_stored(id, change_if_any, entry).await?;
         self.endpoint(id).await
     }

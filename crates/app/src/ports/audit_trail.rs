@@ -7,11 +7,12 @@ use std::num::NonZeroU32;
 use async_trait::async_trait;
 use paywright_domain::fact::Fact;
 use paywright_domain::refund::RefundOrigin;
-use paywright_domain::{IntentId, Money, Timestamp};
+use paywright_domain::{IntentId, Money, Timestamp, variant_names};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::api_keys::ApiKey;
+use super::ids_and_clock::Ids;
 use super::orders::Cause;
 use super::store::StoreError;
 use crate::endpoints::Endpoint;
@@ -69,11 +70,19 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// Entry about an act of the work that is being polled.
-    pub fn of_current_work(id: Uuid, at: Timestamp, subject: String, act: Act) -> Self {
+    /// Entry about an act that the work that is being polled does at `at`, to what has the id `subject`.
+    pub fn of_current_work(ids: &dyn Ids, at: Timestamp, subject: impl fmt::Display, act: Act) -> Self {
         let work = Work::current();
         let (address, request) = work.as_ref().map(|it| (it.address(), it.request())).unwrap_or_default();
-        Self { id, at, act, subject, actor: Actor::current(), address, request: request.map(str::to_owned) }
+        Self {
+            id: ids.audit_entry_id(at),
+            at,
+            act,
+            subject: subject.to_string(),
+            actor: Actor::current(),
+            address,
+            request: request.map(str::to_owned),
+        }
     }
 }
 
@@ -212,27 +221,6 @@ impl Act {
         }
     }
 
-    /// Name of the act in stored rows and in answers.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::RefundRequested { .. } => "refund.requested",
-            Self::CaptureRequested { .. } => "capture.requested",
-            Self::CancellationRequested => "cancellation.requested",
-            Self::KeyCreated { .. } => "api_key.created",
-            Self::KeyRotated { .. } => "api_key.rotated",
-            Self::KeyRevoked => "api_key.revoked",
-            Self::EndpointCreated { .. } => "webhook_endpoint.created",
-            Self::EndpointChanged { .. } => "webhook_endpoint.changed",
-            Self::EndpointSecretRotated { .. } => "webhook_endpoint.secret_rotated",
-            Self::EndpointEnabled => "webhook_endpoint.enabled",
-            Self::EndpointDisabled => "webhook_endpoint.disabled",
-            Self::EndpointReplayed { .. } => "webhook_endpoint.replayed",
-            Self::EndpointDeleted => "webhook_endpoint.deleted",
-            Self::StripeEnsureBegun { .. } => "stripe_endpoint.ensure_begun",
-            Self::StripeRotationBegun => "stripe_endpoint.rotation_begun",
-        }
-    }
-
     /// Creation of an API key.
     pub fn key_created(key: &ApiKey) -> Self {
         Self::KeyCreated {
@@ -289,6 +277,27 @@ impl Act {
             Actor::ApiKey { .. } | Actor::Operator { .. } => Some(Self::CancellationRequested),
             Actor::Customer | Actor::CartToken | Actor::OrderToken | Actor::Stripe | Actor::Worker => None,
         }
+    }
+}
+
+variant_names! {
+    /// Name of the act in stored rows and in answers.
+    pub Act::name {
+        RefundRequested => "refund.requested",
+        CaptureRequested => "capture.requested",
+        CancellationRequested => "cancellation.requested",
+        KeyCreated => "api_key.created",
+        KeyRotated => "api_key.rotated",
+        KeyRevoked => "api_key.revoked",
+        EndpointCreated => "webhook_endpoint.created",
+        EndpointChanged => "webhook_endpoint.changed",
+        EndpointSecretRotated => "webhook_endpoint.secret_rotated",
+        EndpointEnabled => "webhook_endpoint.enabled",
+        EndpointDisabled => "webhook_endpoint.disabled",
+        EndpointReplayed => "webhook_endpoint.replayed",
+        EndpointDeleted => "webhook_endpoint.deleted",
+        StripeEnsureBegun => "stripe_endpoint.ensure_begun",
+        StripeRotationBegun => "stripe_endpoint.rotation_begun",
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::audit_trail::{Act, AuditEntry};
 use super::feed::OrderSnapshot;
 use super::idempotency::{IdempotencyKey, IdempotencyRecord};
+use super::ids_and_clock::Ids;
 use super::inbox::ReceivedEvent;
 use super::order_list::{OrderFilter, OrderSearch};
 use super::store::{StoreError, Version, Versioned};
@@ -142,7 +143,7 @@ pub struct Changes {
     pub snapshot: Option<OrderSnapshot>,
     /// Event that is applied, to be stored in the inbox. An event that is stored already stays unchanged.
     pub received: Option<ReceivedEvent>,
-    /// Entries of the audit trail: what moves money or ends a payment.
+    /// Entries of the audit trail: what moves money or ends a payment. The first commit of an order has none.
     pub audit: Vec<AuditEntry>,
     /// Time of the decision.
     pub at: Timestamp,
@@ -174,12 +175,10 @@ impl Changes {
         }
     }
 
-    /// Adds an entry to the audit trail for each fact that is an act of this cause, done by the work that is being polled;
-    /// `id` makes fresh ids.
-    pub(crate) fn record_acts(&mut self, id: impl Fn() -> Uuid) {
+    /// Adds an entry to the audit trail for each fact that is an act of this cause, done by the work that is being polled.
+    pub(crate) fn record_acts(&mut self, ids: &dyn Ids) {
         let acts = self.facts.iter().filter_map(|it| Act::of_fact(it, self.cause.as_ref()));
-        let subject = || self.order.id.to_string();
-        self.audit = acts.map(|act| AuditEntry::of_current_work(id(), self.at, subject(), act)).collect();
+        self.audit = acts.map(|act| AuditEntry::of_current_work(ids, self.at, self.order.id, act)).collect();
     }
 
     /// Index and type of each fact that becomes an event of the feed.

@@ -22,6 +22,20 @@ async fn by<T>(actor: Actor, work: impl Future<Output = T>) -> T {
 }
 
 impl Shop {
+    /// Order for which the request with this name is possible.
+    async fn order_for(&self, what: &str) -> Order {
+        match what {
+            "refund" => self.paid().await,
+            "capture" => {
+                self.provider().holds_money();
+                let (_, intent) = self.payable().await;
+                self.provider().pay(&intent);
+                self.app.settle_from_provider(&self.provider().intent_now(&intent)).await.unwrap()
+            }
+            _ => self.payable().await.0,
+        }
+    }
+
     /// Last facts of an order, each with its actor.
     async fn last_facts(&self, order: &Order, count: usize) -> Vec<(&'static str, Option<Actor>)> {
         let facts = self.store.orders.facts(order.id).await.unwrap();
@@ -54,16 +68,7 @@ async fn a_change_names_the_api_key_that_requested_it_even_when_the_worker_compl
     ] {
         for trouble in [None, Some(Trouble::LostBefore)] {
             let shop = Shop::open().await;
-            let order = match what {
-                "refund" => shop.paid().await,
-                "capture" => {
-                    shop.provider().holds_money();
-                    let (_, intent) = shop.payable().await;
-                    shop.provider().pay(&intent);
-                    shop.app.settle_from_provider(&shop.provider().intent_now(&intent)).await.unwrap()
-                }
-                _ => shop.payable().await.0,
-            };
+            let order = shop.order_for(what).await;
             shop.provider().will(trouble);
             by(key("till"), request(&shop.app, what, order.id)).await;
             shop.another().after(PROVIDER_TIMEOUT_SECONDS).await;
@@ -144,16 +149,7 @@ async fn an_act_of_an_application_is_in_the_audit_trail_once() {
     for what in ["cancel", "capture", "refund", "edit"] {
         for trouble in [None, Some(Trouble::LostBefore), Some(Trouble::LostAfter)] {
             let shop = Shop::open().await;
-            let order = match what {
-                "refund" => shop.paid().await,
-                "capture" => {
-                    shop.provider().holds_money();
-                    let (_, intent) = shop.payable().await;
-                    shop.provider().pay(&intent);
-                    shop.app.settle_from_provider(&shop.provider().intent_now(&intent)).await.unwrap()
-                }
-                _ => shop.payable().await.0,
-            };
+            let order = shop.order_for(what).await;
             let intent = order.intents[0].id.clone();
             shop.provider().will(trouble);
             let address = Some("203.0.113.7".parse().unwrap());

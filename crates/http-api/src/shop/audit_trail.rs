@@ -11,7 +11,7 @@ use utoipa::openapi::KnownFormat;
 use uuid::Uuid;
 
 use super::view::ActorView;
-use super::{limit_parameter, page_limit, success};
+use super::{limit_parameter, page_limit, page_of, success};
 use crate::Api;
 use crate::auth::application_alone;
 use crate::openapi::refusals;
@@ -123,9 +123,10 @@ struct EntriesView<'a> {
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::AuditRead).await?;
     let page = read_query(&parse_query(&request)?)?;
-    let limit = usize::from(page.limit);
-    let found = api.app.for_request().audit_entries(&AuditQuery { limit: page.limit + 1, ..page }).await?;
-    let next_cursor = if found.len() > limit { found.get(limit - 1).map(|it| it.id) } else { None };
-    let audit_entries = found.iter().take(limit).map(EntryView::of).collect();
-    Ok(success(StatusCode::OK, "Audit trail", EntriesView { audit_entries, next_cursor }))
+    let limit = page.limit;
+    let found = api.app.for_request().audit_entries(&AuditQuery { limit: limit + 1, ..page }).await?;
+    let (entries, last) = page_of(&found, limit);
+    let audit_entries = entries.iter().map(EntryView::of).collect();
+    let view = EntriesView { audit_entries, next_cursor: last.map(|it| it.id) };
+    Ok(success(StatusCode::OK, "Audit trail", view))
 }

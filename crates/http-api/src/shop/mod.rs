@@ -132,6 +132,15 @@ fn page_limit(query: &mut Reader<'_>) -> u16 {
     limit.unwrap_or(PAGE_DEFAULT)
 }
 
+/// First `limit` items, and the last of them if more follow.
+fn page_of<T>(found: &[T], limit: u16) -> (&[T], Option<&T>) {
+    match found.split_at_checked(limit.into()) {
+        Some((page, [_, ..])) => (page, page.last()),
+        Some((page, [])) => (page, None),
+        None => (found, None),
+    }
+}
+
 /// Parameter that [`page_limit`] reads.
 fn limit_parameter() -> Parameter {
     let schema = integer(1, App::PAGE_MAX).default(Some(PAGE_DEFAULT.into()));

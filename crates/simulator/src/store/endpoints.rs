@@ -390,7 +390,7 @@ impl Endpoints for MemoryStore {
         entry: Option<&AuditEntry>,
     ) -> Result<(), StoreError> {
         let (endpoint, entry) = (endpoint.clone(), entry.cloned());
-        self.write(move |it| it.endpoints.add(&endpoint, position).map(|()| it.audit.extend(entry.clone())))
+        self.write(move |it| it.recorded(entry.as_slice(), |it| it.endpoints.add(&endpoint, position)))
     }
 
     async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
@@ -412,7 +412,7 @@ impl Endpoints for MemoryStore {
         entry: Option<&AuditEntry>,
     ) -> Result<(), StoreError> {
         let (endpoint, entry) = (endpoint.clone(), entry.cloned());
-        self.write(move |it| it.endpoints.change(&endpoint, now).map(|()| it.audit.extend(entry.clone())))
+        self.write(move |it| it.recorded(entry.as_slice(), |it| it.endpoints.change(&endpoint, now)))
     }
 
     async fn troubled_endpoints(

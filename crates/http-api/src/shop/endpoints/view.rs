@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::{ALL_TYPES, cursor_of_attempt};
+use crate::shop::page_of;
 
 /// Endpoint without its secret.
 #[derive(Serialize, ToSchema)]
@@ -124,15 +125,6 @@ impl<'a> EndpointsView<'a> {
             endpoints: page.iter().map(|it| EndpointView::of(it, now)).collect(),
             next_cursor: next.map(|it| it.endpoint.value.id.0),
         }
-    }
-}
-
-/// First `limit` items, and the last of them if more follow.
-fn page_of<T>(found: &[T], limit: u16) -> (&[T], Option<&T>) {
-    match found.split_at_checked(limit.into()) {
-        Some((page, [_, ..])) => (page, page.last()),
-        Some((page, [])) => (page, None),
-        None => (found, None),
     }
 }
 
