@@ -116,7 +116,7 @@ impl App {
         let mut provider = self.provider_side(since, &mut audit).await?;
         let mut older_than = None;
         loop {
-            let query = OrderQuery { customer: None, older_than, limit: Self::PAGE_MAX };
+            let query = OrderQuery { older_than, ..OrderQuery::newest(Self::PAGE_MAX) };
             let page = self.store.orders.orders(&query).await?;
             for order in &page {
                 // Stripe's objects of an order are newer than the order, so all of them are within the list.

@@ -105,7 +105,8 @@ fn operation_reason(operation: &Operation) -> String {
     format!("A request to {what} was made at {}; Stripe has not confirmed it yet.", operation.since)
 }
 
-fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
+/// An anomaly of `order` in a sentence: what differs, and what follows from it.
+pub fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
     let end = match anomaly.kind {
         AnomalyKind::Mismatch { mismatch, policy } => consequence(order, anomaly, mismatch, policy),
         AnomalyKind::Notice(_) => String::new(),

@@ -100,6 +100,11 @@ impl App {
         known
     }
 
+    /// Reads the last use of every scope of every key that is stored.
+    pub async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.store.api_keys.key_uses().await
+    }
+
     /// Notes that a call has used a scope of an API key. Nothing is written until [`Self::record_key_uses`].
     pub fn note_key_use(&self, key: Uuid, scope: Scope) {
         let now = self.clock.now();

@@ -7,6 +7,7 @@
 
 mod access;
 mod actor;
+mod attention;
 mod audit;
 mod audit_trail;
 mod back_fill;
@@ -15,6 +16,7 @@ mod cancel_order;
 mod capture_payment;
 mod change;
 mod check_payment;
+mod console;
 mod create_payment_intent;
 mod deadline;
 mod doubt;
@@ -64,6 +66,7 @@ use uuid::Uuid;
 
 pub use access::Access;
 pub use actor::Actor;
+pub use attention::{Case, cases_of};
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use audit_trail::audit_subject;
 pub use books::{
@@ -78,6 +81,7 @@ pub use books::{
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::CheckPaymentError;
+pub use console::{Console, SESSION_IDLE_SECONDS};
 pub use create_payment_intent::{CreatePaymentIntentError, OrderPayment};
 pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
@@ -86,7 +90,7 @@ pub use endpoints::{
     DisabledReason, Endpoint, EndpointEdit, EndpointError, EndpointFormat, EndpointId, EndpointState, EndpointUrl,
     EndpointUrlError, Failing, NewEndpoint, NewSecret, QUEUES_AT_ONCE, SecretGeneration, WEBHOOKS_AT_ONCE,
 };
-pub use explain::{Explanation, Moment, NextStep, explain_order};
+pub use explain::{Explanation, Moment, NextStep, anomaly_reason, explain_order};
 #[cfg(feature = "openapi")]
 pub use feed::event_schema;
 pub use feed::{AccountEventContext, FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
@@ -104,6 +108,9 @@ pub use ports::books::{
     BalanceAmount, BalanceReading, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState,
     BreakPage, BreakPlace, BreakQuery, CategorySum, ClearingItem, ClearingKey, ClosedDay, ClosedRef, MemberSum,
     OpenItemQuery, PAYOUT_CHANGES_SECONDS, PayoutQuery, RowFilter, RowQuery,
+};
+pub use ports::console_sessions::{
+    ConsoleLink, ConsoleRole, ConsoleSession, ConsoleSessions, OperatorName, OperatorNameError, UnknownRole,
 };
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{
@@ -284,6 +291,11 @@ impl App {
     #[must_use]
     pub fn with_traces(self, traces: Arc<dyn Traces>) -> Self {
         Self { traces, ..self }
+    }
+
+    /// Whether orders are in live mode, as Stripe's API key is.
+    pub const fn livemode(&self) -> bool {
+        self.settings.livemode
     }
 
     /// Exporter of traces.

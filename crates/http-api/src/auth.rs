@@ -38,9 +38,9 @@ impl ApiKeyText {
     }
 }
 
-/// SHA-256 digest of a key's text. A key of 256 random bits needs no slow hash, and since keys are looked up by digest,
-/// the time of a lookup reveals nothing about a key.
-fn digest(text: &str) -> [u8; 32] {
+/// SHA-256 digest of the text of a key or token. One of 256 random bits needs no slow hash, and since it is looked up by
+/// digest, the time of a lookup reveals nothing about it.
+pub(crate) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 

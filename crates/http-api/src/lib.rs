@@ -7,6 +7,7 @@ mod access_tokens;
 mod auth;
 mod client_address;
 mod connection;
+mod console;
 mod demo;
 mod health;
 mod listener;
@@ -29,10 +30,11 @@ mod webhook;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, BooksAccess, Monitor, Publisher, Storefront, Webhooks};
+use paywright_app::{App, BooksAccess, Console, Monitor, Publisher, Storefront, Webhooks};
 
 pub use auth::ApiKeyText;
 pub use client_address::{ClientAddress, NetworkError, TrustedProxies, TrustedProxiesError, parse_network};
+pub use console::ConsoleToken;
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;
@@ -68,6 +70,8 @@ pub struct Api {
     pub allowed_origins: Vec<String>,
     /// Settings of the demo shop front at `/demo`; `None` switches it off.
     pub demo: Option<Demo>,
+    /// Sign-in to the console at `/console`; `None` switches it off.
+    pub console: Option<Console>,
     /// Verifies the signatures of webhooks and reads their events.
     pub webhooks: Arc<dyn Webhooks>,
     /// Signs and verifies the tokens of customers, orders and carts.
@@ -98,6 +102,7 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .service(resource("/openapi.json", &["get"]).route(get(openapi::document)))
         .service(resource("/docs", &["get"]).route(get(openapi::page)))
         .service(resource("/docs/{file:[^/]*}", &["get"]).route(get(openapi::file)))
+        .configure(console::configure)
         .service(resource("/demo", &["get"]).route(get(demo::page)))
         .service(resource("/demo/explain", &["get"]).route(get(demo::explain)))
         .service(resource("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))

@@ -7,8 +7,10 @@ use percent_encoding::percent_decode_str;
 /// Replacement for a secret.
 pub(crate) const MASK: &str = "***";
 /// Prefixes of secrets, ours and Stripe's. After a prefix within a longer run of token characters, the rest is secret.
-const SECRET_PREFIXES: [&str; 11] =
-    ["pwk_", "pwt_", "pwo_", "pwc_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "ek_live_", "ek_test_", "whsec_"];
+const SECRET_PREFIXES: [&str; 13] = [
+    "pwk_", "pwt_", "pwo_", "pwc_", "pwl_", "pws_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "ek_live_",
+    "ek_test_", "whsec_",
+];
 /// Text between an intent's id and the secret part of its client secret.
 const CLIENT_SECRET_MARK: &str = "_secret_";
 /// Start of a JWT: `{"` in base64.

@@ -85,6 +85,11 @@ impl Problem {
         &self.detail
     }
 
+    /// A line for each field that is wrong.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.fields.lines()
+    }
+
     /// Value of the `Retry-After` header, in seconds.
     pub(crate) const fn retry_after(&self) -> Option<u32> {
         self.retry_after

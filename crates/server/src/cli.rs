@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub(crate) use self::books::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
 use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use paywright_app::AttemptOutcome;
+use paywright_app::{AttemptOutcome, ConsoleRole, OperatorName};
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Database(DatabaseOptions),
     /// Create, list, rotate, audit and revoke API keys.
     Keys(KeysOptions),
+    /// Make links by which people sign in to the console, and list and end their sessions.
+    Console(ConsoleOptions),
     /// Import prices and terms of sale for storefronts.
     Prices(PricesOptions),
     /// Print the events of the feed, one JSON object per line.
@@ -285,6 +287,39 @@ pub(crate) struct HealthOptions {
     /// Host and port of the process, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsoleOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: ConsoleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConsoleCommand {
+    /// Print a link by which one person signs in once, within ten minutes.
+    Link {
+        /// Name of the person, which the audit trail has for all that is done; by default that of the system's user.
+        #[arg(long, value_name = "NAME")]
+        operator: Option<OperatorName>,
+        /// Role of the session: view, refund (also refunds, captures and cancels) or administer.
+        #[arg(long, default_value = "view")]
+        role: ConsoleRole,
+        /// Scheme and host of the console as the person's browser reaches it; by default http and the address that `serve`
+        /// listens on.
+        #[arg(long, value_parser = crate::console::origin)]
+        url: Option<String>,
+    },
+    /// List the sessions.
+    Sessions,
+    /// End a session.
+    End {
+        /// Id of the session, as printed by `sessions`.
+        #[arg(value_parser = crate::console::session_id)]
+        id: Uuid,
+    },
 }
 
 #[derive(Debug, Args)]

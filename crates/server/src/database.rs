@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Books, Carts, Endpoints, Feed, Monitoring, OrderRef, OrderRefError, PriceList, Store, Versioned};
+use paywright_app::{
+    Books, Carts, ConsoleSessions, Endpoints, Feed, Monitoring, OrderRef, OrderRefError, PriceList, Store, Versioned,
+};
 use paywright_domain::Order;
 use paywright_domain::id::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
@@ -79,13 +81,14 @@ pub(crate) struct Stores {
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) books: Arc<dyn Books>,
     pub(crate) monitoring: Arc<dyn Monitoring>,
+    pub(crate) console: Arc<dyn ConsoleSessions>,
     pub(crate) installation: InstallationId,
 }
 
 impl Stores {
     async fn of<T>(store: T) -> Result<Self, Failure>
     where
-        T: Store + Carts + PriceList + Feed + Endpoints + Books + Monitoring + 'static,
+        T: Store + Carts + PriceList + Feed + Endpoints + Books + Monitoring + ConsoleSessions + 'static,
     {
         let store = Arc::new(store);
         let installation = store.installation().await?.id;
@@ -96,7 +99,8 @@ impl Stores {
             feed: Arc::<T>::clone(&store),
             endpoints: Arc::<T>::clone(&store),
             books: Arc::<T>::clone(&store),
-            monitoring: store,
+            monitoring: Arc::<T>::clone(&store),
+            console: store,
             installation,
         })
     }

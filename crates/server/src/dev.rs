@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{NoTraces, Scope, StoreError, Work, WorkId};
+use paywright_app::{ConsoleRole, NoTraces, Scope, StoreError, Work, WorkId};
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::CustomerId;
@@ -31,7 +31,7 @@ use crate::settings::values::Networks;
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
 use crate::world::{now, unix_seconds};
-use crate::{Failure, demo, descriptors, say};
+use crate::{Failure, console, demo, descriptors, say};
 
 const CUSTOMER: &str = "cus-ada";
 const CUSTOMER_TOKEN_DAYS: u32 = 30;
@@ -64,8 +64,15 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let connections =
         descriptors::connections_max(Http::default().connections(), open_files_max, database.connections(), workers)?;
     let signals = StopSignals::new()?;
+    let settings = write_settings(folder, address, twin_address, &secrets)?;
     say(&calls(folder, address, twin_address, key.expose(), &token));
-    say(&command_with(&write_settings(folder, address, twin_address, &secrets)?)?);
+    if let Some(console) = &api.console {
+        let link = Work::by(operator(), WorkId::Background("dev"));
+        let origin = format!("http://{address}");
+        let link = link.scope(console::link(console, &origin, console::own_name()?, ConsoleRole::Administer)).await?;
+        say(&console_link(&link, &settings));
+    }
+    say(&command_with(&settings)?);
     answer(service, listener, workers, connections, signals).await?;
     twin.await?;
     Ok(())
@@ -91,6 +98,7 @@ fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring,
         allowed_origins: vec!["*".into()],
         keep: Keep::default(),
         demo: true,
+        console: true,
         drain: Duration::ZERO,
         trusted_proxies: TrustedProxies::default(),
         rate_limits: Limits::default().rate_limits(ClientsSeen::OneServer),
@@ -200,6 +208,18 @@ curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what"
 # 8. Read what your other programs are told (docs/events.md has webhooks too):
 
 curl -sSw '\n' "$API/events?order=$ORDER" -H "X-API-Key: $KEY" | grep -o '"position":[0-9]*,"id":"[^"]*","type":"[^"]*"'
+"#
+    )
+}
+
+/// Part of the text that `dev` prints about the console.
+fn console_link(link: &str, settings: &Path) -> String {
+    let settings = settings.display();
+    format!(
+        r#"The console for people is at the link below, which signs in once, within ten minutes (docs/console.md). For another link:
+paywright console link --role administer --config "{settings}"
+
+{link}
 "#
     )
 }

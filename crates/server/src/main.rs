@@ -7,6 +7,7 @@ mod backup;
 mod books;
 mod cli;
 mod config;
+mod console;
 mod database;
 mod demo;
 mod descriptors;
@@ -87,6 +88,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Migrate(options) => migrate::run(options).await,
         Command::Database(options) => trust_timeline::run(options).await,
         Command::Keys(options) => keys::run(options).await,
+        Command::Console(options) => console::run(options).await,
         Command::Prices(options) => prices::run(options).await,
         Command::Events(options) => events::run(options).await,
         Command::Webhooks(options) => webhooks::run(options).await,

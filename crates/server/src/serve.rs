@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, EndpointWatch, Endpoints, Feed, Monitor, NoTraces, Ports,
-    Publisher, PublisherPorts, Store, StorePorts, Storefront, Traces,
+    App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Console, EndpointWatch, Endpoints, Feed, Monitor, NoTraces,
+    Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront, Traces,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
@@ -49,6 +49,8 @@ pub(crate) struct Wiring {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) keep: Keep,
     pub(crate) demo: bool,
+    /// Whether there is a console.
+    pub(crate) console: bool,
     /// Time for which new connections are still accepted after a stop was requested.
     pub(crate) drain: Duration,
     /// Proxies whose `X-Forwarded-*` headers are trusted.
@@ -107,6 +109,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
             records: settings.payments.retention(),
         },
         demo: settings.storefront.demo,
+        console: settings.console.enabled,
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),
         rate_limits: settings.limits.rate_limits(settings.clients_seen()),
@@ -142,7 +145,7 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
-    let Stores { orders, carts, prices, feed, endpoints, books, monitoring, installation } = wiring.stores;
+    let Stores { orders, carts, prices, feed, endpoints, books, monitoring, console, installation } = wiring.stores;
     let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
@@ -156,6 +159,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let kept_books = wiring.books.enabled().then(|| access.clone());
     let monitor = Monitor::new(app.clone(), monitoring, kept_books).with_endpoint_watch(watch.clone());
     let secrets = wiring.webhook_secrets;
+    let console = Console::new(console, Arc::new(SystemClock), Arc::new(RandomIds));
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency)
@@ -167,6 +171,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
+        console: wiring.console.then_some(console),
         webhooks: Arc::new(StripeWebhooks::with(Arc::clone(&secrets)).of_installation(installation)),
         tokens: Arc::new(wiring.tokens),
         bodies: Bodies::default(),

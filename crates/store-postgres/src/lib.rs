@@ -14,6 +14,7 @@ mod audit_trail;
 mod books;
 mod columns;
 mod connect;
+mod console_sessions;
 #[cfg(test)]
 mod deletions;
 mod delivery;
@@ -337,14 +338,12 @@ impl Orders for PostgresStore {
     }
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
-        let older_than = query.older_than.map_or(Uuid::max(), |it| it.0);
-        let page = read::Orders { older_than, limit: i64::from(query.limit) };
-        let rows: Result<Vec<OrderRow>, Failure> = match &query.customer {
-            Some(customer) => {
-                let customer = customer.as_str().to_owned();
-                self.rows(read::OrdersOfCustomer { customer, page }).await
-            }
-            None => self.rows(page).await,
+        let page = read::Orders::of(query);
+        let customer = query.customer.as_ref().map(|it| it.as_str().to_owned());
+        let rows: Result<Vec<OrderRow>, Failure> = match (query.email.clone(), customer) {
+            (Some(email), customer) => self.rows(read::OrdersOfEmail { email, customer, page }).await,
+            (None, Some(customer)) => self.rows(read::OrdersOfCustomer { customer, page }).await,
+            (None, None) => self.rows(page).await,
         };
         whole_orders(rows)
     }

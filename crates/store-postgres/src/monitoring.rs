@@ -72,6 +72,37 @@ statement!(OrdersInReview => Untyped,
     }
 );
 
+/// Query for the orders with a case that waits for a person, as `paywright_app::cases_of` defines it. Those that may have one
+/// are found by indexes.
+pub(crate) struct OrdersWithCases(i64);
+
+statement!(OrdersWithCases => Untyped,
+    filled!(
+        concat!(
+            include_str!("sql/order.sql"),
+            "WHERE id = ANY (ARRAY(SELECT id FROM orders WHERE id = ANY (ARRAY(",
+            "SELECT order_id FROM anomalies WHERE policy = 'hold_for_review' ",
+            "UNION SELECT order_id FROM refunds WHERE status = 'failed' ",
+            "UNION SELECT order_id FROM disputes WHERE status IN ('needs_response', 'warning_needs_response')",
+            ")) AND (EXISTS (SELECT FROM anomalies WHERE anomalies.order_id = orders.id AND {held}) ",
+            "OR EXISTS (SELECT FROM disputes WHERE disputes.order_id = orders.id ",
+            "AND status IN ('needs_response', 'warning_needs_response')) ",
+            "OR EXISTS (SELECT FROM refunds AS failed WHERE failed.order_id = orders.id AND failed.status = 'failed' ",
+            "AND EXISTS (SELECT FROM payment_intents WHERE payment_intents.order_id = orders.id ",
+            "AND provider_id = failed.intent_id AND received > refunded) ",
+            "AND NOT EXISTS (SELECT FROM refunds AS later WHERE later.order_id = orders.id ",
+            "AND later.intent_id = failed.intent_id AND later.number > failed.number ",
+            "AND later.status NOT IN ('failed', 'canceled')))) ",
+            "ORDER BY id LIMIT :limit)) ORDER BY id",
+        ),
+        "{columns}" => READ,
+        "{held}" => HELD
+    ),
+    self {
+        limit: BigInt = self.0,
+    }
+);
+
 /// Query for the server's version.
 #[derive(Clone)]
 struct ServerVersion;
@@ -87,6 +118,10 @@ impl Monitoring for PostgresStore {
 
     async fn orders_in_review(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
         whole_orders(self.rows(OrdersInReview(i64::from(limit))).await)
+    }
+
+    async fn orders_with_cases(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
+        whole_orders(self.rows(OrdersWithCases(i64::from(limit))).await)
     }
 
     async fn version(&self) -> Result<String, StoreError> {
@@ -119,6 +154,7 @@ mod tests {
         db.batch_execute(SESSION).await.unwrap();
         prepare::<ReadBacklog>(&db, "backlog").await;
         prepare::<OrdersInReview>(&db, "in_review").await;
+        prepare::<OrdersWithCases>(&db, "with_cases").await;
         let plan = async |execute: &str| -> Vec<String> {
             let rows = db.query(&format!("EXPLAIN EXECUTE {execute}"), &[]).await.unwrap();
             rows.iter().map(|it| it.get(0)).collect()
@@ -132,6 +168,11 @@ mod tests {
             let scan = format!("Seq Scan on {table} ");
             assert!(!backlog.iter().any(|it| format!("{it} ").contains(&scan)), "{table}: {backlog:#?}");
         }
+        let cases = plan("with_cases (100)").await;
+        for index in ["anomalies_held", "refunds_failed", "disputes_to_answer"] {
+            assert!(cases.iter().any(|it| it.contains(index)), "{index}: {cases:#?}");
+        }
+        assert!(!cases.iter().any(|it| it.contains("Seq Scan on orders")), "{cases:#?}");
         let held = plan("in_review (1000)").await;
         assert!(held.iter().any(|it| it.contains("anomalies_held")), "{held:#?}");
         assert!(!held.iter().any(|it| it.contains("Seq Scan on orders")), "{held:#?}");

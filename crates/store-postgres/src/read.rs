@@ -1,10 +1,14 @@
 //! Read queries, each one statement. A query owns its parameters, because diesel would otherwise tie their lifetimes to
 //! those of the rows.
 
-use diesel::sql_types::{Array, BigInt, Text as SqlText, Untyped, Uuid as SqlUuid};
+use diesel::data_types::PgTimestamp;
+use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
+use paywright_app::OrderQuery;
+use paywright_domain::Currency;
 use uuid::Uuid;
 
 use crate::orders::READ;
+use crate::search::bounds;
 use crate::statement::{filled, parameters, statement};
 
 /// Text of `order.sql` with its condition.
@@ -42,14 +46,42 @@ statement!(OrderByIntent => Untyped,
 
 /// Query for a page of all orders, newest first.
 pub(crate) struct Orders {
-    pub(crate) older_than: Uuid,
-    pub(crate) limit: i64,
+    older_than: Uuid,
+    state: Option<&'static str>,
+    currency: Option<&'static str>,
+    placed: [PgTimestamp; 2],
+    limit: i64,
+}
+
+impl Orders {
+    pub(crate) fn of(query: &OrderQuery) -> Self {
+        Self {
+            older_than: query.older_than.map_or(Uuid::max(), |it| it.0),
+            state: query.state,
+            currency: query.currency.map(Currency::code),
+            placed: bounds(query.placed),
+            limit: i64::from(query.limit),
+        }
+    }
+}
+
+/// End of a query for a page, which an index by id sorts.
+macro_rules! page {
+    () => {
+        "id < :older_than AND (:state::text IS NULL OR state = :state) \
+         AND (:currency::text IS NULL OR currency = :currency) \
+         AND placed_at >= :placed_from AND placed_at < :placed_until ORDER BY id DESC LIMIT :limit"
+    };
 }
 
 statement!(Orders => Untyped,
-    orders!("WHERE id < :older_than ORDER BY id DESC LIMIT :limit"),
+    orders!("WHERE ", page!()),
     self {
         older_than: SqlUuid = self.older_than,
+        state: Nullable<SqlText> = self.state,
+        currency: Nullable<SqlText> = self.currency,
+        placed_from: Timestamptz = self.placed[0],
+        placed_until: Timestamptz = self.placed[1],
         limit: BigInt = self.limit,
     }
 );
@@ -61,11 +93,25 @@ pub(crate) struct OrdersOfCustomer {
 }
 
 statement!(OrdersOfCustomer => Untyped,
-    orders!(
-        "WHERE customer = :customer AND id < :older_than ORDER BY id DESC LIMIT :limit",
-    ),
+    orders!("WHERE customer = :customer AND ", page!()),
     self {
         customer: SqlText = self.customer,
+        ..Orders = self.page,
+    }
+);
+
+/// Query for a page of the orders with an email address, and of a customer if that is given, newest first.
+pub(crate) struct OrdersOfEmail {
+    pub(crate) email: String,
+    pub(crate) customer: Option<String>,
+    pub(crate) page: Orders,
+}
+
+statement!(OrdersOfEmail => Untyped,
+    orders!("WHERE email = :email AND (:customer::text IS NULL OR customer = :customer) AND ", page!()),
+    self {
+        email: SqlText = self.email,
+        customer: Nullable<SqlText> = self.customer,
         ..Orders = self.page,
     }
 );

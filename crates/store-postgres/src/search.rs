@@ -59,7 +59,7 @@ impl Filter {
 }
 
 /// First time of a range, and first time after it.
-fn bounds(range: TimeRange) -> [PgTimestamp; 2] {
+pub(crate) fn bounds(range: TimeRange) -> [PgTimestamp; 2] {
     let from = range.from.map_or(0, paywright_domain::Timestamp::unix_micros);
     let until = range.until.map_or(AFTER_ALL, paywright_domain::Timestamp::unix_micros);
     [from, until].map(|micros| PgTimestamp(to_pg_micros(micros)))

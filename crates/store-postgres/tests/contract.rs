@@ -8,6 +8,7 @@ use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::books_contract::BooksSubject;
+use paywright_testkit::console_contract::{ConsoleStore, ConsoleSubject};
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
@@ -74,6 +75,14 @@ impl MonitoredSubject for Shop {
 }
 
 paywright_testkit::monitoring_contract!(fresh().await);
+
+impl ConsoleSubject for Shop {
+    fn console_store(&self) -> Arc<dyn ConsoleStore> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::console_contract!(fresh().await);
 
 impl BooksSubject for Shop {
     fn books_store(&self) -> Arc<dyn BooksStore> {

@@ -50,8 +50,8 @@ async fn a_round(store: &PostgresStore, n: u32) {
     store.commit(changes(Version(2), request_intent(&order, at(2)), at(3), at(3))).await.unwrap();
     assert_eq!(store.order(&by_id(n)).await.unwrap().map(|it| it.version), Some(Version(3)));
     store.order(&OrderRef::Number(order.number.clone())).await.unwrap().expect("by its number");
-    store.orders(&OrderQuery { customer: None, older_than: None, limit: 2 }).await.unwrap();
-    store.orders(&OrderQuery { customer: order.customer.clone(), older_than: None, limit: 2 }).await.unwrap();
+    store.orders(&OrderQuery::newest(2)).await.unwrap();
+    store.orders(&OrderQuery { customer: order.customer.clone(), ..OrderQuery::newest(2) }).await.unwrap();
     store.facts(order.id).await.unwrap();
     store.api_key(&[7; 32]).await.unwrap();
     let lease = Lease { owner: Uuid::nil(), now: at(9), until: at(10), limit: 5 };
@@ -226,7 +226,7 @@ async fn tasks_of_the_previous_version_are_performed() {
     .await
     .unwrap();
     let store = open(&database.url()).await.unwrap();
-    let order = store.orders(&OrderQuery { customer: None, older_than: None, limit: 1 }).await.unwrap().remove(0);
+    let order = store.orders(&OrderQuery::newest(1)).await.unwrap().remove(0);
     let refund = &order.refunds[0];
     let what =
         (refund.number, refund.intent.as_str(), refund.amount.minor(), refund.origin.name(), refund.status.name());
@@ -659,7 +659,7 @@ async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_
     assert!(store.probe().await.is_err(), "it takes no orders");
     // Reads of one order and of lists still work, and do not show the waiting commits.
     assert!(store.order(&by_id(1)).await.unwrap().is_some());
-    assert_eq!(store.orders(&OrderQuery { customer: None, older_than: None, limit: 9 }).await.unwrap().len(), 1);
+    assert_eq!(store.orders(&OrderQuery::newest(9)).await.unwrap().len(), 1);
     let admin = connect(&cluster.url("postgres")).await;
     let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paywright'";
     let backends: i64 = admin.query_one(count, &[]).await.unwrap().get(0);

@@ -10,6 +10,7 @@ mod audit_trail;
 mod backup;
 mod books;
 mod columns;
+mod console_sessions;
 mod deliveries;
 mod endpoints;
 mod failure;

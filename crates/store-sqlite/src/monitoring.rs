@@ -117,6 +117,10 @@ impl Monitoring for SqliteStore {
         self.read_many(move |db| search::orders_in_review(db, limit)).await
     }
 
+    async fn orders_with_cases(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
+        self.read_many(move |db| search::orders_with_cases(db, limit)).await
+    }
+
     async fn version(&self) -> Result<String, StoreError> {
         self.read(version).await
     }

@@ -51,6 +51,21 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
         if let Some(customer) = &query.customer {
             statement = statement.filter(orders::customer.eq(customer.as_str()));
         }
+        if let Some(email) = &query.email {
+            statement = statement.filter(orders::email.eq(email));
+        }
+        if let Some(state) = query.state {
+            statement = statement.filter(orders::state.eq(state));
+        }
+        if let Some(currency) = query.currency {
+            statement = statement.filter(orders::currency.eq(currency.code()));
+        }
+        if let Some(from) = query.placed.from {
+            statement = statement.filter(orders::placed_at.ge(from.unix_micros()));
+        }
+        if let Some(until) = query.placed.until {
+            statement = statement.filter(orders::placed_at.lt(until.unix_micros()));
+        }
         if let Some(cursor) = &query.older_than {
             statement = statement.filter(orders::id.lt(cursor.0.as_bytes().to_vec()));
         }

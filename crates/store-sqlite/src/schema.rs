@@ -83,6 +83,29 @@ table! {
 }
 
 table! {
+    console_links (id) {
+        id -> Binary,
+        digest -> Binary,
+        operator -> Text,
+        role -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
+    console_sessions (id) {
+        id -> Binary,
+        digest -> Binary,
+        operator -> Text,
+        role -> Text,
+        begun_at -> BigInt,
+        seen_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
     installation (only_one) {
         only_one -> Bool,
         id -> Binary,

@@ -54,6 +54,34 @@ fn is_held() -> String {
     )
 }
 
+/// Condition of the statuses of a dispute that waits for the shop's answer.
+const TO_ANSWER: &str = "disputes.status IN ('needs_response', 'warning_needs_response')";
+
+/// Condition that [`paywright_app::cases_of`] finds a case. The orders that may have one are found by indexes.
+fn has_cases() -> String {
+    format!(
+        "orders.id IN (
+            SELECT anomalies.order_id FROM anomalies INDEXED BY anomalies_held WHERE policy = 'hold_for_review'
+            UNION SELECT refunds.order_id FROM refunds INDEXED BY refunds_failed WHERE status = 'failed'
+            UNION SELECT disputes.order_id FROM disputes INDEXED BY disputes_to_answer WHERE {TO_ANSWER}
+        ) AND (
+            EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS})
+            OR EXISTS (SELECT 1 FROM disputes WHERE disputes.order_id = orders.id AND {TO_ANSWER})
+            OR EXISTS (
+                SELECT 1 FROM refunds AS failed
+                JOIN payment_intents ON payment_intents.order_id = orders.id
+                    AND payment_intents.provider_id = failed.intent_id
+                WHERE failed.order_id = orders.id AND failed.status = 'failed' AND received > refunded
+                    AND NOT EXISTS (
+                        SELECT 1 FROM refunds AS later
+                        WHERE later.order_id = orders.id AND later.intent_id = failed.intent_id
+                            AND later.number > failed.number AND later.status NOT IN ('failed', 'canceled')
+                    )
+            )
+        )"
+    )
+}
+
 /// Name of [`paywright_app::Completion`].
 fn completion() -> String {
     format!(
@@ -147,6 +175,12 @@ pub(crate) fn orders(db: &mut SqliteConnection, search: &OrderSearch) -> Result<
 pub(crate) fn orders_in_review(db: &mut SqliteConnection, limit: u16) -> Result<Vec<Order>, Failure> {
     let held = orders::table.filter(sql::<Bool>(&is_held())).order(orders::id.asc()).limit(i64::from(limit));
     load(db, held.into_boxed())
+}
+
+/// Reads at most `limit` orders with a case that waits for a person.
+pub(crate) fn orders_with_cases(db: &mut SqliteConnection, limit: u16) -> Result<Vec<Order>, Failure> {
+    let waiting = orders::table.filter(sql::<Bool>(&has_cases())).order(orders::id.asc()).limit(i64::from(limit));
+    load(db, waiting.into_boxed())
 }
 
 pub(crate) fn count(db: &mut SqliteConnection, filter: &OrderFilter) -> Result<u64, Failure> {

@@ -9,6 +9,7 @@ use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::books_contract::BooksSubject;
+use paywright_testkit::console_contract::{ConsoleStore, ConsoleSubject};
 use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
@@ -82,6 +83,14 @@ impl MonitoredSubject for File {
 }
 
 paywright_testkit::monitoring_contract!(fresh());
+
+impl ConsoleSubject for File {
+    fn console_store(&self) -> Arc<dyn ConsoleStore> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::console_contract!(fresh());
 
 impl BooksSubject for File {
     fn books_store(&self) -> Arc<dyn BooksStore> {

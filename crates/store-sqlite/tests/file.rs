@@ -244,7 +244,7 @@ async fn tasks_of_the_previous_version_are_performed() {
     .unwrap();
     drop(db);
     let store = open(&path).unwrap();
-    let query = paywright_app::OrderQuery { customer: None, older_than: None, limit: 1 };
+    let query = paywright_app::OrderQuery::newest(1);
     let order = store.orders(&query).await.unwrap().remove(0);
     let refund = order.refunds.first().unwrap();
     let what =

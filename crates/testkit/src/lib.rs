@@ -13,6 +13,7 @@ pub mod account_event_contract;
 mod before_epochs;
 pub mod books_contract;
 mod cluster;
+pub mod console_contract;
 pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;

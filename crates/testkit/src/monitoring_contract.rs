@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use paywright_app::{Backlog, EventStatus, Lease, Monitoring, OrderQuery, Position, StoredTask, TaskRelease, Waiting};
+use paywright_app::{
+    Backlog, Case, EventStatus, Lease, Monitoring, OrderQuery, OrderRef, Position, StoredTask, TaskRelease, Version,
+    Waiting, cases_of,
+};
+use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::fact::FeedEventType;
+use paywright_domain::id::{DisputeId, RefundId};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::refund::{NewRefund, RefundSnapshot, RefundStatus};
 use paywright_domain::task::TaskKind;
-use paywright_domain::{Order, OrderId};
+use paywright_domain::{Decision, IntentId, Money, Order, OrderId};
 use uuid::Uuid;
 
-use crate::contract::order_lists::{WAYS, walk};
-use crate::contract::{NOW, event, with_task};
+use crate::contract::order_lists::{Step, WAYS, walk};
+use crate::contract::{NOW, event, then, with_task};
 use crate::endpoint_contract::{add_endpoint, change, disabled, endpoint};
 use crate::feed_contract::{FeedStore, append_all, edited};
 use crate::queue_contract::{drain, fill};
@@ -32,6 +39,7 @@ macro_rules! monitoring_contract {
     ($fresh:expr) => {
         $crate::monitoring_contract! { $fresh;
             orders_in_review_are_read_from_the_oldest_on
+            orders_with_cases_are_those_that_wait_for_a_person
             tasks_count_from_the_time_at_which_they_are_due
             a_task_whose_attempt_failed_counts_until_it_succeeds
             parked_events_count_by_the_time_of_their_receipt
@@ -68,11 +76,87 @@ pub async fn orders_in_review_are_read_from_the_oldest_on(subject: &impl Monitor
     for (n, steps) in (1..).zip(WAYS) {
         walk(store, n, "ada", steps).await;
     }
-    let all = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let all = store.orders(&OrderQuery::newest(100)).await.unwrap();
     let held: Vec<&Order> = all.iter().rev().filter(|it| it.is_held_for_review()).collect();
     assert!(held.len() >= 2 && held.len() < all.len(), "{} of {}", held.len(), all.len());
     assert_eq!(store.orders_in_review(100).await.unwrap().iter().collect::<Vec<_>>(), held);
     assert_eq!(store.orders_in_review(1).await.unwrap().iter().collect::<Vec<_>>(), held[..1]);
+}
+
+/// Of each status of a dispute and of a refund, alone and before a later refund, among orders in every state.
+pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl MonitoredSubject) {
+    let store = &*subject.monitored_store();
+    assert_eq!(store.orders_with_cases(10).await.unwrap(), []);
+    for (n, steps) in (1..).zip(WAYS) {
+        walk(store, n, "ada", steps).await;
+    }
+    let mut n = 100;
+    for status in DisputeStatus::ALL {
+        n += 1;
+        let order = paid(store, n).await;
+        let dispute = Dispute {
+            id: DisputeId::new(format!("du_{n}")).unwrap(),
+            intent: IntentId::new(format!("pi_{n}")).unwrap(),
+            amount: order.total,
+            status,
+            reason: "fraudulent".into(),
+            due_by: None,
+            withdrawn: false,
+            reinstated: false,
+        };
+        save(store, order.update_dispute(&dispute, at(NOW + 9)).unwrap()).await;
+    }
+    // All or a part of the money; and then, a second refund or none, which fails or does not.
+    for minor in [None, Some(100)] {
+        for (first, second) in RefundStatus::ALL.into_iter().flat_map(|first| {
+            let seconds = [None, Some(RefundStatus::Failed), Some(RefundStatus::Succeeded)];
+            seconds.into_iter().map(move |second| (first, second))
+        }) {
+            n += 1;
+            let mut order = paid(store, n).await;
+            for (number, status) in (1..).zip([Some(first), second].into_iter().flatten()) {
+                let amount = minor.map(|it| Money::new(it, order.total.currency()).unwrap());
+                let new = NewRefund { amount, ..NewRefund::default() };
+                let Ok((decided, _)) = order.refund(&new, at(NOW + 9)) else { continue };
+                order = save(store, decided).await;
+                let refund = order.refund_numbered(number).unwrap();
+                let update = RefundSnapshot {
+                    id: RefundId::new(format!("re_{n}_{number}")).unwrap(),
+                    name: Some(refund.name(order.id)),
+                    intent: refund.intent.clone(),
+                    amount: refund.amount,
+                    reason: None,
+                    status,
+                    failure: None,
+                    request: None,
+                };
+                order = save(store, order.update_refund(&update, at(NOW + 10)).unwrap()).await;
+            }
+        }
+    }
+    let all = store.orders(&OrderQuery::newest(1000)).await.unwrap();
+    let waiting: Vec<&Order> = all.iter().rev().filter(|it| !cases_of(it).is_empty()).collect();
+    let kinds = |is: fn(&Case<'_>) -> bool| waiting.iter().filter(|it| cases_of(it).iter().any(is)).count();
+    assert_eq!(kinds(|it| matches!(it, Case::DisputeToAnswer(_))), 2);
+    assert!(kinds(|it| matches!(it, Case::RefundFailed(_))) >= 3);
+    assert!(kinds(|it| matches!(it, Case::Review(_))) >= 2);
+    assert!(waiting.len() < all.len());
+    assert_eq!(store.orders_with_cases(1000).await.unwrap().iter().collect::<Vec<_>>(), waiting);
+    assert_eq!(store.orders_with_cases(1).await.unwrap().iter().collect::<Vec<_>>(), waiting[..1]);
+}
+
+/// The `n`th order, paid.
+async fn paid(store: &dyn MonitoredStore, n: u32) -> Order {
+    walk(store, n, "ada", &[Step::Answered(IntentStatus::Succeeded)]).await;
+    store.order(&OrderRef::Id(order_id(n))).await.unwrap().unwrap().value
+}
+
+/// Commits a decision on the stored version of its order.
+async fn save(store: &dyn MonitoredStore, decision: Decision) -> Order {
+    let order = decision.order.clone();
+    let Version(version) = store.order(&OrderRef::Id(order.id)).await.unwrap().unwrap().version;
+    store.commit(then(version, decision)).await.unwrap();
+    order
 }
 
 /// Two tasks are due, and one is not yet. A task under a lease is still due.

@@ -8,7 +8,7 @@ use paywright_domain::{OrderId, Timestamp};
 
 use super::bookkeeper::BooksError;
 use super::reads::{BooksAccess, Pages};
-use crate::{BookedEntry, BookedTransaction, RowFilter};
+use crate::{BookedEntry, BookedTransaction, RowFilter, RowQuery};
 
 /// Largest number of balance transactions, and of entries, of one order or object that are read: an order has a few
 /// payments, refunds and disputes.
@@ -64,6 +64,16 @@ impl BooksAccess {
         rows.dedup_by(|left, right| left.transaction.id == right.transaction.id);
         let ledger = Ledger::of(entries, rows).map_err(|error| BooksError::Order { order, error })?;
         Ok(Ledger { has_more, ..ledger })
+    }
+
+    /// Finds the order that a refund, a dispute or another object belongs to. `None` if nothing of it is booked yet.
+    pub async fn order_of(&self, source: Source) -> Result<Option<OrderId>, BooksError> {
+        let query = RowQuery { filter: RowFilter::Source(source), after: None, limit: 1 };
+        let expected = self.books.entries(&query).await?.into_iter().next().map(|it| it.order);
+        match expected {
+            Some(order) => Ok(Some(order)),
+            None => Ok(self.books.transactions(&query).await?.into_iter().find_map(|it| it.order)),
+        }
     }
 
     /// Entries of an order, and whether there are more than are read.

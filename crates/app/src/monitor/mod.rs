@@ -54,6 +54,11 @@ impl Monitor {
         Self { app, monitoring, books, last: Arc::default(), endpoint: None, balances: Arc::default() }
     }
 
+    /// Reads at most `limit` orders with a case that waits for a person, the oldest first.
+    pub async fn orders_with_cases(&self, limit: u16) -> Result<Vec<Order>, StoreError> {
+        self.monitoring.orders_with_cases(limit).await
+    }
+
     /// The same monitor, which also tells the drift of our endpoint at Stripe.
     #[must_use]
     pub fn with_endpoint_watch(self, watch: EndpointWatch) -> Self {

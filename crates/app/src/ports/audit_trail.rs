@@ -57,8 +57,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Act that was done.
     pub act: Act,
-    /// Subject of the act: the id of an order, of an API key or of a webhook endpoint; for the one at Stripe, the id of
-    /// the installation.
+    /// Subject of the act: the id of an order, of an API key, of a webhook endpoint or of a session in the console; for
+    /// the endpoint at Stripe, the id of the installation.
     pub subject: String,
     /// Actor who did it; `None` if that is not known.
     pub actor: Option<Actor>,
@@ -175,6 +175,23 @@ pub enum Act {
     /// An endpoint was deleted.
     #[serde(rename = "webhook_endpoint.deleted")]
     EndpointDeleted,
+    /// A link to sign in to the console was made.
+    #[serde(rename = "console.link_created")]
+    ConsoleLinkCreated {
+        /// Operator for whom it is.
+        operator: String,
+        /// Name of the operator's role.
+        role: String,
+    },
+    /// An operator has signed in to the console.
+    #[serde(rename = "console.signed_in")]
+    ConsoleSignedIn {
+        /// Name of the operator's role.
+        role: String,
+    },
+    /// A session in the console was ended, by its operator or by a command.
+    #[serde(rename = "console.session_ended")]
+    ConsoleSessionEnded,
     /// A command begins to create, repair or replace the webhook endpoint at Stripe.
     #[serde(rename = "stripe_endpoint.ensure_begun")]
     StripeEnsureBegun {
@@ -216,6 +233,9 @@ impl Act {
             | Self::EndpointDisabled
             | Self::EndpointReplayed { .. }
             | Self::EndpointDeleted
+            | Self::ConsoleLinkCreated { .. }
+            | Self::ConsoleSignedIn { .. }
+            | Self::ConsoleSessionEnded
             | Self::StripeEnsureBegun { .. }
             | Self::StripeRotationBegun => None,
         }
@@ -296,6 +316,9 @@ variant_names! {
         EndpointDisabled => "webhook_endpoint.disabled",
         EndpointReplayed => "webhook_endpoint.replayed",
         EndpointDeleted => "webhook_endpoint.deleted",
+        ConsoleLinkCreated => "console.link_created",
+        ConsoleSignedIn => "console.signed_in",
+        ConsoleSessionEnded => "console.session_ended",
         StripeEnsureBegun => "stripe_endpoint.ensure_begun",
         StripeRotationBegun => "stripe_endpoint.rotation_begun",
     }
@@ -339,6 +362,9 @@ impl fmt::Display for Act {
             Self::EndpointDisabled => f.write_str("disabled"),
             Self::EndpointReplayed { after } => write!(f, "every event after {after} again"),
             Self::EndpointDeleted => f.write_str("deleted"),
+            Self::ConsoleLinkCreated { operator, role } => write!(f, "link for {operator:?} with the role {role}"),
+            Self::ConsoleSignedIn { role } => write!(f, "signed in with the role {role}"),
+            Self::ConsoleSessionEnded => f.write_str("session ended"),
             Self::StripeEnsureBegun { host } => write!(f, "webhooks ensure begins to change the endpoint at {host}"),
             Self::StripeRotationBegun => f.write_str("webhooks rotate begins"),
         }

@@ -50,6 +50,11 @@ pub trait Ids: Send + Sync {
         self.order_id(now).0
     }
 
+    /// Fresh id of a session in the console: a UUID of version 7 with the time `now`.
+    fn console_session_id(&self, now: Timestamp) -> Uuid {
+        self.order_id(now).0
+    }
+
     /// Number for the order `order`, placed at `now`, whose first number was not free. It ends with the same two
     /// characters as the first one ([`ENDING_BITS`]).
     fn order_number(&self, order: OrderId, now: Timestamp) -> OrderNumber {

@@ -1,6 +1,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod audit_trail;
 pub(crate) mod books;
+pub(crate) mod console_sessions;
 pub(crate) mod cursors;
 pub(crate) mod endpoints;
 pub(crate) mod event_format;

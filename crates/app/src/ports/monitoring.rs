@@ -22,6 +22,10 @@ pub trait Monitoring: Send + Sync {
     /// first.
     async fn orders_in_review(&self, limit: u16) -> Result<Vec<Order>, StoreError>;
 
+    /// Reads at most `limit` orders with a case that waits for a person ([`cases_of`](crate::cases_of)), by their ids: the
+    /// oldest first.
+    async fn orders_with_cases(&self, limit: u16) -> Result<Vec<Order>, StoreError>;
+
     /// Name and version of the database, such as "PostgreSQL 15.4".
     async fn version(&self) -> Result<String, StoreError>;
 

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::id::{CustomerId, OrderNumber};
+#[cfg(doc)]
+use paywright_domain::order::OrderState;
 use paywright_domain::task::TaskKey;
-use paywright_domain::{Decision, Fact, IntentId, Order, OrderId, Task, Timestamp};
+use paywright_domain::{Currency, Decision, Fact, IntentId, Order, OrderId, Task, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use super::feed::OrderSnapshot;
 use super::idempotency::{IdempotencyKey, IdempotencyRecord};
 use super::ids_and_clock::Ids;
 use super::inbox::ReceivedEvent;
-use super::order_list::{OrderFilter, OrderSearch};
+use super::order_list::{OrderFilter, OrderSearch, TimeRange};
 use super::store::{StoreError, Version, Versioned};
 use super::traces::TraceParent;
 use crate::Actor;
@@ -101,12 +103,38 @@ pub enum OrderRefError {
 /// Query for a page of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
-    /// Customer whose orders are read; `None` reads all.
+    /// Customer whose orders are read; `None` reads those of all.
     pub customer: Option<CustomerId>,
+    /// Email address of the orders, as it is stored; `None` for any.
+    pub email: Option<String>,
+    /// Stored state of the orders, one of [`OrderState::NAMES`]; `None` for any.
+    pub state: Option<&'static str>,
+    /// Currency of the orders; `None` for any.
+    pub currency: Option<Currency>,
+    /// Times at which the orders may have been placed.
+    pub placed: TimeRange,
     /// Last order of the page before, after which the page begins; `None` for the first page.
     pub older_than: Option<OrderId>,
     /// Largest number of orders to read.
     pub limit: u16,
+}
+
+impl OrderQuery {
+    /// Query for the newest orders, at most `limit` of them.
+    pub const fn newest(limit: u16) -> Self {
+        let placed = TimeRange { from: None, until: None };
+        Self { customer: None, email: None, state: None, currency: None, placed, older_than: None, limit }
+    }
+
+    /// Whether `order` fulfils every condition.
+    pub fn admits(&self, order: &Order) -> bool {
+        self.customer.as_ref().is_none_or(|it| order.customer.as_ref() == Some(it))
+            && self.email.as_ref().is_none_or(|it| order.email.as_ref().is_some_and(|own| own.as_str() == it))
+            && self.state.is_none_or(|it| it == order.state.name())
+            && self.currency.is_none_or(|it| it == order.total.currency())
+            && self.placed.contains(order.placed_at)
+            && self.older_than.is_none_or(|it| order.id < it)
+    }
 }
 
 /// Page of a customer's completed orders.

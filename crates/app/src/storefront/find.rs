@@ -213,7 +213,7 @@ impl Storefront {
     /// Finds the newest complete order of the shopper, a customer, that was made from a cart.
     async fn newest_complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
-        let query = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: App::PAGE_MAX };
+        let query = OrderQuery { customer: Some(customer.clone()), ..OrderQuery::newest(App::PAGE_MAX) };
         let newest = self.app.store.orders.orders(&query).await?.into_iter();
         let is_in = |order: &Order| shopper.currency.is_none_or(|it| it == order.total.currency());
         for order in newest.filter(|it| it.is_complete() && is_in(it)) {

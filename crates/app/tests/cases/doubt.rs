@@ -137,8 +137,7 @@ async fn a_placement_in_doubt_places_one_order() {
             let shop = Shop::with(issuing_gateway(at(NOW))).await;
             let placed = in_doubt(&shop, way).app.place_order(new_order(), with_key.then(request)).await.unwrap();
             let PlacedOrder::Now(order) = placed else { panic!("{way:?}: {placed:?}") };
-            let all =
-                shop.store.orders.orders(&OrderQuery { customer: None, older_than: None, limit: 10 }).await.unwrap();
+            let all = shop.store.orders.orders(&OrderQuery::newest(10)).await.unwrap();
             assert_eq!(all, [*order.clone()], "{way:?}");
             assert_eq!(shop.facts(&order).await, ["order.placed"], "{way:?}");
         }

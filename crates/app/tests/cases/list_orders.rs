@@ -13,7 +13,7 @@ async fn pages_of_orders_are_read_to_the_end() {
     for _ in 0..7 {
         shop.placed().await;
     }
-    let mut query = OrderQuery { customer: None, older_than: None, limit: 3 };
+    let mut query = OrderQuery::newest(3);
     let mut pages = Vec::new();
     loop {
         let page = shop.app.list_orders(query.clone(), &Access::All).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_page_of_large_orders_ends_early_and_the_next_one_continues_it() {
     for _ in 0..30 {
         shop.app.place_order(new.clone(), None).await.unwrap();
     }
-    let mut query = OrderQuery { customer: None, older_than: None, limit: App::PAGE_MAX };
+    let mut query = OrderQuery::newest(App::PAGE_MAX);
     let mut pages = Vec::new();
     let mut listed = Vec::new();
     loop {
@@ -61,7 +61,7 @@ async fn a_customer_lists_own_orders_alone() {
     let customer = |it: &str| CustomerId::new(it).unwrap();
     let own = order.customer.clone().unwrap();
     let list = async |of: Option<CustomerId>, access: Access| {
-        let query = OrderQuery { customer: of, older_than: None, limit: 3 };
+        let query = OrderQuery { customer: of, ..OrderQuery::newest(3) };
         shop.app.list_orders(query, &access).await.map(|it| it.orders.len())
     };
     let access = || Access::Customer(own.clone());

@@ -14,7 +14,7 @@ fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
 }
 
 async fn stored(shop: &Shop) -> usize {
-    shop.store.orders.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap().len()
+    shop.store.orders.orders(&OrderQuery::newest(100)).await.unwrap().len()
 }
 
 #[tokio::test]

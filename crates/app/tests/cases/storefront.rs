@@ -77,7 +77,7 @@ impl Front {
 
     async fn orders(&self) -> Vec<Order> {
         use paywright_app::Orders as _;
-        self.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap()
+        self.store.orders(&OrderQuery::newest(100)).await.unwrap()
     }
 }
 

@@ -81,7 +81,12 @@ pub(crate) fn parse_json_if_any(request: &HttpRequest, body: &[u8], invalid: &'s
 
 /// Parses a query, in which each name may appear once.
 pub(crate) fn parse_query(request: &HttpRequest) -> Result<Fields, Problem> {
-    let query = Query::<Vec<(String, String)>>::from_query(request.query_string())
+    parse_form(request.query_string())
+}
+
+/// Parses the text of a query or of a form, in which each name may appear once.
+pub(crate) fn parse_form(text: &str) -> Result<Fields, Problem> {
+    let query = Query::<Vec<(String, String)>>::from_query(text)
         .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?;
     let (mut fields, mut problems) = (Fields::new(), FieldProblems::default());
     for (name, value) in query.into_inner() {

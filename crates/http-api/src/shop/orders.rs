@@ -155,7 +155,7 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
         Ok(OrderId(cursor))
     });
     let limit = page_limit(&mut it);
-    let query = OrderQuery { customer, older_than, limit };
+    let query = OrderQuery { customer, older_than, ..OrderQuery::newest(limit) };
     problems.done(Some(query)).map_err(Problem::query)
 }
 

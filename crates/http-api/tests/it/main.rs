@@ -171,6 +171,7 @@ impl Service {
             publishable_key: Some("pk_test_1".into()),
             allowed_origins: vec!["https://shop.example".into()],
             demo: None,
+            console: None,
             app,
             publisher,
             books: BooksAccess::new(books, hands),

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::{ORDERS, Service, order};
 
 async fn stored(service: &Service) -> usize {
-    let query = OrderQuery { customer: None, older_than: None, limit: 100 };
+    let query = OrderQuery::newest(100);
     service.store.orders(&query).await.unwrap().len()
 }
 
@@ -212,7 +212,7 @@ async fn an_array_in_place_of_an_object_is_refused_in_every_body() {
     let service = Service::with(MockGateway::new()).await;
     let placed = service.placed().await;
     let path = format!("{ORDERS}/{}", placed["id"].as_str().unwrap());
-    let before = service.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let before = service.store.orders(&OrderQuery::newest(100)).await.unwrap();
     let line = json!({ "name": "Mug", "amount": 1200, "quantity": 1 });
     for (method, path, body, code, field) in [
         (Method::POST, ORDERS, json!(["usd", "cus-ada", null, [line], [], null, {}]), "invalid_order", "body"),
@@ -235,7 +235,7 @@ async fn an_array_in_place_of_an_object_is_refused_in_every_body() {
         let answered = (refused.status, refused.code(), refused.body["error"]["fields"][0]["field"].as_str());
         assert_eq!(answered, (422, code, Some(field)), "{method} {path} {body}: {refused:?}");
     }
-    let after = service.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let after = service.store.orders(&OrderQuery::newest(100)).await.unwrap();
     assert_eq!(after, before);
 }
 

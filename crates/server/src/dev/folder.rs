@@ -85,6 +85,7 @@ pub(super) fn write_settings(
             ]),
         ),
         ("auth".to_owned(), section(&[("token_secret", &secrets.token)])),
+        ("console".to_owned(), section(&[("enabled", "true")])),
         (
             "webhooks".to_owned(),
             section(&[("secret_key", &secrets.token), ("allow_http", "true"), ("allowed_networks", RECEIVERS)]),

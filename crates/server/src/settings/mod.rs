@@ -4,6 +4,7 @@
 mod auth;
 pub(crate) mod books;
 mod check;
+mod console;
 mod database;
 pub(crate) mod http;
 mod limits;
@@ -28,6 +29,7 @@ use crate::Failure;
 use crate::settings::auth::Auth;
 use crate::settings::books::BooksSection;
 pub(crate) use crate::settings::check::Checked;
+use crate::settings::console::ConsoleSection;
 use crate::settings::database::DatabaseSettings;
 pub(crate) use crate::settings::http::Http;
 pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
@@ -54,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) feed: Feed,
     pub(crate) books: BooksSection,
     pub(crate) metrics: MetricsSection,
+    pub(crate) console: ConsoleSection,
     traces: TracesSection,
     webhooks: Webhooks,
 }

@@ -7,6 +7,7 @@ use strsim::damerau_levenshtein;
 
 use crate::settings::auth::Auth;
 use crate::settings::books::BooksSection;
+use crate::settings::console::ConsoleSection;
 use crate::settings::database::DatabaseSettings;
 use crate::settings::http::Http;
 use crate::settings::limits::Limits;
@@ -26,7 +27,7 @@ pub(super) const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 12] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 13] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -38,6 +39,7 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 12] {
         ("feed", keys_of::<Feed>()),
         ("books", keys_of::<BooksSection>()),
         ("metrics", keys_of::<MetricsSection>()),
+        ("console", keys_of::<ConsoleSection>()),
         ("traces", keys_of::<TracesSection>()),
         ("webhooks", keys_of::<Webhooks>()),
     ]

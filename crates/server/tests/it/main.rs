@@ -13,6 +13,7 @@ mod background_work;
 mod balancer;
 mod books;
 mod command_line;
+mod console;
 mod crash;
 mod customer;
 mod customer_tokens;

@@ -91,7 +91,7 @@ async fn an_oauth_client_logs_in_with_an_api_key_and_polls_orders() {
 }
 
 /// Runs the `count` tests of a file in Node.
-fn node(folder: &str, file: &str, count: usize, environment: &[(&str, &str)], dev: &Dev) {
+pub(crate) fn node(folder: &str, file: &str, count: usize, environment: &[(&str, &str)], dev: &Dev) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(folder);
     let installed = folder.join("node_modules").is_dir();
     assert!(installed, "what it needs is not installed: run scripts/test, or `npm ci` in {}", folder.display());

@@ -109,10 +109,7 @@ impl Tables {
     }
 
     pub(crate) fn orders(&self, query: &OrderQuery) -> Vec<Order> {
-        let wanted = |it: &&Order| {
-            query.customer.as_ref().is_none_or(|customer| it.customer.as_ref() == Some(customer))
-                && query.older_than.is_none_or(|than| it.id < than)
-        };
+        let wanted = |it: &&Order| query.admits(it);
         let newest_first = self.orders.values().rev().map(|it| &it.value);
         newest_first.filter(wanted).take(usize::from(query.limit)).map(|it| it.clone().in_epoch(self.epoch)).collect()
     }

@@ -67,6 +67,7 @@ macro_rules! store_contract {
                 paging_through_orders_misses_and_repeats_none
                 orders_are_searched_by_filters_and_counted
                 a_customers_list_has_only_that_customers_orders
+                a_list_has_the_orders_that_fulfil_its_conditions
                 an_idempotency_record_is_stored_in_the_same_commit
                 one_of_many_concurrent_requests_with_the_same_key_succeeds
                 old_idempotency_records_are_deleted_up_to_a_limit

@@ -8,9 +8,10 @@ use paywright_app::{
 use paywright_domain::anomaly::Policies;
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::IntentStatus;
-use paywright_domain::order::CancelReason;
+use paywright_domain::order::{CancelReason, OrderState};
 use paywright_domain::refund::NewRefund;
-use paywright_domain::{IntentId, IntentSnapshot, Money, NewOrder, Order, OrderId};
+use paywright_domain::text::Email;
+use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 
 use super::{NOW, Subject, first, requested, then, update};
 use crate::{at, edit_of_lines, new_order, order_id, place};
@@ -113,7 +114,7 @@ pub async fn the_completed_orders_of_a_customer_are_read_by_page_and_counted(sub
         completed.extend(is_complete.then_some(order_id(n)));
     }
     let customer = CustomerId::new("ada").unwrap();
-    let all = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: 100 };
+    let all = OrderQuery { customer: Some(customer.clone()), ..OrderQuery::newest(100) };
     let mut by_rule: Vec<OrderId> = Vec::new();
     for order in store.orders(&all).await.unwrap().into_iter().rev() {
         let facts = store.facts(order.id).await.unwrap();
@@ -148,7 +149,7 @@ pub async fn paging_through_orders_misses_and_repeats_none(subject: &impl Subjec
     let mut seen = Vec::new();
     let mut older_than = None;
     loop {
-        let query = OrderQuery { customer: None, older_than, limit: 5 };
+        let query = OrderQuery { older_than, ..OrderQuery::newest(5) };
         let page = store.orders(&query).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 5);
@@ -172,13 +173,51 @@ pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subj
     }
     let query = OrderQuery {
         customer: Some(paywright_domain::id::CustomerId::new("cus-bob").unwrap()),
-        older_than: None,
-        limit: 2,
+        ..OrderQuery::newest(2)
     };
     let page = store.orders(&query).await.unwrap();
     assert_eq!(page.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(6), order_id(4)]);
     let rest = store.orders(&OrderQuery { older_than: Some(order_id(4)), ..query }).await.unwrap();
     assert_eq!(rest.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(2)]);
+}
+
+/// Every condition alone, and several together.
+pub async fn a_list_has_the_orders_that_fulfil_its_conditions(subject: &impl Subject) {
+    let store = subject.store();
+    for (n, steps) in (1..).zip(WAYS) {
+        walk(&*store, n, if n % 3 == 0 { "bob" } else { "ada" }, steps).await;
+    }
+    for (n, currency, email) in [(101, Currency::Eur, "eve@example.com"), (102, Currency::Jpy, "Eve@example.com")] {
+        let line = LineItem::new("Bone", Money::new(5_000, currency).unwrap(), 1).unwrap();
+        let new = NewOrder { lines: vec![line], email: Some(Email::new(email).unwrap()), ..NewOrder::empty(currency) };
+        store.commit(first(Order::place(order_id(n), new, at(NOW + 7)).unwrap())).await.unwrap();
+    }
+    let any = OrderQuery::newest(100);
+    let all = store.orders(&any).await.unwrap();
+    let mut queries = vec![any.clone(), OrderQuery { limit: 3, ..any.clone() }];
+    queries.extend(OrderState::NAMES.map(|it| OrderQuery { state: Some(it), ..any.clone() }));
+    queries.extend(
+        [Currency::Usd, Currency::Eur, Currency::Chf].map(|it| OrderQuery { currency: Some(it), ..any.clone() }),
+    );
+    for email in ["eve@example.com", "EVE@example.com", "nobody@example.com"] {
+        queries.push(OrderQuery { email: Some(email.into()), ..any.clone() });
+        queries.push(OrderQuery { customer: CustomerId::new("bob").ok(), email: Some(email.into()), ..any.clone() });
+    }
+    for placed in [
+        TimeRange { from: Some(at(NOW + 7)), until: None },
+        TimeRange { from: None, until: Some(at(NOW + 7)) },
+        TimeRange { from: Some(at(NOW + 1)), until: Some(at(NOW + 7)) },
+    ] {
+        queries.push(OrderQuery { placed, ..any.clone() });
+        queries.push(OrderQuery { placed, state: Some("paid"), customer: CustomerId::new("bob").ok(), ..any.clone() });
+    }
+    queries.push(OrderQuery { older_than: Some(order_id(5)), state: Some("paid"), limit: 2, ..any });
+    for query in queries {
+        let expected: Vec<OrderId> =
+            all.iter().filter(|it| query.admits(it)).take(query.limit.into()).map(|it| it.id).collect();
+        let found = store.orders(&query).await.unwrap();
+        assert_eq!(found.iter().map(|it| it.id).collect::<Vec<_>>(), expected, "{query:?}");
+    }
 }
 
 /// Ways of an order to each completion and each balance.
@@ -234,7 +273,7 @@ pub async fn orders_are_searched_by_filters_and_counted(subject: &impl Subject) 
     for (n, steps) in (1..).zip(WAYS) {
         walk(&*store, n, "ada", steps).await;
     }
-    let all = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let all = store.orders(&OrderQuery::newest(100)).await.unwrap();
     for wanted in Completion::ALL {
         assert!(all.iter().any(|it| Completion::of(it) == wanted), "{wanted:?}");
     }

@@ -182,7 +182,7 @@ pub async fn a_missing_row_is_read_as_none(subject: &impl Subject) {
     assert_eq!(store.order(&OrderRef::Number(order.number.clone())).await.unwrap(), None);
     assert_eq!(store.order(&OrderRef::Intent(IntentId::new("pi_1").unwrap())).await.unwrap(), None);
     assert_eq!(store.facts(order.id).await.unwrap(), []);
-    let query = OrderQuery { customer: None, older_than: None, limit: 10 };
+    let query = OrderQuery::newest(10);
     assert_eq!(store.orders(&query).await.unwrap(), []);
     assert_eq!(store.api_key(&[0; 32]).await.unwrap(), None);
     let key = IdempotencyKey { scope: Uuid::nil(), key: "k".into() };
@@ -452,7 +452,7 @@ pub async fn a_commit_is_visible_to_another_process(subject: &impl Subject) {
     other.commit(then(1, requested(&place(1).order))).await.unwrap();
     assert_eq!(stored(&*subject.store(), 1).await.version, Version(2));
     let ids: BTreeSet<_> = [order_id(1)].into();
-    let query = OrderQuery { customer: None, older_than: None, limit: 10 };
+    let query = OrderQuery::newest(10);
     let listed: BTreeSet<_> = other.orders(&query).await.unwrap().iter().map(|it| it.id).collect();
     assert_eq!(listed, ids);
 }

@@ -11,6 +11,7 @@ mod audit_entry;
 mod books;
 mod cart;
 mod column;
+mod console;
 mod dispute;
 mod fact;
 mod intent;
@@ -32,6 +33,7 @@ pub use self::books::{
 };
 pub use self::cart::{StoredCart, StoredVariant};
 pub use self::column::{Column, ColumnError, document};
+pub use self::console::{StoredConsoleLink, StoredConsoleSession};
 pub use self::dispute::{StoredAnomaly, StoredDispute};
 pub use self::fact::{StoredFact, StoredFeedEvent, StoredTaskRow};
 pub use self::intent::StoredIntent;

@@ -1,0 +1,138 @@
+//! Acts on an order: each is the use case of the API, by a named operator.
+
+use std::future::Future;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{Access, IdempotencyKey, OrderRef, Scope};
+use paywright_domain::Order;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::order::{Notice, named, refused, seen, shown};
+use super::refusal::Refusal;
+use super::see_other;
+use super::session::{Operator, posted};
+use crate::Api;
+use crate::problem::Problem;
+use crate::reader::Fields;
+use crate::shop::{cancel_reason, capture_amount, new_refund};
+
+/// Scope of the idempotency keys of forms: no application has this id.
+const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
+
+/// Fields of a form that the use case does not have.
+struct Form {
+    /// Fields that the body of the API's call has; without those that were left empty.
+    fields: Fields,
+    /// State of the order that the page showed.
+    seen: String,
+    key: String,
+}
+
+impl Form {
+    fn of(mut fields: Fields) -> Self {
+        let mut take = |name| match fields.remove(name) {
+            Some(Value::String(text)) => text,
+            Some(_) | None => String::new(),
+        };
+        let (seen, key) = (take("seen"), take("key"));
+        fields.retain(|_, value| value.as_str().is_none_or(|it| !it.trim().is_empty()));
+        Self { fields, seen, key }
+    }
+}
+
+/// Performs an act on the order that a page has shown: leads to the page of the order, or shows it with the reason of a refusal.
+/// An act on a page that is out of date is refused, unless `is_done` says that it was done before.
+async fn perform<F: Future<Output = Result<String, Problem>>>(
+    (api, operator, form): (&Api, &Operator, &Form),
+    which: &OrderRef,
+    is_done: impl FnOnce(&Order) -> bool,
+    act: impl FnOnce(Order) -> F,
+) -> Result<HttpResponse, Refusal> {
+    let order = api.app.get_order(which, &Access::All).await?;
+    if form.seen != seen(&order) && !is_done(&order) {
+        let notice = Notice {
+            class: "error",
+            title: "The order has changed since this page was loaded. Nothing was done.".to_owned(),
+            text: "This page shows how it stands now: look again, and repeat what is still right.".to_owned(),
+        };
+        return shown(api, operator, which, StatusCode::CONFLICT, |_| Some(notice)).await;
+    }
+    let id = order.id;
+    match act(order).await {
+        Ok(done) => Ok(see_other(&format!("/console/orders/{id}?done={done}#result"))),
+        Err(problem) if problem.status().is_server_error() => Err(problem.into()),
+        Err(problem) => {
+            let (status, notice) = (problem.status(), refused(&problem));
+            shown(api, operator, which, status, |_| Some(notice)).await
+        }
+    }
+}
+
+/// `POST /console/orders/{order}/refund`: refunds an amount of a payment. Sent twice, a form is one refund.
+pub(super) async fn refund(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
+    let (which, form) = (named(&order)?, Form::of(fields));
+    if Uuid::try_parse(&form.key).is_err() {
+        return Err(Refusal::OtherSession);
+    }
+    let key = IdempotencyKey { scope: FORMS, key: form.key.clone() };
+    let request_of_form = key.digest();
+    let is_done = move |order: &Order| order.refund_requested_by(request_of_form).is_some();
+    let (app, fields) = (api.app.for_request(), form.fields.clone());
+    let act = |order: Order| {
+        let which = OrderRef::Id(order.id);
+        async move {
+            let new = new_refund(&fields, order.total.currency())?;
+            let text = serde_json::to_vec(&fields).unwrap_or_default();
+            let fingerprint = Sha256::new_with_prefix(order.id.0.as_bytes()).chain_update(text).finalize().into();
+            let refunded = app.refund_payment(&which, &Access::All, &new, Some((key, fingerprint))).await?;
+            Ok(format!("refund-{}", refunded.refund.number))
+        }
+    };
+    perform((&api, &operator, &form), &which, is_done, act).await
+}
+
+/// `POST /console/orders/{order}/capture`: captures an authorized payment.
+pub(super) async fn capture(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
+    let (which, form) = (named(&order)?, Form::of(fields));
+    let (app, fields) = (api.app.for_request(), form.fields.clone());
+    let act = |order: Order| async move {
+        let amount = capture_amount(&fields, order.total.currency())?;
+        app.capture_payment(&OrderRef::Id(order.id), &Access::All, amount).await?;
+        Ok("capture".to_owned())
+    };
+    perform((&api, &operator, &form), &which, Order::is_paid, act).await
+}
+
+/// `POST /console/orders/{order}/cancel`: cancels an unpaid order.
+pub(super) async fn cancel(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (operator, fields) = posted(&api, &request, payload, Scope::OrdersWrite).await?;
+    let (which, form) = (named(&order)?, Form::of(fields));
+    let (app, fields) = (api.app.for_request(), form.fields.clone());
+    let act = |order: Order| async move {
+        let reason = cancel_reason(&fields)?;
+        app.cancel_order(&OrderRef::Id(order.id), &Access::All, reason).await?;
+        Ok("cancel".to_owned())
+    };
+    perform((&api, &operator, &form), &which, |order| order.status_name() == "canceled", act).await
+}

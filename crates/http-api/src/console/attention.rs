@@ -1,0 +1,176 @@
+//! Page of what waits for a person: disputes, reviews, failed refunds, and breaks of the books.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use paywright_app::{Break, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Scope, anomaly_reason, cases_of};
+use paywright_domain::{Order, Timestamp};
+use serde_json::Value;
+
+use super::refusal::Refusal;
+use super::session::{posted, signed_in};
+use super::{Frame, Part, Section, amount, machine, page, parts, see_other, utc, words};
+use crate::Api;
+use crate::problem::Problem;
+
+/// Most cases of each kind on the page.
+const CASES_MAX: u16 = 100;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+#[derive(Template)]
+#[template(path = "attention.html")]
+struct AttentionPage {
+    frame: Frame,
+    groups: Vec<Group>,
+    breaks: Vec<BreakRow>,
+    may_resolve: bool,
+    note_max: usize,
+    /// Whether there may be more cases than the page has.
+    has_more: bool,
+}
+
+/// Cases of one kind of orders.
+struct Group {
+    title: &'static str,
+    next_step: &'static str,
+    cases: Vec<CaseRow>,
+}
+
+struct CaseRow {
+    number: String,
+    sentence: Vec<Part>,
+    since: Option<(String, String)>,
+    /// Time by which the shop must answer, and the days until then.
+    due_by: Option<((String, String), String)>,
+    /// Page of the object in Stripe's dashboard.
+    dashboard: Option<(String, String)>,
+    key: Timestamp,
+}
+
+impl CaseRow {
+    fn of(order: &Order, case: Case<'_>, now: Timestamp) -> Self {
+        let row = |sentence: String, since: Timestamp| Self {
+            number: order.number.as_str().to_owned(),
+            sentence: parts(&sentence),
+            since: Some((machine(since), utc(since))),
+            due_by: None,
+            dashboard: None,
+            key: since,
+        };
+        match case {
+            Case::Review(anomaly) => row(anomaly_reason(order, anomaly), anomaly.found_at),
+            Case::RefundFailed(refund) => {
+                let failure = refund.failure.as_ref().map(|it| format!(": {}", it.as_str())).unwrap_or_default();
+                let what = format!("Refund {} of {} failed{failure}.", refund.number, amount(refund.amount));
+                row(format!("{what} The shop still has the money."), refund.requested_at)
+            }
+            Case::DisputeToAnswer(dispute) => {
+                let what = format!("The cardholder disputed {} ({}).", amount(dispute.amount), words(&dispute.reason));
+                let mode = if order.livemode { "" } else { "test/" };
+                let page = format!("https://dashboard.stripe.com/{mode}disputes/{}", dispute.id);
+                // One without a deadline comes last.
+                let key = dispute.due_by.unwrap_or_else(|| now.plus_seconds(u32::MAX));
+                Self {
+                    since: None,
+                    due_by: dispute.due_by.map(|it| ((machine(it), utc(it)), in_days(it, now))),
+                    dashboard: Some((page, dispute.id.as_str().to_owned())),
+                    ..row(what, key)
+                }
+            }
+        }
+    }
+}
+
+/// Days until a time, in words.
+fn in_days(at: Timestamp, now: Timestamp) -> String {
+    match (at.unix_seconds() - now.unix_seconds()).div_euclid(SECONDS_PER_DAY) {
+        days if days < 0 => "it has passed".to_owned(),
+        0 => "less than a day is left".to_owned(),
+        1 => "one day is left".to_owned(),
+        days => format!("{days} days are left"),
+    }
+}
+
+struct BreakRow {
+    id: String,
+    order: Option<String>,
+    class: String,
+    ours: String,
+    theirs: String,
+    since: (String, String),
+    next_step: &'static str,
+}
+
+impl BreakRow {
+    fn of(it: &Break) -> Self {
+        let shown = |amount: Option<paywright_domain::books::SignedMoney>| {
+            amount.map_or_else(
+                || "nothing".to_owned(),
+                |it| format!("{} {}", it.to_decimal(), it.currency().code().to_ascii_uppercase()),
+            )
+        };
+        Self {
+            id: it.id.clone(),
+            order: it.order.map(|it| it.to_string()),
+            class: words(it.class.name()),
+            ours: shown(it.ours),
+            theirs: shown(it.theirs),
+            since: (machine(it.since), utc(it.since)),
+            next_step: it.class.next_step(),
+        }
+    }
+}
+
+/// Cases of all orders in the groups of the page that have any.
+fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
+    let group = |title, next_step, is_in: fn(&Case<'_>) -> bool| {
+        let cases = orders.iter().flat_map(|order| cases_of(order).into_iter().map(move |case| (order, case)));
+        let mut cases: Vec<CaseRow> =
+            cases.filter(|(_, case)| is_in(case)).map(|(order, case)| CaseRow::of(order, case, now)).collect();
+        cases.sort_by_key(|it| it.key);
+        Group { title, next_step, cases }
+    };
+    let groups = [
+        group("Disputes to answer", "answer in Stripe's Dashboard, or refund the customer before the deadline", |it| {
+            matches!(it, Case::DisputeToAnswer(_))
+        }),
+        group("Held for review", "open the order: a refund of the money ends the review", |it| {
+            matches!(it, Case::Review(_))
+        }),
+        group("Failed refunds", "open the order and refund again, or give the money back in another way", |it| {
+            matches!(it, Case::RefundFailed(_))
+        }),
+    ];
+    groups.into_iter().filter(|it| !it.cases.is_empty()).collect()
+}
+
+/// `GET /console/attention`.
+pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
+    let orders = api.monitor.orders_with_cases(CASES_MAX).await?;
+    let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
+    let shown = AttentionPage {
+        frame: Frame::of(&api, &operator, Section::Attention),
+        groups: groups(&orders, api.app.now()),
+        breaks: breaks.iter().map(BreakRow::of).collect(),
+        may_resolve: operator.may(Scope::BooksWrite),
+        note_max: NOTE_LEN_MAX,
+        has_more: orders.len().max(breaks.len()) >= usize::from(CASES_MAX),
+    };
+    Ok(page(StatusCode::OK, &shown))
+}
+
+/// `POST /console/attention/resolve`: resolves a break with a note.
+pub(super) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let (operator, form) = posted(&api, &request, payload, Scope::BooksWrite).await?;
+    let text = |name: &str| form.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let (id, note) = (text("id"), text("note"));
+    if note.is_empty() || note.chars().count() > NOTE_LEN_MAX {
+        let detail = format!("note must have 1 to {NOTE_LEN_MAX} characters");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_resolution", detail).into());
+    }
+    let found = api.books.resolve(&id, operator.session.operator.as_str(), &note).await?;
+    found.ok_or(Refusal::NoSuch("break"))?;
+    Ok(see_other("/console/attention"))
+}

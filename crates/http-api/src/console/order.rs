@@ -1,0 +1,457 @@
+//! Page of an order: what was bought, how its payment stands, what happened, what happens next, and what a person may do.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope};
+use paywright_domain::anomaly::Anomaly;
+use paywright_domain::dispute::Dispute;
+use paywright_domain::operation::OperationKind;
+use paywright_domain::order::{AdjustmentKind, CancelReason, PaymentState};
+use paywright_domain::refund::{NewRefund, Refund, RefundOrigin, RefundReason, RefundStatus};
+use paywright_domain::{IntentId, LineItem, Money, Order, Timestamp};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::orders::{class_of, state_class};
+use super::refusal::Refusal;
+use super::session::{Operator, signed_in};
+use super::{Frame, Part, Section, amount, machine, page, parts, utc, words};
+use crate::Api;
+use crate::auth::digest;
+use crate::problem::Problem;
+use crate::reader::parse_query;
+
+/// Most entries of the ledger on the page.
+const LEDGER_MAX: usize = 100;
+
+#[derive(Template)]
+#[template(path = "order.html")]
+pub(super) struct OrderPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    id: String,
+    number: String,
+    state: &'static str,
+    state_class: &'static str,
+    class: &'static str,
+    payment: String,
+    /// Why the payment stands as it does; the first sentence is the most important one.
+    because: Vec<Vec<Part>>,
+    placed: (String, String),
+    lines: Vec<Line>,
+    adjustments: Vec<(String, String, String)>,
+    total: String,
+    intents: Vec<Intent>,
+    customer: Option<String>,
+    email: Option<String>,
+    metadata: Vec<(String, String)>,
+    acts: Acts,
+    refunds: Vec<RefundRow>,
+    disputes: Vec<DisputeRow>,
+    anomalies: Vec<AnomalyRow>,
+    timeline: Vec<MomentRow>,
+    next: Vec<StepRow>,
+    ledger: Vec<EntryRow>,
+    has_more_ledger: bool,
+}
+
+/// Result of an act, shown once at the head of the page.
+pub(super) struct Notice {
+    /// Class of the notice: `notice`, or `error` if nothing was done.
+    pub(super) class: &'static str,
+    pub(super) title: String,
+    pub(super) text: String,
+}
+
+struct Line {
+    name: String,
+    description: String,
+    sku: Option<String>,
+    price: String,
+    quantity: u32,
+    amount: String,
+}
+
+impl Line {
+    fn of(line: &LineItem) -> Self {
+        let whole = line.unit_amount().times(line.quantity()).map(Money::to_decimal).unwrap_or_default();
+        Self {
+            name: line.name.as_str().to_owned(),
+            description: line.description.as_str().to_owned(),
+            sku: line.sku.as_ref().map(|it| it.as_str().to_owned()),
+            price: line.unit_amount().to_decimal(),
+            quantity: line.quantity(),
+            amount: whole,
+        }
+    }
+}
+
+/// PaymentIntent of the order, and its money.
+struct Intent {
+    id: String,
+    status: String,
+    received: String,
+    refunded: String,
+    left: String,
+    /// Page of the payment in Stripe's dashboard.
+    dashboard: String,
+}
+
+impl Intent {
+    fn of(order: &Order, intent: &paywright_domain::intent::PaymentIntent) -> Self {
+        let left = order.left_of(&intent.id);
+        let refunded = intent.received.minus(left).map_or_else(|_| String::new(), amount);
+        let mode = if order.livemode { "" } else { "test/" };
+        Self {
+            id: intent.id.as_str().to_owned(),
+            status: words(intent.status.name()),
+            received: amount(intent.received),
+            refunded,
+            left: amount(left),
+            dashboard: format!("https://dashboard.stripe.com/{mode}payments/{}", intent.id),
+        }
+    }
+}
+
+/// Acts that the rules of the order and the role of the operator allow now.
+#[derive(Default)]
+struct Acts {
+    refunds: Vec<RefundForm>,
+    capture: Option<CaptureForm>,
+    cancel: bool,
+    /// State of the order that the page shows ([`seen`]): an act on a page that is out of date is refused.
+    seen: String,
+    /// Reasons of a refund and of a cancellation: name and words.
+    refund_reasons: Vec<(&'static str, String)>,
+    cancel_reasons: Vec<(&'static str, String)>,
+    /// Whether the order allows an act that the role does not.
+    lacks_role: bool,
+}
+
+/// Form of a refund of one payment.
+struct RefundForm {
+    /// Idempotency key of the form: sent twice, it is one refund.
+    key: Uuid,
+    intent: String,
+    /// Whether the order has other payments, so that the form must say which one it is.
+    is_one_of_many: bool,
+    left: String,
+    decimal: String,
+    currency: String,
+}
+
+struct CaptureForm {
+    whole: String,
+    decimal: String,
+    currency: String,
+}
+
+impl Acts {
+    /// Asks the domain: what it would decide now is what a form may offer.
+    fn of(order: &Order, operator: &Operator, now: Timestamp) -> Self {
+        let refunds: Vec<RefundForm> = order
+            .intents
+            .iter()
+            .filter_map(|it| {
+                let new = NewRefund { amount: None, intent: Some(it.id.clone()), reason: None, request: None };
+                let (decided, number) = order.refund(&new, now).ok()?;
+                let left = decided.order.refund_numbered(number)?.amount;
+                Some(RefundForm {
+                    key: Uuid::from_u128(fastrand::u128(..)),
+                    intent: it.id.as_str().to_owned(),
+                    is_one_of_many: order.intents.iter().filter(|it| !it.received.is_zero()).count() > 1,
+                    left: amount(left),
+                    decimal: left.to_decimal(),
+                    currency: left.currency().code().to_ascii_uppercase(),
+                })
+            })
+            .collect();
+        let capture = order.capture(None, now).ok().filter(|it| !it.facts.is_empty());
+        let capture = capture.and_then(|it| match it.order.operation.as_ref()?.kind {
+            OperationKind::Capture { amount } => Some(amount),
+            OperationKind::Edit { .. } | OperationKind::Cancel { .. } => None,
+        });
+        let capture = capture.map(|it| CaptureForm {
+            whole: amount(it),
+            decimal: it.to_decimal(),
+            currency: it.currency().code().to_ascii_uppercase(),
+        });
+        let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
+        if !operator.may(Scope::PaymentsWrite) || !operator.may(Scope::OrdersWrite) {
+            return Self { lacks_role: !refunds.is_empty() || capture.is_some() || cancel, ..Self::default() };
+        }
+        Self {
+            refunds,
+            capture,
+            cancel,
+            seen: seen(order),
+            refund_reasons: RefundReason::ALL.map(|it| (it.name(), words(it.name()))).into(),
+            cancel_reasons: CancelReason::ALL.map(|it| (it.name(), words(it.name()))).into(),
+            lacks_role: false,
+        }
+    }
+}
+
+/// Text by which a page knows the state of the order that it shows: all that a person decides an act by. What changes by itself
+/// beside that, such as Stripe's fee, makes no page out of date.
+pub(super) fn seen(order: &Order) -> String {
+    let (state, payment, revision) = (order.status_name(), order.payment_state().name(), order.revision);
+    let left = |id: &IntentId| amount(order.left_of(id));
+    let intents = order.intents.iter().map(|it| format!("{} {} {}", it.id, it.status.name(), left(&it.id)));
+    let mut parts = vec![format!("{state} {payment} {revision} {} {}", amount(order.total), order.refunds.len())];
+    parts.extend(intents);
+    parts.extend(order.operation.as_ref().map(|it| it.number.to_string()));
+    hex::encode(digest(&parts.join(" "))).chars().take(16).collect()
+}
+
+struct RefundRow {
+    number: u32,
+    id: Option<String>,
+    amount: String,
+    status: String,
+    class: &'static str,
+    requested: (String, String),
+    by: &'static str,
+    note: String,
+}
+
+impl RefundRow {
+    fn of(refund: &Refund) -> Self {
+        let class = match refund.status {
+            RefundStatus::Succeeded => "ok",
+            RefundStatus::Failed => "bad",
+            RefundStatus::Requested | RefundStatus::Pending | RefundStatus::RequiresAction => "wait",
+            RefundStatus::Canceled => "",
+        };
+        let reason = refund.reason.map(|it| words(it.name()));
+        let failure = refund.failure.as_ref().map(|it| format!("Stripe: {}", it.as_str()));
+        Self {
+            number: refund.number,
+            id: refund.provider_id.as_ref().map(|it| it.as_str().to_owned()),
+            amount: amount(refund.amount),
+            status: words(refund.status.name()),
+            class,
+            requested: (machine(refund.requested_at), utc(refund.requested_at)),
+            by: match refund.origin {
+                RefundOrigin::Shop => "by the shop",
+                RefundOrigin::Policy => "by policy",
+                RefundOrigin::Provider => "at Stripe",
+            },
+            note: [reason, failure].into_iter().flatten().collect::<Vec<_>>().join(". "),
+        }
+    }
+}
+
+struct DisputeRow {
+    id: String,
+    amount: String,
+    status: String,
+    class: &'static str,
+    due_by: Option<(String, String)>,
+    reason: String,
+}
+
+impl DisputeRow {
+    fn of(dispute: &Dispute) -> Self {
+        Self {
+            id: dispute.id.as_str().to_owned(),
+            amount: amount(dispute.amount),
+            status: words(dispute.status.name()),
+            class: match (dispute.status.is_decided(), dispute.status.takes_money()) {
+                (true, false) => "ok",
+                (false, false) => "warn",
+                (true | false, true) => "bad",
+            },
+            due_by: dispute.due_by.filter(|_| !dispute.status.is_decided()).map(|it| (machine(it), utc(it))),
+            reason: words(&dispute.reason),
+        }
+    }
+}
+
+struct AnomalyRow {
+    found: (String, String),
+    kind: String,
+    intent: Option<String>,
+    reason: Option<String>,
+    policy: String,
+}
+
+impl AnomalyRow {
+    fn of(anomaly: &Anomaly) -> Self {
+        Self {
+            found: (machine(anomaly.found_at), utc(anomaly.found_at)),
+            kind: words(anomaly.kind.name()),
+            intent: anomaly.intent.as_ref().map(|it| it.as_str().to_owned()),
+            reason: anomaly.reason.clone(),
+            policy: words(anomaly.kind.policy_name()),
+        }
+    }
+}
+
+struct MomentRow {
+    at: (String, String),
+    sentence: Vec<Part>,
+    by: String,
+}
+
+impl MomentRow {
+    fn of(moment: &Moment) -> Self {
+        let by = moment.cause.as_ref().map_or_else(String::new, cause);
+        Self { at: (machine(moment.at), utc(moment.at)), sentence: parts(&moment.sentence), by }
+    }
+}
+
+/// Cause of a change in words, with Stripe's names of the event and the request.
+fn cause(cause: &Cause) -> String {
+    let actor = cause.actor.as_ref().map(|it| format!("by {it}"));
+    let source = Some(words(&cause.source)).filter(|it| !it.is_empty());
+    let parts = [actor, source, cause.event.clone(), cause.request.clone()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+struct StepRow {
+    at: (String, String),
+    sentence: Vec<Part>,
+    trouble: Option<String>,
+}
+
+impl StepRow {
+    fn of(step: &NextStep) -> Self {
+        let trouble = step.error.as_ref().map(|it| format!("Tried {} times; the last time: {it}", step.tries));
+        Self { at: (machine(step.at), utc(step.at)), sentence: parts(&step.sentence), trouble }
+    }
+}
+
+/// Entry of the ledger, with the account, the debit and the credit of each posting.
+struct EntryRow {
+    at: (String, String),
+    name: String,
+    postings: Vec<(String, String, String)>,
+}
+
+impl EntryRow {
+    fn of(line: &LedgerLine) -> Self {
+        let postings = line.entry.postings().iter().map(|it| {
+            let shown = format!("{} {}", it.amount.to_decimal(), it.amount.currency().code().to_ascii_uppercase());
+            match shown.strip_prefix('-') {
+                Some(credit) => (it.account.to_string(), String::new(), credit.to_owned()),
+                None => (it.account.to_string(), shown, String::new()),
+            }
+        });
+        Self { at: (machine(line.at), utc(line.at)), name: line.id.clone(), postings: postings.collect() }
+    }
+}
+
+impl OrderPage {
+    /// Page of an order with its explanation and its ledger.
+    fn of(frame: Frame, operator: &Operator, explained: &Explanation, ledger: &Ledger, now: Timestamp) -> Self {
+        let order = &explained.order;
+        let adjustments = order.adjustments.iter().map(|it| {
+            let kind = match it.kind {
+                AdjustmentKind::Discount => "Discount",
+                AdjustmentKind::Shipping => "Shipping",
+                AdjustmentKind::Tax | AdjustmentKind::TaxIncluded => "Tax",
+            };
+            let sign = if it.kind == AdjustmentKind::Discount { "-" } else { "" };
+            let included = if it.kind == AdjustmentKind::TaxIncluded { " (included)" } else { "" };
+            let label = format!("{}{included}", it.label.as_str());
+            (kind.to_owned(), label, format!("{sign}{}", it.amount.to_decimal()))
+        });
+        let payment = order.payment_state();
+        Self {
+            frame,
+            notice: None,
+            id: order.id.to_string(),
+            number: order.number.as_str().to_owned(),
+            state: order.status_name(),
+            state_class: state_class(order),
+            class: class_of(order),
+            payment: if payment == PaymentState::Paid { String::new() } else { words(payment.name()) },
+            because: explained.because.iter().map(|it| parts(it)).collect(),
+            placed: (machine(order.placed_at), utc(order.placed_at)),
+            lines: order.lines.iter().map(Line::of).collect(),
+            adjustments: adjustments.collect(),
+            total: amount(order.total),
+            intents: order.intents.iter().map(|it| Intent::of(order, it)).collect(),
+            customer: order.customer.as_ref().map(|it| it.as_str().to_owned()),
+            email: order.email.as_ref().map(|it| it.as_str().to_owned()),
+            metadata: order.metadata.iter().map(|(name, it)| (name.as_str().into(), it.as_str().into())).collect(),
+            acts: Acts::of(order, operator, now),
+            refunds: order.refunds.iter().rev().map(RefundRow::of).collect(),
+            disputes: order.disputes.iter().map(DisputeRow::of).collect(),
+            anomalies: order.anomalies.iter().rev().map(AnomalyRow::of).collect(),
+            timeline: explained.timeline.iter().rev().map(MomentRow::of).collect(),
+            next: explained.next.iter().map(StepRow::of).collect(),
+            ledger: ledger.lines.iter().take(LEDGER_MAX).map(EntryRow::of).collect(),
+            has_more_ledger: ledger.has_more || ledger.lines.len() > LEDGER_MAX,
+        }
+    }
+}
+
+/// Order that the path of a page names.
+pub(super) fn named(text: &str) -> Result<OrderRef, Refusal> {
+    OrderRef::parse(text).map_err(|_| Refusal::NoSuch("order"))
+}
+
+/// Answer with the page of an order, under a notice if there is one.
+pub(super) async fn shown(
+    api: &Api,
+    operator: &Operator,
+    which: &OrderRef,
+    status: StatusCode,
+    notice: impl FnOnce(&Order) -> Option<Notice>,
+) -> Result<HttpResponse, Refusal> {
+    let explained = api.app.explain(which, &Access::All).await?;
+    let ledger = api.books.ledger(explained.order.id).await?;
+    let frame = Frame::of(api, operator, Section::Orders);
+    let mut shown = OrderPage::of(frame, operator, &explained, &ledger, api.app.now());
+    shown.notice = notice(&explained.order);
+    Ok(page(status, &shown))
+}
+
+/// `GET /console/orders/{order}`.
+pub(super) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Refusal> {
+    let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
+    let query = parse_query(&request)?;
+    let done = query.get("done").and_then(Value::as_str).unwrap_or_default().to_owned();
+    shown(&api, &operator, &named(&order)?, StatusCode::OK, |order| done_notice(order, &done)).await
+}
+
+/// Notice of what an act did, as it stands now: a reload of the page shows what has become of it.
+fn done_notice(order: &Order, done: &str) -> Option<Notice> {
+    let notice = |title: String, text: &str| Some(Notice { class: "notice", title, text: text.to_owned() });
+    if let Some(number) = done.strip_prefix("refund-") {
+        let refund = order.refund_numbered(number.parse().ok()?)?;
+        let text = match refund.status {
+            RefundStatus::Succeeded => "Stripe has made it. The bank of the customer usually needs 5 to 10 days.",
+            RefundStatus::Failed => "Stripe could not make it: the shop still has the money.",
+            RefundStatus::Canceled => "It was canceled: the shop still has the money.",
+            RefundStatus::Requested | RefundStatus::Pending | RefundStatus::RequiresAction => {
+                "It is stored and is made by itself, also after a failure of this service or of Stripe."
+            }
+        };
+        return notice(
+            format!("Refund {} of {} is {}", refund.number, amount(refund.amount), words(refund.status.name())),
+            text,
+        );
+    }
+    let waits = "The request is stored and waits for Stripe. It is repeated by itself.";
+    match (done, order.payment_state()) {
+        ("capture", PaymentState::Authorized) => notice("The capture was requested".to_owned(), waits),
+        ("capture", _) => notice("The payment was captured".to_owned(), "The rest of the authorization was released."),
+        ("cancel", _) if order.status_name() == "canceled" => {
+            notice("The order is canceled".to_owned(), "It can no longer be paid.")
+        }
+        ("cancel", _) => notice("The cancellation was requested".to_owned(), waits),
+        _ => None,
+    }
+}
+
+/// Notice of a refusal: nothing was done.
+pub(super) fn refused(problem: &Problem) -> Notice {
+    let fields: Vec<String> = problem.lines();
+    let detail = if fields.is_empty() { problem.detail().to_owned() } else { fields.join(". ") };
+    Notice { class: "error", title: "This was refused. Nothing was changed.".to_owned(), text: detail }
+}

@@ -1,0 +1,103 @@
+//! Session of an operator: its cookie, its role, and the forms that are posted in it.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{COOKIE, HeaderValue};
+use actix_web::web::Payload;
+use paywright_app::{Console, ConsoleSession, Scope};
+
+use super::refusal::Refusal;
+use super::token::ConsoleToken;
+use crate::Api;
+use crate::problem::Problem;
+use crate::reader::{Fields, parse_form};
+use crate::receiving::read_body;
+use crate::requests::{JSON_BYTES_MAX, record_actor};
+
+/// Name of the cookie of a session.
+const COOKIE_NAME: &str = "paywright_console";
+/// Field of a form that proves that the page of the form was read in this session.
+const CSRF: &str = "csrf";
+
+/// Operator who is signed in.
+pub(super) struct Operator {
+    pub(super) session: ConsoleSession,
+    pub(super) csrf: String,
+}
+
+impl Operator {
+    /// Whether the operator's role has a scope.
+    pub(super) const fn may(&self, scope: Scope) -> bool {
+        self.session.role.has(scope)
+    }
+}
+
+/// Sign-in of the console; refused if that is switched off.
+pub(super) fn console(api: &Api) -> Result<&Console, Refusal> {
+    api.console.as_ref().ok_or_else(|| Problem::no_such_path().into())
+}
+
+/// Operator whose browser sends a request, and who has `scope`; recorded as the actor of the request.
+pub(super) async fn signed_in(api: &Api, request: &HttpRequest, scope: Scope) -> Result<Operator, Refusal> {
+    let console = console(api)?;
+    let token = cookie(request).ok_or(Refusal::NotSignedIn)?;
+    let session = console.session(&token.digest()).await?.ok_or(Refusal::NotSignedIn)?;
+    record_actor(session.actor());
+    if !session.role.has(scope) {
+        return Err(Refusal::NotAllowed { role: session.role, scope });
+    }
+    Ok(Operator { session, csrf: token.csrf() })
+}
+
+/// Operator who posts a form, and the fields of the form.
+pub(super) async fn posted(
+    api: &Api,
+    request: &HttpRequest,
+    payload: Payload,
+    scope: Scope,
+) -> Result<(Operator, Fields), Refusal> {
+    let operator = signed_in(api, request, scope).await?;
+    let mut form = form(request, payload).await?;
+    let given = form.remove(CSRF);
+    if given.as_ref().and_then(|it| it.as_str()) != Some(operator.csrf.as_str()) {
+        return Err(Refusal::OtherSession);
+    }
+    Ok((operator, form))
+}
+
+/// Fields of a posted form.
+pub(super) async fn form(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
+    let body = read_body(request, payload, JSON_BYTES_MAX).await?;
+    let text = std::str::from_utf8(&body);
+    let text =
+        text.map_err(|error| Problem::bad_request("form_malformed", format!("the form is not UTF-8: {error}")))?;
+    parse_form(text)
+}
+
+/// Token in the cookie of a request.
+fn cookie(request: &HttpRequest) -> Option<ConsoleToken> {
+    let cookies = request.headers().get_all(COOKIE).filter_map(|it| it.to_str().ok());
+    let pairs = cookies.flat_map(|it| it.split(';')).filter_map(|it| it.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| ConsoleToken::of(value.to_owned())).next()
+}
+
+/// Header that sets the cookie of a session, or removes it if there is none. The browser sends it to the pages of the console
+/// alone, and, unless it has reached this machine itself, over HTTPS alone.
+pub(super) fn set_cookie(request: &HttpRequest, token: Option<&ConsoleToken>) -> Result<HeaderValue, Problem> {
+    let (value, age) = match token {
+        Some(token) => (token.expose(), ""),
+        None => ("", "; Max-Age=0"),
+    };
+    let secure = if is_on_this_machine(request) { "" } else { "; Secure" };
+    let text = format!("{COOKIE_NAME}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{age}");
+    let mut header = HeaderValue::try_from(text).map_err(|_| Problem::no_such_path())?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// Whether the browser has reached this service by a name of its own machine.
+fn is_on_this_machine(request: &HttpRequest) -> bool {
+    let host = request.headers().get("host").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+}

@@ -1,0 +1,71 @@
+//! Signing in by a one-time link, and signing out.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::SET_COOKIE;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use paywright_app::{ConsoleRole, Scope};
+
+use super::refusal::{NoSession, Refusal};
+use super::session::{console, form, posted, set_cookie, signed_in};
+use super::token::ConsoleToken;
+use super::{machine, page, see_other, utc};
+use crate::Api;
+
+/// First page of a session.
+const START: &str = "/console/orders";
+
+/// Page of a link, whose button signs in.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    operator: &'a str,
+    role: &'static str,
+    may: &'static str,
+    token: &'a str,
+    until: (String, String),
+}
+
+/// `GET /console`: leads to the first page.
+pub(super) async fn start(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    signed_in(&api, &request, Scope::OrdersRead).await?;
+    Ok(see_other(START))
+}
+
+/// `GET /console/sign-in/{token}`: page of a link. It spends nothing, so that a preview of the link does no harm.
+pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResponse, Refusal> {
+    let token = ConsoleToken::of(token.into_inner());
+    let link = console(&api)?.link(&token.digest()).await?.ok_or(Refusal::LinkUsed)?;
+    let may = match link.role {
+        ConsoleRole::View => "see everything, and change nothing",
+        ConsoleRole::Refund => "see everything, and refund, capture and cancel orders",
+        ConsoleRole::Administer => "see and do everything",
+    };
+    let until = (machine(link.expires_at), utc(link.expires_at));
+    let (operator, role) = (link.operator.as_str(), link.role.name());
+    Ok(page(StatusCode::OK, &SignInPage { operator, role, may, token: token.expose(), until }))
+}
+
+/// `POST /console/sign-in`: spends the link and begins a session.
+pub(super) async fn begin(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let console = console(&api)?;
+    let form = form(&request, payload).await?;
+    let text = form.get("token").and_then(|it| it.as_str()).unwrap_or_default();
+    let (link, token) = (ConsoleToken::of(text.to_owned()), ConsoleToken::for_session()?);
+    let session = console.sign_in(&link.digest(), token.digest()).await?.ok_or(Refusal::LinkUsed)?;
+    crate::requests::record_actor(session.actor());
+    let mut answer = see_other(START);
+    answer.headers_mut().insert(SET_COOKIE, set_cookie(&request, Some(&token))?);
+    Ok(answer)
+}
+
+/// `POST /console/sign-out`: ends the session.
+pub(super) async fn end(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let (operator, _) = posted(&api, &request, payload, Scope::OrdersRead).await?;
+    console(&api)?.end(operator.session.id).await?;
+    let text = "The session has ended on the server, too.";
+    let mut answer = page(StatusCode::OK, &NoSession { title: "You are signed out", text });
+    answer.headers_mut().insert(SET_COOKIE, set_cookie(&request, None)?);
+    Ok(answer)
+}

@@ -1,0 +1,222 @@
+//! The console of the built program: signing in, and its pages in a browser.
+
+use futures_util::future::join_all;
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Dev, TIMEOUT, run};
+use crate::served::Served;
+use crate::spree::{browser, node};
+
+/// Folder of the settings that `dev` writes.
+const SETTINGS: &str = ".paywright/paywright.toml";
+
+struct Shop {
+    dev: Dev,
+    /// Link that `dev` printed.
+    link: String,
+    /// Client that follows no redirect.
+    http: Client,
+    folder: TempDir,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let folder = TempDir::new().unwrap();
+        let dev = Dev::start(&folder, &[]);
+        let printed = dev.process.printed(|it| it.contains("/console/sign-in/pwl_"));
+        let link = printed.last().unwrap().clone();
+        let http = Client::builder().timeout(TIMEOUT).no_proxy().redirect(Policy::none()).build().unwrap();
+        Self { dev, link, http, folder }
+    }
+
+    fn url(&self) -> &str {
+        self.dev.api.strip_suffix("/api/v1/shop").unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> (bool, String, String) {
+        run(&[arguments, &["--config", SETTINGS]].concat(), &[], self.folder.path())
+    }
+
+    /// Link for an operator with a role.
+    fn link(&self, operator: &str, role: &str) -> String {
+        let (done, printed, failed) = self.command(&["console", "link", "--operator", operator, "--role", role]);
+        assert!(done, "{failed}");
+        assert!(printed.contains(&format!("{operator} signs in with the role {role} once, within ten minutes, at:")));
+        printed.lines().last().unwrap().to_owned()
+    }
+
+    async fn post(&self, path: &str, cookie: &str, form: &str) -> Response {
+        let request = self.http.post(format!("{}{path}", self.url())).header(COOKIE, cookie).body(form.to_owned());
+        request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str, cookie: &str) -> (StatusCode, String) {
+        let answer = self.http.get(format!("{}{path}", self.url())).header(COOKIE, cookie).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    /// Signs in by a link, and returns the cookie.
+    async fn sign_in(&self, link: &str) -> String {
+        let answer = self.post("/console/sign-in", "", &format!("token={}", token(link))).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        cookie(&answer)
+    }
+
+    /// Pays an order, and returns it.
+    async fn pay(&self, order: &Value, is_done: impl Fn(&Value) -> bool) -> Value {
+        let made = self.dev.intent(order).await;
+        self.dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_visa").await;
+        self.dev.read_until(order, is_done).await
+    }
+}
+
+fn token(link: &str) -> &str {
+    link.rsplit('/').next().unwrap()
+}
+
+/// Cookie that an answer sets, as a browser sends it.
+fn cookie(answer: &Response) -> String {
+    answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// Value of a hidden field of a page.
+fn field(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect("the page has the field");
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_is_spent_by_one_of_many_and_not_by_a_preview() {
+    let shop = Shop::open();
+    let link = shop.link("Ada", "refund");
+    for _ in 0..3 {
+        let page = shop.http.get(&link).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("<bdi>Ada</bdi> with the role <strong>refund</strong>"), "{page}");
+    }
+    let form = format!("token={}", token(&link));
+    let answers = join_all((0..16).map(|_| shop.post("/console/sign-in", "", &form))).await;
+    let begun: Vec<&Response> = answers.iter().filter(|it| it.status() == StatusCode::SEE_OTHER).collect();
+    assert_eq!(begun.len(), 1);
+    assert!(answers.iter().all(|it| [303, 401].contains(&it.status().as_u16())));
+    let set = begun[0].headers()[SET_COOKIE].to_str().unwrap();
+    assert!(set.ends_with("; Path=/console; HttpOnly; SameSite=Strict"), "{set}");
+    assert_eq!(begun[0].headers()[LOCATION], "/console/orders");
+    // By another name than this machine's own, over HTTPS alone.
+    let link = shop.link("Ada", "view");
+    let url = format!("{}/console/sign-in", shop.url());
+    let request = shop.http.post(url).header("host", "pay.shop.example").body(format!("token={}", token(&link)));
+    let answer = request.send().await.unwrap();
+    assert!(answer.headers()[SET_COOKIE].to_str().unwrap().contains("; SameSite=Strict; Secure"));
+    let (done, printed, _) = shop.command(&["console", "sessions"]);
+    assert!(done && printed.lines().count() == 2, "{printed}");
+}
+
+#[tokio::test]
+async fn every_act_is_in_the_audit_trail_with_its_operator() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link("Grace Hopper", "refund")).await;
+    let order = shop.dev.place().await;
+    let order = shop.pay(&order, |it| it["payment_status"] == "paid").await;
+    let path = format!("/console/orders/{}", order["id"].as_str().unwrap());
+    let (status, page) = shop.get(&path, &cookie).await;
+    assert_eq!(status, StatusCode::OK);
+    let fields = ["csrf", "seen", "key", "payment_intent"].map(|it| format!("{it}={}", field(&page, it))).join("&");
+    // Without its own token, a form is refused.
+    let forged = fields.replacen("csrf=", "csrf=0", 1);
+    assert_eq!(shop.post(&format!("{path}/refund"), &cookie, &forged).await.status(), StatusCode::FORBIDDEN);
+    let other = shop.sign_in(&shop.link("Eve", "administer")).await;
+    assert_eq!(shop.post(&format!("{path}/refund"), &other, &fields).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(shop.post(&format!("{path}/refund"), "", &fields).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(shop.dev.read(&order).await["refunds"], json!([]));
+    let done = shop.post(&format!("{path}/refund"), &cookie, &format!("{fields}&amount=2.50&reason=duplicate")).await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert_eq!(done.headers()[LOCATION], format!("{path}?done=refund-1#result").as_str());
+    assert_eq!(shop.dev.read(&order).await["refunds"][0]["amount"], "2.50");
+    let (_, entries, _) = shop.command(&["audit-trail"]);
+    let acts = |name: &str| entries.lines().filter(|it| it.contains(name)).collect::<Vec<_>>();
+    let refunds = acts("refund.requested");
+    assert_eq!(refunds.len(), 1, "{entries}");
+    assert!(refunds[0].contains("by operator Grace Hopper from 127.0.0.1"), "{entries}");
+    assert_eq!(acts("console.link_created").len(), 3);
+    assert_eq!(acts("console.signed_in").len(), 2);
+    assert!(acts("console.signed_in").iter().all(|it| it.contains("by operator ")), "{entries}");
+    assert!(!entries.contains("pwl_") && !shop.dev.process.logged().contains(token(&shop.link)));
+    // A session that is ended by a command is at an end at once.
+    let (_, sessions, _) = shop.command(&["console", "sessions"]);
+    let id = sessions.lines().find(|it| it.contains("Grace Hopper")).unwrap().split(' ').next().unwrap();
+    let (ended, said, _) = shop.command(&["console", "end", id]);
+    assert!(ended && said.contains("has ended"), "{said}");
+    assert_eq!(shop.get(&path, &cookie).await.0, StatusCode::UNAUTHORIZED);
+    assert!(!shop.command(&["console", "end", id]).0, "it has ended already");
+}
+
+#[tokio::test]
+async fn a_service_has_no_console_unless_that_is_set() {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("orders.db").display());
+    let served = Served::start(&database, 1, false, "0").await;
+    let (done, _, failed) = served.run(&["console", "link"]);
+    assert!(!done && failed.contains("set console.enabled = true"), "{failed}");
+    let dev = served.into_dev();
+    let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
+    for path in ["/console", "/console/orders", "/console/sign-in/pwl_1"] {
+        assert_eq!(dev.http.get(format!("{base}{path}")).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn the_console_serves_people_in_a_browser() {
+    let shop = Shop::open();
+    let dev = &shop.dev;
+    let placed = async |order: Value| {
+        let placed = dev.call(Method::POST, "/orders", Some(&order)).await;
+        assert_eq!(placed.status, 201, "{placed:?}");
+        placed.body["data"].clone()
+    };
+    let line = |name: &str| json!({ "name": name, "amount": 5600, "quantity": 1, "description": name });
+    let paid = placed(json!({
+        "currency": "usd", "customer": "cus-ada", "email": "ada@example.com",
+        "line_items": [line("<script>alert(1)</script>"), line("\u{5db}\u{5d3} \u{200f}(1)"), line(&"\u{1f375}".repeat(250))],
+        "adjustments": [{ "kind": "discount", "label": "<i>10</i>", "amount": 100 }],
+        "metadata": { "gift": "<b>yes</b>" },
+    }))
+    .await;
+    let paid = shop.pay(&paid, |it| it["payment_status"] == "paid").await;
+    let authorized =
+        placed(json!({ "currency": "eur", "customer": "cus-ada", "capture": "manual", "line_items": [line("Tea")] }))
+            .await;
+    let authorized = shop.pay(&authorized, |it| it["payment_status"] == "authorized").await;
+    for card in ["pm_card_createDispute", "pm_card_refundFail"] {
+        let order = placed(json!({ "currency": "usd", "customer": "cus-ada", "line_items": [line("Pot")] })).await;
+        let made = dev.intent(&order).await;
+        dev.confirm(made.body["data"]["id"].as_str().unwrap(), card).await;
+        let order = dev.read_until(&order, |it| it["status"] == "paid").await;
+        if card == "pm_card_refundFail" {
+            let path = format!("/orders/{}/refunds", order["id"].as_str().unwrap());
+            assert_eq!(dev.call(Method::POST, &path, None).await.status, 201);
+            dev.read_until(&order, |it| it["refunds"][0]["status"] == "failed").await;
+        }
+    }
+    let open = placed(json!({ "currency": "jpy", "line_items": [line("Cup")] })).await;
+    let hook = json!({ "url": "http://127.0.0.1:9/hook", "description": "<u>ERP</u>" });
+    let hook = dev.call(Method::POST, "/webhook_endpoints", Some(&hook)).await;
+    assert_eq!(hook.status, 201, "{hook:?}");
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let (paid, authorized, open) = (text(&paid, "number"), text(&authorized, "number"), text(&open, "number"));
+    let (endpoint, view) = (text(&hook.body["data"], "id"), shop.link("Vera", "view"));
+    let environment = [
+        ("PAYWRIGHT_URL", shop.url()),
+        ("LINK_ADMINISTER", &shop.link),
+        ("LINK_VIEW", &view),
+        ("PAID", &paid),
+        ("AUTHORIZED", &authorized),
+        ("OPEN", &open),
+        ("ENDPOINT", &endpoint),
+        ("CHROMIUM", &browser()),
+    ];
+    node("console", "console.test.mjs", 10, &environment, dev);
+}

@@ -1,0 +1,198 @@
+// The console in a browser: every page in light and dark and at three sizes, judged by axe-core, and what people do with it.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { fits, needed, newPage, picture } from '../demo/browser.mjs'
+
+const base = needed('PAYWRIGHT_URL')
+// Links to sign in, and the orders that the pages show.
+const links = { administer: needed('LINK_ADMINISTER'), view: needed('LINK_VIEW') }
+const [paid, authorized, open] = ['PAID', 'AUTHORIZED', 'OPEN'].map(needed)
+const endpoint = needed('ENDPOINT')
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SIZES = [[360, 740], [768, 1024], [1440, 900]]
+const BYTES_MAX = 60_000
+
+// Sessions of the roles, by their cookies: a link can be used once.
+const cookies = {}
+async function signedIn(role, width = 1440) {
+  const page = await newPage(width)
+  if (cookies[role]) {
+    await page.browserContext().setCookie(cookies[role])
+  } else {
+    await page.goto(links[role])
+    await Promise.all([page.waitForNavigation(), page.click('main form button')])
+    cookies[role] = (await page.browserContext().cookies()).find(it => it.name === 'paywright_console')
+  }
+  return page
+}
+
+// What axe-core finds on a page. Its own script is injected past the policy of the page, as an extension would.
+async function judged(page, name) {
+  const session = await page.createCDPSession()
+  await session.send('Runtime.evaluate', { expression: axe })
+  const { violations } = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] })
+    return { violations: violations.map(it => `${it.id}: ${it.help}: ${it.nodes.map(node => node.target).join(', ')}`) }
+  })
+  await session.detach()
+  assert.deepEqual(violations, [], name)
+}
+
+test('the libraries are those of their packages, byte by byte', () => {
+  assert.match(execFileSync('node', ['vendor.mjs', '--check'], { encoding: 'utf8' }), /are those of their packages/)
+})
+
+test('a link shows for whom it is, signs in once, and sets a cookie that no script reads', async () => {
+  const preview = await fetch(links.administer)
+  assert.equal(preview.status, 200, 'a preview spends nothing')
+  const page = await signedIn('administer')
+  assert.equal(new URL(page.url()).pathname, '/console/orders')
+  const { httpOnly, sameSite, path } = cookies.administer
+  assert.deepEqual({ httpOnly, sameSite, path }, { httpOnly: true, sameSite: 'Strict', path: '/console' })
+  assert.equal(await page.evaluate(() => document.cookie), '')
+  await page.goto(links.administer)
+  assert.match(await page.$eval('h1', it => it.textContent), /cannot be used/)
+  await signedIn('view')
+})
+
+test('every page fits, is accessible, small and free of errors, in light and dark and at three sizes', async () => {
+  const pages = {
+    'no session': ['/console', null],
+    orders: ['/console/orders', 'administer'],
+    'no orders': ['/console/orders?q=nobody%40example.com', 'administer'],
+    'a paid order': [`/console/orders/${paid}`, 'administer'],
+    'an authorized order': [`/console/orders/${authorized}`, 'administer'],
+    'an order for a role that views': [`/console/orders/${paid}`, 'view'],
+    attention: ['/console/attention', 'administer'],
+    endpoints: ['/console/endpoints', 'administer'],
+    endpoint: [`/console/endpoints/${endpoint}`, 'administer'],
+    keys: ['/console/keys', 'administer'],
+    'audit trail': ['/console/audit', 'administer'],
+    'nothing here': ['/console/orders/nope', 'administer'],
+    'wrong filter': ['/console/orders?state=nope', 'administer']
+  }
+  for (const [name, [path, role]] of Object.entries(pages)) {
+    const page = role ? await signedIn(role) : await newPage(1440)
+    let bytes = 0
+    const sizes = []
+    page.on('response', response => sizes.push(response.buffer().then(it => gzipSync(it).length, () => 0)))
+    page.on('dialog', () => assert.fail('a text of a customer ran as a script'))
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+      for (const [width, height] of SIZES) {
+        await page.setViewport({ width, height })
+        await page.goto(base + path)
+        bytes ||= (await Promise.all(sizes)).reduce((sum, it) => sum + it, 0)
+        await fits(page)
+        await judged(page, `${name}, ${scheme}, ${width}`)
+        await picture(page, `${name.replaceAll(' ', '-')}-${width}-${scheme}`)
+      }
+    }
+    assert.ok(bytes > 1000 && bytes < BYTES_MAX, `${name} has ${bytes} bytes with all that it loads`)
+    assert.deepEqual(page.mistakes, [], name)
+    await page.browserContext().close()
+  }
+})
+
+test('texts of customers are shown as they are, and run nothing', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/orders/${paid}`)
+  const shown = await page.$$eval('#bought ~ table tbody bdi', all => all.map(it => it.textContent))
+  assert.ok(shown.includes('<script>alert(1)</script>'), shown)
+  assert.ok(shown.some(it => [...it].length === 250), 'a name of 250 emoji is whole')
+  assert.ok(shown.some(it => it.includes('\u200f')), 'right-to-left marks are kept')
+})
+
+test('with the keyboard alone, an order is found and refunded in part', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/orders`)
+  await page.keyboard.press('Tab')
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content')
+  await page.focus('#q')
+  await page.keyboard.type(paid)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.equal(await page.$eval('h1', it => it.textContent), paid)
+  await page.focus('[id^=refund-amount]')
+  await page.keyboard.down('Control')
+  await page.keyboard.press('a')
+  await page.keyboard.up('Control')
+  await page.keyboard.type('12.50')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.match(await page.$eval('#result', it => it.textContent), /Refund 1 of 12\.50 USD is/)
+  await page.reload()
+  assert.equal((await page.$$('#refunds ~ table tbody tr')).length, 1, 'a reload refunds nothing')
+})
+
+// The fields of a form on a page, as its browser would send them.
+const fieldsOf = (page, action) => page.$eval(`form[action$="${action}"]`, it => Object.fromEntries(new FormData(it)))
+const post = (page, path, fields) => page.evaluate(async (path, fields) => {
+  const answer = await fetch(path, { method: 'POST', body: new URLSearchParams(fields) })
+  return { status: answer.status, url: answer.url, text: await answer.text() }
+}, path, fields)
+
+test('a form that is sent many times at once is one refund', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/orders/${paid}`)
+  const fields = { ...await fieldsOf(page, '/refund'), amount: '1.00' }
+  const path = await page.$eval('form[action$="/refund"]', it => it.getAttribute('action'))
+  const answers = await Promise.all(Array.from({ length: 8 }, () => post(page, path, fields)))
+  assert.deepEqual([...new Set(answers.map(it => it.url))], [`${base}${path.replace('/refund', '')}?done=refund-2`])
+  const wrong = await post(page, path, { ...fields, amount: '2.00' })
+  assert.match(wrong.text, /Nothing was changed/, 'the same form with another amount')
+  await page.reload()
+  assert.equal((await page.$$('#refunds ~ table tbody tr')).length, 2)
+})
+
+test('a page that is out of date says so and does nothing', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/orders/${open}`)
+  const fields = await fieldsOf(page, '/cancel')
+  const path = await page.$eval('form[action$="/cancel"]', it => it.getAttribute('action'))
+  const stale = await post(page, path, { ...fields, seen: '1' })
+  assert.equal(stale.status, 409)
+  assert.match(stale.text, /has changed since this page was loaded\. Nothing was done/)
+  assert.match(stale.text, /name="seen" value="[0-9a-f]{16}"/, 'the page shows how it stands now')
+  const done = await post(page, path, fields)
+  assert.match(done.text, /The order is canceled/)
+  const again = await post(page, path, fields)
+  assert.match(again.text, /The order is canceled/, 'a repetition is no other act')
+})
+
+test('an amount that is too large is refused in words, and the page stays usable', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/orders/${authorized}`)
+  const path = await page.$eval('form[action$="/capture"]', it => it.getAttribute('action'))
+  for (const amount of ['9999.00', '0', 'a', '1,5']) {
+    const refused = await post(page, path, { ...await fieldsOf(page, '/capture'), amount })
+    assert.equal(refused.status, 422, amount)
+    assert.match(refused.text, /This was refused\. Nothing was changed\./)
+    assert.match(refused.text, /Capture this amount/)
+  }
+})
+
+test('a role that views has no forms, and its acts are refused', async () => {
+  const page = await signedIn('view')
+  await page.goto(`${base}/console/orders/${paid}`)
+  assert.match(await page.$eval('#acts ~ .empty', it => it.textContent), /changes nothing/)
+  const csrf = (await fieldsOf(page, '/sign-out')).csrf
+  const order = await page.$eval('#ids ~ dl .id', it => it.textContent)
+  for (const path of [`orders/${order}/refund`, `orders/${order}/capture`, `orders/${order}/cancel`, `endpoints/${endpoint}/disable`, 'attention/resolve']) {
+    const answer = await post(page, `/console/${path}`, { csrf, key: '01a2a7c1-02fb-7b45-89c5-4a6729276452', seen: '1' })
+    assert.equal(answer.status, 403, path)
+    assert.match(answer.text, /Your role does not allow this/)
+  }
+})
+
+test('signing out ends the session', async () => {
+  const page = await signedIn('view')
+  await page.goto(`${base}/console/orders`)
+  await Promise.all([page.waitForNavigation(), page.click('form[action$="/sign-out"] button')])
+  assert.match(await page.$eval('h1', it => it.textContent), /You are signed out/)
+  await page.browserContext().setCookie(cookies.view)
+  await page.goto(`${base}/console/orders`)
+  assert.match(await page.$eval('h1', it => it.textContent), /You are not signed in/)
+})
