@@ -302,9 +302,10 @@ impl App {
             }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
             Err(RefundPaymentError::Order(error)) => Err(error.into()),
-            Err(error @ (RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused)) => {
-                Err(PerformError::Unmatched(error.to_string()))
-            }
+            Err(
+                error
+                @ (RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused | RefundPaymentError::OutOfDate),
+            ) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 }

@@ -34,6 +34,9 @@ pub enum RefundPaymentError {
     /// The order refuses the refund.
     #[error(transparent)]
     Refused(#[from] RefundError),
+    /// The order is no longer as the caller has shown it to a person.
+    #[error("the order has changed meanwhile")]
+    OutOfDate,
     /// The key was used for another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
@@ -50,13 +53,36 @@ impl App {
         new: &NewRefund,
         request: Option<(IdempotencyKey, [u8; 32])>,
     ) -> Result<Refunded, RefundPaymentError> {
+        self.refund_if(which, access, new, request, &|_| true).await
+    }
+
+    /// As [`Self::refund_payment`], for a person who has decided on an order as a page has shown it: it is refused with
+    /// [`RefundPaymentError::OutOfDate`] if `is_shown` denies that of the order on which the refund is committed.
+    pub async fn refund_shown_payment(
+        &self,
+        which: &OrderRef,
+        new: &NewRefund,
+        request: (IdempotencyKey, [u8; 32]),
+        is_shown: impl Fn(&Order) -> bool + Send + Sync,
+    ) -> Result<Refunded, RefundPaymentError> {
+        self.refund_if(which, &Access::All, new, Some(request), &is_shown).await
+    }
+
+    async fn refund_if(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+        new: &NewRefund,
+        request: Option<(IdempotencyKey, [u8; 32])>,
+        is_shown: &(dyn Fn(&Order) -> bool + Send + Sync),
+    ) -> Result<Refunded, RefundPaymentError> {
         let new = &NewRefund { request: request.as_ref().map(|(key, _)| key.digest()), ..new.clone() };
         let request = &request.unwrap_or_else(|| self.own_request());
         let attempt = |attempt| async move {
             match self.earlier_refund(which, access, request).await? {
                 // After the first attempt it is of this very request, whose commit was in doubt.
                 Some(earlier) => Ok(Attempt::Done(Refunded { replayed: attempt == 1, ..earlier })),
-                None => self.commit_refund(which, access, new, request).await,
+                None => self.commit_refund((which, access), new, request, is_shown).await,
             }
         };
         let refunded = self.retry(attempt).await?;
@@ -72,10 +98,10 @@ impl App {
     /// Decides on a refund and commits it, with the record of the request's key.
     async fn commit_refund(
         &self,
-        which: &OrderRef,
-        access: &Access,
+        (which, access): (&OrderRef, &Access),
         new: &NewRefund,
         request: &(IdempotencyKey, [u8; 32]),
+        is_shown: &(dyn Fn(&Order) -> bool + Send + Sync),
     ) -> Result<Attempt<Refunded>, RefundPaymentError> {
         let Versioned { version, value: order } = self.load(which, access).await?;
         // A restore from a backup has lost the record of the key, and found the refund at Stripe.
@@ -83,6 +109,9 @@ impl App {
             let is_same = new.amount.is_none_or(|it| it == refund.amount);
             let refunded = Refunded { order, refund, replayed: true };
             return if is_same { Ok(Attempt::Done(refunded)) } else { Err(RefundPaymentError::KeyReused) };
+        }
+        if !is_shown(&order) {
+            return Err(RefundPaymentError::OutOfDate);
         }
         let now = self.clock.now();
         let (decision, number) = match order.refund(new, now) {

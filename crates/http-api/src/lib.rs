@@ -94,7 +94,7 @@ pub struct Api {
 
 /// Registers every route. Wrap the application in [`identify`] too.
 pub fn configure(config: &mut web::ServiceConfig, api: Api) {
-    let origins = api.allowed_origins.clone();
+    let (origins, has_console) = (api.allowed_origins.clone(), api.console.is_some());
     config
         .app_data(web::Data::new(api))
         .configure(shop::configure)
@@ -102,7 +102,11 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
         .service(resource("/openapi.json", &["get"]).route(get(openapi::document)))
         .service(resource("/docs", &["get"]).route(get(openapi::page)))
         .service(resource("/docs/{file:[^/]*}", &["get"]).route(get(openapi::file)))
-        .configure(console::configure)
+        .configure(|config| {
+            if has_console {
+                console::configure(config);
+            }
+        })
         .service(resource("/demo", &["get"]).route(get(demo::page)))
         .service(resource("/demo/explain", &["get"]).route(get(demo::explain)))
         .service(resource("/webhooks/stripe", &["post"]).route(post(webhook::stripe)))

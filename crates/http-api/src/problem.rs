@@ -85,11 +85,6 @@ impl Problem {
         &self.detail
     }
 
-    /// A line for each field that is wrong.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.fields.lines()
-    }
-
     /// Value of the `Retry-After` header, in seconds.
     pub(crate) const fn retry_after(&self) -> Option<u32> {
         self.retry_after
@@ -394,6 +389,8 @@ impl From<RefundPaymentError> for Problem {
                 RefundError::Disputed { .. } => Self::conflict("payment_disputed", error.to_string()),
                 RefundError::Amount { .. } | RefundError::NotOnTheWire(_) => Self::amount(&error),
             },
+            // Only a page is out of date.
+            RefundPaymentError::OutOfDate => StoreError::Conflict.into(),
             RefundPaymentError::KeyReused => {
                 let detail = "this Idempotency-Key was already used with a different request; nothing was changed: use \
                               a new key for a new refund";

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 use crate::Api;
 use crate::client_address::ClientAddress;
 use crate::connection::ConnectionState;
+use crate::console;
 use crate::masking::{holds_secret, path_without_secrets};
 use crate::metrics;
 use crate::problem::Problem;
@@ -38,6 +39,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Path prefixes of the Spree dialect, whose error answers have their own shape.
 const SPREE_PATHS: [&str; 2] = ["/api/v2/", "/spree_oauth"];
+/// Path prefix of the console, whose error answers are pages.
+const CONSOLE_PATHS: &str = "/console";
 /// Maximum length of a caller's request id, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -57,6 +60,7 @@ pub async fn identify(
     let trace = RequestTrace::begin(&request, api.as_ref().map(|it| it.app.traces()), PROBES.contains(&request.path()));
     let started = Instant::now();
     let (shutdown, bodies) = api.as_ref().map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
+    let form = ErrorForm::at(request.path(), api.as_ref());
     let rate_limits = api.map_or_else(RateLimits::none, |it| it.rate_limits.clone());
     let connection = request.conn_data::<Arc<ConnectionState>>().cloned();
     let body = request.take_payload();
@@ -67,7 +71,6 @@ pub async fn identify(
     let memory = bodies.reservation(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
     let work = Work::requested(id.clone(), started, client.map(ClientAddress::ip)).in_trace(trace.span());
-    let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let answer = async move {
         let response = next.call(request).await;
         drop(memory);
@@ -84,8 +87,7 @@ pub async fn identify(
         if let Some(code) = code {
             Span::current().record("code", code);
         }
-        let render = |it: &Problem| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) };
-        let mut response = match refused.map(render) {
+        let mut response = match refused.map(|it| form.render(it, &id)) {
             Some(rendered) => rendered_again(response, rendered),
             None => response.map_into_boxed_body(),
         };
@@ -106,6 +108,37 @@ pub async fn identify(
         Ok(response)
     };
     work.scope(answer).instrument(span).await
+}
+
+/// Form of the error answers at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ErrorForm {
+    /// JSON of the shop dialect.
+    Shop,
+    /// JSON of the Spree dialect.
+    Spree,
+    /// Page of the console.
+    Page,
+}
+
+impl ErrorForm {
+    fn at(path: &str, api: Option<&Data<Api>>) -> Self {
+        if SPREE_PATHS.iter().any(|it| path.starts_with(it)) {
+            Self::Spree
+        } else if path.starts_with(CONSOLE_PATHS) && api.is_some_and(|it| it.console.is_some()) {
+            Self::Page
+        } else {
+            Self::Shop
+        }
+    }
+
+    fn render(self, problem: &Problem, request_id: &str) -> HttpResponse {
+        match self {
+            Self::Shop => problem.respond(Some(request_id)),
+            Self::Spree => Refusal::of(problem).error_response(),
+            Self::Page => console::refused(problem),
+        }
+    }
 }
 
 /// Logs an answer: a success of a probe at debug level.

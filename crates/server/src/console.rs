@@ -1,5 +1,6 @@
 //! `paywright console`: makes links by which operators sign in to the console, and lists and ends their sessions.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use paywright_app::{Actor, Console, ConsoleRole, OperatorName, Work, WorkId};
@@ -31,7 +32,7 @@ async fn perform(console: &Console, settings: &Settings, command: ConsoleCommand
             }
             let origin = match url {
                 Some(url) => url,
-                None => format!("http://{}", settings.http.bind(None)?.as_str()),
+                None => own_origin(settings.http.bind(None)?.as_str()),
             };
             let operator = operator.map_or_else(own_name, Ok)?;
             let link = link(console, &origin, operator.clone(), role).await?;
@@ -63,6 +64,14 @@ async fn perform(console: &Console, settings: &Settings, command: ConsoleCommand
     Ok(())
 }
 
+/// Origin at which this machine reaches a service that listens on `address`.
+fn own_origin(address: &str) -> String {
+    match address.parse::<SocketAddr>() {
+        Ok(it) if it.ip().is_unspecified() => format!("http://127.0.0.1:{}", it.port()),
+        Ok(_) | Err(_) => format!("http://{address}"),
+    }
+}
+
 /// Makes a link to sign in at a console whose origin is `origin`.
 pub(crate) async fn link(
     console: &Console,
@@ -92,6 +101,16 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|_| wanted.to_owned())?;
     let is_plain = ["http", "https"].contains(&url.scheme()) && url.path() == "/" && url.username().is_empty();
     let is_origin = is_plain && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let is_own = url.host().is_some_and(|it| match it {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    });
+    if is_origin && url.scheme() == "http" && !is_own {
+        return Err(
+            "must begin with https://: over http, a browser keeps a session with its own machine only".to_owned()
+        );
+    }
     if is_origin { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wanted.to_owned()) }
 }
 
@@ -115,6 +134,7 @@ mod tests {
             "https://a:b@x",
             "https://x/?a",
             "https://x/#a",
+            "http://10.0.0.1:8080",
         ] {
             assert!(origin(text).is_err(), "{text}");
         }

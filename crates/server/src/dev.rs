@@ -70,7 +70,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         let link = Work::by(operator(), WorkId::Background("dev"));
         let origin = format!("http://{address}");
         let link = link.scope(console::link(console, &origin, console::own_name()?, ConsoleRole::Administer)).await?;
-        say(&console_link(&link, &settings));
+        say(&console_link(&link, &settings)?);
     }
     say(&command_with(&settings)?);
     answer(service, listener, workers, connections, signals).await?;
@@ -213,15 +213,16 @@ curl -sSw '\n' "$API/events?order=$ORDER" -H "X-API-Key: $KEY" | grep -o '"posit
 }
 
 /// Part of the text that `dev` prints about the console.
-fn console_link(link: &str, settings: &Path) -> String {
-    let settings = settings.display();
-    format!(
+fn console_link(link: &str, settings: &Path) -> Result<String, Failure> {
+    let program = std::env::current_exe()?;
+    let (program, settings) = (program.display(), settings.display());
+    Ok(format!(
         r#"The console for people is at the link below, which signs in once, within ten minutes (docs/console.md). For another link:
-paywright console link --role administer --config "{settings}"
+"{program}" console link --role administer --config "{settings}"
 
 {link}
 "#
-    )
+    ))
 }
 
 /// Last step of the text that `dev` prints: a command on the same data.

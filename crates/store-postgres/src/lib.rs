@@ -340,10 +340,17 @@ impl Orders for PostgresStore {
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         let page = read::Orders::of(query);
         let customer = query.customer.as_ref().map(|it| it.as_str().to_owned());
-        let rows: Result<Vec<OrderRow>, Failure> = match (query.email.clone(), customer) {
-            (Some(email), customer) => self.rows(read::OrdersOfEmail { email, customer, page }).await,
-            (None, Some(customer)) => self.rows(read::OrdersOfCustomer { customer, page }).await,
-            (None, None) => self.rows(page).await,
+        let rows: Result<Vec<OrderRow>, Failure> = match (query.email.clone(), customer, read::Conditions::of(query)) {
+            (Some(email), customer, _) => {
+                let conditions = read::Conditions::all_of(query);
+                self.rows(read::OrdersOfEmail { email, customer, conditions }).await
+            }
+            (None, Some(customer), None) => self.rows(read::OrdersOfCustomer { customer, page }).await,
+            (None, Some(customer), Some(conditions)) => {
+                self.rows(read::OrdersOfCustomerWith { customer, conditions }).await
+            }
+            (None, None, None) => self.rows(page).await,
+            (None, None, Some(conditions)) => self.rows(read::OrdersWith(conditions)).await,
         };
         whole_orders(rows)
     }

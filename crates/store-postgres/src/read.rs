@@ -47,41 +47,19 @@ statement!(OrderByIntent => Untyped,
 /// Query for a page of all orders, newest first.
 pub(crate) struct Orders {
     older_than: Uuid,
-    state: Option<&'static str>,
-    currency: Option<&'static str>,
-    placed: [PgTimestamp; 2],
     limit: i64,
 }
 
 impl Orders {
     pub(crate) fn of(query: &OrderQuery) -> Self {
-        Self {
-            older_than: query.older_than.map_or(Uuid::max(), |it| it.0),
-            state: query.state,
-            currency: query.currency.map(Currency::code),
-            placed: bounds(query.placed),
-            limit: i64::from(query.limit),
-        }
+        Self { older_than: query.older_than.map_or(Uuid::max(), |it| it.0), limit: i64::from(query.limit) }
     }
 }
 
-/// End of a query for a page, which an index by id sorts.
-macro_rules! page {
-    () => {
-        "id < :older_than AND (:state::text IS NULL OR state = :state) \
-         AND (:currency::text IS NULL OR currency = :currency) \
-         AND placed_at >= :placed_from AND placed_at < :placed_until ORDER BY id DESC LIMIT :limit"
-    };
-}
-
 statement!(Orders => Untyped,
-    orders!("WHERE ", page!()),
+    orders!("WHERE id < :older_than ORDER BY id DESC LIMIT :limit"),
     self {
         older_than: SqlUuid = self.older_than,
-        state: Nullable<SqlText> = self.state,
-        currency: Nullable<SqlText> = self.currency,
-        placed_from: Timestamptz = self.placed[0],
-        placed_until: Timestamptz = self.placed[1],
         limit: BigInt = self.limit,
     }
 );
@@ -93,10 +71,71 @@ pub(crate) struct OrdersOfCustomer {
 }
 
 statement!(OrdersOfCustomer => Untyped,
-    orders!("WHERE customer = :customer AND ", page!()),
+    orders!(
+        "WHERE customer = :customer AND id < :older_than ORDER BY id DESC LIMIT :limit",
+    ),
     self {
         customer: SqlText = self.customer,
         ..Orders = self.page,
+    }
+);
+
+/// Conditions of a page that few lists have: in a statement of their own, so that the others stay as they are.
+pub(crate) struct Conditions {
+    state: Option<&'static str>,
+    currency: Option<&'static str>,
+    placed: [PgTimestamp; 2],
+    page: Orders,
+}
+
+impl Conditions {
+    /// Conditions of a query, if it has any.
+    pub(crate) fn of(query: &OrderQuery) -> Option<Self> {
+        let has_any = query.state.is_some() || query.currency.is_some() || !query.placed.is_unbounded();
+        has_any.then(|| Self::all_of(query))
+    }
+
+    pub(crate) fn all_of(query: &OrderQuery) -> Self {
+        let currency = query.currency.map(Currency::code);
+        Self { state: query.state, currency, placed: bounds(query.placed), page: Orders::of(query) }
+    }
+}
+
+parameters!(self: Conditions {
+    state: Nullable<SqlText> = self.state,
+    currency: Nullable<SqlText> = self.currency,
+    placed_from: Timestamptz = self.placed[0],
+    placed_until: Timestamptz = self.placed[1],
+    ..Orders = self.page,
+});
+
+/// End of a query with [`Conditions`], which an index by id sorts.
+macro_rules! conditions {
+    () => {
+        "id < :older_than AND (:state::text IS NULL OR state = :state) \
+         AND (:currency::text IS NULL OR currency = :currency) \
+         AND placed_at >= :placed_from AND placed_at < :placed_until ORDER BY id DESC LIMIT :limit"
+    };
+}
+
+/// Query for a page of the orders that fulfil conditions, newest first.
+pub(crate) struct OrdersWith(pub(crate) Conditions);
+
+statement!(OrdersWith => Untyped, orders!("WHERE ", conditions!()), self {
+    ..Conditions = self.0,
+});
+
+/// Query for a page of a customer's orders that fulfil conditions, newest first.
+pub(crate) struct OrdersOfCustomerWith {
+    pub(crate) customer: String,
+    pub(crate) conditions: Conditions,
+}
+
+statement!(OrdersOfCustomerWith => Untyped,
+    orders!("WHERE customer = :customer AND ", conditions!()),
+    self {
+        customer: SqlText = self.customer,
+        ..Conditions = self.conditions,
     }
 );
 
@@ -104,15 +143,19 @@ statement!(OrdersOfCustomer => Untyped,
 pub(crate) struct OrdersOfEmail {
     pub(crate) email: String,
     pub(crate) customer: Option<String>,
-    pub(crate) page: Orders,
+    pub(crate) conditions: Conditions,
 }
 
 statement!(OrdersOfEmail => Untyped,
-    orders!("WHERE email = :email AND (:customer::text IS NULL OR customer = :customer) AND ", page!()),
+    orders!(
+        "WHERE email IS NOT NULL AND lower(email COLLATE \"C\") = lower(:email::text COLLATE \"C\") \
+         AND (:customer::text IS NULL OR customer = :customer) AND ",
+        conditions!()
+    ),
     self {
         email: SqlText = self.email,
         customer: Nullable<SqlText> = self.customer,
-        ..Orders = self.page,
+        ..Conditions = self.conditions,
     }
 );
 
@@ -222,6 +265,8 @@ mod tests {
 
     use super::*;
     use crate::PostgresStore;
+    use crate::connect::SESSION;
+    use crate::plans::prepare;
     use crate::statement::PreparedStatement;
 
     /// Plans of [`crate::connect`]'s session settings.
@@ -243,6 +288,38 @@ mod tests {
             // The table of the installation has one row.
             let scanned = plan.iter().find(|it| it.contains("Seq Scan") && !it.contains("Seq Scan on installation"));
             assert_eq!(scanned, None, "{plan:#?}");
+        }
+    }
+
+    /// Arguments of a page, without conditions and with them.
+    const PAGE: &str = "'ffffffff-ffff-ffff-ffff-ffffffffffff', 25";
+    const CONDITIONS: &str = "NULL, NULL, '1970-01-01', '9999-12-31', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 25";
+
+    #[tokio::test]
+    async fn a_list_of_orders_is_read_by_an_index() {
+        let migrate = async |url: &str| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0);
+        let database = Database::migrated(migrate).await;
+        let db = database.client().await;
+        db.batch_execute(SESSION).await.unwrap();
+        // A table without rows is sorted as soon as it is read otherwise.
+        db.batch_execute("SET enable_sort = off; SET enable_bitmapscan = off").await.unwrap();
+        prepare::<Orders>(&db, "newest").await;
+        prepare::<OrdersOfCustomer>(&db, "of_customer").await;
+        prepare::<OrdersWith>(&db, "limited").await;
+        prepare::<OrdersOfCustomerWith>(&db, "of_customer_with").await;
+        prepare::<OrdersOfEmail>(&db, "of_email").await;
+        for (execute, index) in [
+            (format!("newest ({PAGE})"), "orders_pkey"),
+            (format!("of_customer ('ada', {PAGE})"), "orders_of_a_customer"),
+            (format!("limited ({CONDITIONS})"), "orders_pkey"),
+            (format!("of_customer_with ('ada', {CONDITIONS})"), "orders_of_a_customer"),
+            (format!("of_email ('ada@example.com', NULL, {CONDITIONS})"), "orders_of_an_email"),
+        ] {
+            let rows = db.query(&format!("EXPLAIN EXECUTE {execute}"), &[]).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|it| it.get(0)).collect();
+            assert!(plan.iter().any(|it| it.contains(index)), "{execute}: {plan:#?}");
+            let sorts = |it: &&String| it.contains("Seq Scan on orders") || it.contains("Sort Key: orders.id");
+            assert_eq!(plan.iter().find(sorts), None, "{execute}: {plan:#?}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Reads. Each function runs on one connection and sees the database as of one moment: the statements for one order are
 //! in one read transaction, so a commit between them is never seen in part.
 
-use diesel::dsl::sql;
+use diesel::dsl::{IntoBoxed, sql};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Text};
+use diesel::sqlite::Sqlite;
 use paywright_app::stored::StoredParts;
 use paywright_app::{
     CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask, Version,
@@ -45,31 +46,38 @@ pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Optio
     })
 }
 
+/// Orders of a page, without what belongs to each.
+fn page(query: &OrderQuery) -> IntoBoxed<'_, orders::table, Sqlite> {
+    let mut page = orders::table.order(orders::id.desc()).limit(i64::from(query.limit)).into_boxed();
+    if let Some(customer) = &query.customer {
+        page = page.filter(orders::customer.eq(customer.as_str()));
+    }
+    if let Some(email) = &query.email {
+        // By the index of addresses, which has no orders without one.
+        let same = sql::<Bool>("lower(orders.email) = ").bind::<Text, _>(email.to_ascii_lowercase());
+        page = page.filter(orders::email.is_not_null()).filter(same);
+    }
+    if let Some(state) = query.state {
+        page = page.filter(orders::state.eq(state));
+    }
+    if let Some(currency) = query.currency {
+        page = page.filter(orders::currency.eq(currency.code()));
+    }
+    if let Some(from) = query.placed.from {
+        page = page.filter(orders::placed_at.ge(from.unix_micros()));
+    }
+    if let Some(until) = query.placed.until {
+        page = page.filter(orders::placed_at.lt(until.unix_micros()));
+    }
+    if let Some(cursor) = &query.older_than {
+        page = page.filter(orders::id.lt(cursor.0.as_bytes().to_vec()));
+    }
+    page
+}
+
 pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Vec<Order>, Failure> {
     snapshot(db, |db| {
-        let mut statement = orders::table.order(orders::id.desc()).limit(i64::from(query.limit)).into_boxed();
-        if let Some(customer) = &query.customer {
-            statement = statement.filter(orders::customer.eq(customer.as_str()));
-        }
-        if let Some(email) = &query.email {
-            statement = statement.filter(orders::email.eq(email));
-        }
-        if let Some(state) = query.state {
-            statement = statement.filter(orders::state.eq(state));
-        }
-        if let Some(currency) = query.currency {
-            statement = statement.filter(orders::currency.eq(currency.code()));
-        }
-        if let Some(from) = query.placed.from {
-            statement = statement.filter(orders::placed_at.ge(from.unix_micros()));
-        }
-        if let Some(until) = query.placed.until {
-            statement = statement.filter(orders::placed_at.lt(until.unix_micros()));
-        }
-        if let Some(cursor) = &query.older_than {
-            statement = statement.filter(orders::id.lt(cursor.0.as_bytes().to_vec()));
-        }
-        let rows: Vec<OrderRow<'_>> = statement.load(db)?;
+        let rows: Vec<OrderRow<'_>> = page(query).load(db)?;
         rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
     })
 }
@@ -190,4 +198,32 @@ pub(crate) fn snapshot<T>(
     let result = work(db);
     db.batch_execute("RELEASE read")?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::plan;
+    use crate::{IN_MEMORY, Options, setup};
+
+    #[test]
+    fn a_list_of_orders_is_read_by_an_index() {
+        let mut db = setup::open_for_writing(IN_MEMORY, Options::default()).unwrap();
+        let any = OrderQuery { older_than: Some(OrderId(uuid::Uuid::max())), ..OrderQuery::newest(25) };
+        for (query, step) in [
+            (OrderQuery { state: Some("paid"), ..any.clone() }, "SEARCH orders USING PRIMARY KEY (id<?)"),
+            (
+                OrderQuery { customer: CustomerId::new("ada").ok(), ..any.clone() },
+                "SEARCH orders USING INDEX orders_of_a_customer (customer=? AND id<?)",
+            ),
+            (
+                OrderQuery { email: Some("ada@example.com".into()), ..any },
+                "SEARCH orders USING INDEX orders_of_an_email (<expr>=? AND id<?)",
+            ),
+        ] {
+            let text = diesel::debug_query::<Sqlite, _>(&page(&query)).to_string();
+            let steps = plan(&mut db, text.split(" -- binds").next().unwrap());
+            assert_eq!(steps, [step], "{query:?}");
+        }
+    }
 }

@@ -72,11 +72,11 @@ fn has_cases() -> String {
                 JOIN payment_intents ON payment_intents.order_id = orders.id
                     AND payment_intents.provider_id = failed.intent_id
                 WHERE failed.order_id = orders.id AND failed.status = 'failed' AND received > refunded
-                    AND NOT EXISTS (
-                        SELECT 1 FROM refunds AS later
+                    AND failed.amount > coalesce((
+                        SELECT sum(later.amount) FROM refunds AS later
                         WHERE later.order_id = orders.id AND later.intent_id = failed.intent_id
                             AND later.number > failed.number AND later.status NOT IN ('failed', 'canceled')
-                    )
+                    ), 0)
             )
         )"
     )

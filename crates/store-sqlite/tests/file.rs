@@ -129,7 +129,7 @@ async fn no_order_is_written_to_a_schema_with_a_missing_table() {
 #[tokio::test]
 async fn a_full_disk_refuses_the_next_order_and_loses_none() {
     let folder = TempDir::new().unwrap();
-    let options = Options { bytes_max: Some(400 * 1024), ..Options::default() };
+    let options = Options { bytes_max: Some(500 * 1024), ..Options::default() };
     let store = SqliteStore::open(&path_in(&folder), options).unwrap();
     let mut placed = 0;
     let error = loop {

@@ -21,7 +21,7 @@ CREATE TABLE console_sessions (
 ) STRICT, WITHOUT ROWID;
 
 -- Who helps a customer knows the email address of an order, and seldom its number.
-CREATE INDEX orders_of_an_email ON orders (email, id) WHERE email IS NOT NULL;
+CREATE INDEX orders_of_an_email ON orders (lower(email), id) WHERE email IS NOT NULL;
 
 -- What waits for a person: a failed refund, and a dispute that the shop must answer. Both are few.
 CREATE INDEX refunds_failed ON refunds (order_id) WHERE status = 'failed';

@@ -105,7 +105,7 @@ pub enum OrderRefError {
 pub struct OrderQuery {
     /// Customer whose orders are read; `None` reads those of all.
     pub customer: Option<CustomerId>,
-    /// Email address of the orders, as it is stored; `None` for any.
+    /// Email address of the orders, whose ASCII letters may be of either case; `None` for any.
     pub email: Option<String>,
     /// Stored state of the orders, one of [`OrderState::NAMES`]; `None` for any.
     pub state: Option<&'static str>,
@@ -129,7 +129,10 @@ impl OrderQuery {
     /// Whether `order` fulfils every condition.
     pub fn admits(&self, order: &Order) -> bool {
         self.customer.as_ref().is_none_or(|it| order.customer.as_ref() == Some(it))
-            && self.email.as_ref().is_none_or(|it| order.email.as_ref().is_some_and(|own| own.as_str() == it))
+            && self
+                .email
+                .as_ref()
+                .is_none_or(|it| order.email.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(it)))
             && self.state.is_none_or(|it| it == order.state.name())
             && self.currency.is_none_or(|it| it == order.total.currency())
             && self.placed.contains(order.placed_at)

@@ -5,13 +5,13 @@ use std::future::Future;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Access, IdempotencyKey, OrderRef, Scope};
+use paywright_app::{Access, IdempotencyKey, OrderRef, RefundPaymentError, Scope};
 use paywright_domain::Order;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::order::{Notice, named, refused, seen, shown};
+use super::order::{Notice, Typed, named, refused, seen, shown};
 use super::refusal::Refusal;
 use super::see_other;
 use super::session::{Operator, posted};
@@ -23,9 +23,12 @@ use crate::shop::{cancel_reason, capture_amount, new_refund};
 /// Scope of the idempotency keys of forms: no application has this id.
 const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
 
+const REASON: &str = "reason";
+const AMOUNT: &str = "amount";
+
 /// Fields of a form that the use case does not have.
 struct Form {
-    /// Fields that the body of the API's call has; without those that were left empty.
+    /// Fields that the body of the API's call has.
     fields: Fields,
     /// State of the order that the page showed.
     seen: String,
@@ -39,36 +42,70 @@ impl Form {
             Some(_) | None => String::new(),
         };
         let (seen, key) = (take("seen"), take("key"));
-        fields.retain(|_, value| value.as_str().is_none_or(|it| !it.trim().is_empty()));
+        // A reason may be left open; an amount may not, because without one the use case takes all of the money.
+        fields.retain(|name, value| name != REASON || value.as_str().is_none_or(|it| !it.trim().is_empty()));
+        if let Some(Value::String(amount)) = fields.get_mut(AMOUNT) {
+            *amount = amount.trim().to_owned();
+        }
         Self { fields, seen, key }
+    }
+
+    /// Checks that the form has an amount. An empty one is refused as any other that is no number.
+    fn has_amount(&self) -> Result<(), Problem> {
+        if self.fields.contains_key(AMOUNT) {
+            return Ok(());
+        }
+        let detail = format!("{AMOUNT} is missing");
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_refund", detail))
+    }
+
+    /// Amount that was typed, for a page that asks for it again.
+    fn typed(&self) -> Typed {
+        let text = |name: &str| self.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Typed { intent: text("payment_intent"), amount: text(AMOUNT) }
     }
 }
 
 /// Performs an act on the order that a page has shown: leads to the page of the order, or shows it with the reason of a refusal.
 /// An act on a page that is out of date is refused, unless `is_done` says that it was done before.
-async fn perform<F: Future<Output = Result<String, Problem>>>(
+async fn perform<F: Future<Output = Result<String, NotDone>>>(
     (api, operator, form): (&Api, &Operator, &Form),
     which: &OrderRef,
     is_done: impl FnOnce(&Order) -> bool,
     act: impl FnOnce(Order) -> F,
 ) -> Result<HttpResponse, Refusal> {
     let order = api.app.get_order(which, &Access::All).await?;
+    let out_of_date = || Notice {
+        class: "error",
+        title: "The order has changed since this page was loaded. Nothing was done.".to_owned(),
+        text: "This page shows how it stands now: look again, and repeat what is still right.".to_owned(),
+        typed: None,
+    };
     if form.seen != seen(&order) && !is_done(&order) {
-        let notice = Notice {
-            class: "error",
-            title: "The order has changed since this page was loaded. Nothing was done.".to_owned(),
-            text: "This page shows how it stands now: look again, and repeat what is still right.".to_owned(),
-        };
-        return shown(api, operator, which, StatusCode::CONFLICT, |_| Some(notice)).await;
+        return shown(api, operator, which, StatusCode::CONFLICT, |_| Some(out_of_date())).await;
     }
     let id = order.id;
     match act(order).await {
         Ok(done) => Ok(see_other(&format!("/console/orders/{id}?done={done}#result"))),
-        Err(problem) if problem.status().is_server_error() => Err(problem.into()),
-        Err(problem) => {
-            let (status, notice) = (problem.status(), refused(&problem));
+        Err(NotDone::OutOfDate) => shown(api, operator, which, StatusCode::CONFLICT, |_| Some(out_of_date())).await,
+        Err(NotDone::Refused(problem)) if problem.status().is_server_error() => Err(problem.into()),
+        Err(NotDone::Refused(problem)) => {
+            let (status, notice) = (problem.status(), refused(&problem, form.typed()));
             shown(api, operator, which, status, |_| Some(notice)).await
         }
+    }
+}
+
+/// Reason for which an act was not done.
+enum NotDone {
+    /// Another act came first.
+    OutOfDate,
+    Refused(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for NotDone {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
     }
 }
 
@@ -87,14 +124,22 @@ pub(super) async fn refund(
     let key = IdempotencyKey { scope: FORMS, key: form.key.clone() };
     let request_of_form = key.digest();
     let is_done = move |order: &Order| order.refund_requested_by(request_of_form).is_some();
-    let (app, fields) = (api.app.for_request(), form.fields.clone());
+    let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
     let act = |order: Order| {
-        let which = OrderRef::Id(order.id);
+        let (which, shown) = (OrderRef::Id(order.id), seen(&order));
         async move {
+            has_amount?;
             let new = new_refund(&fields, order.total.currency())?;
             let text = serde_json::to_vec(&fields).unwrap_or_default();
             let fingerprint = Sha256::new_with_prefix(order.id.0.as_bytes()).chain_update(text).finalize().into();
-            let refunded = app.refund_payment(&which, &Access::All, &new, Some((key, fingerprint))).await?;
+            let request = (key, fingerprint);
+            let refunded = app.refund_shown_payment(&which, &new, request, |it| seen(it) == shown).await;
+            let refunded = refunded.map_err(|error| match error {
+                RefundPaymentError::OutOfDate => NotDone::OutOfDate,
+                error @ (RefundPaymentError::Order(_)
+                | RefundPaymentError::Refused(_)
+                | RefundPaymentError::KeyReused) => NotDone::Refused(error.into()),
+            })?;
             Ok(format!("refund-{}", refunded.refund.number))
         }
     };
@@ -110,8 +155,9 @@ pub(super) async fn capture(
 ) -> Result<HttpResponse, Refusal> {
     let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
     let (which, form) = (named(&order)?, Form::of(fields));
-    let (app, fields) = (api.app.for_request(), form.fields.clone());
+    let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
     let act = |order: Order| async move {
+        has_amount?;
         let amount = capture_amount(&fields, order.total.currency())?;
         app.capture_payment(&OrderRef::Id(order.id), &Access::All, amount).await?;
         Ok("capture".to_owned())

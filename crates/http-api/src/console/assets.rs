@@ -4,14 +4,15 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::web::Path;
+use actix_web::web::{Header, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::auth::digest;
+use crate::openapi::accepts_gzip;
 use crate::problem::Problem;
 
 /// A file, with the compressed form that most browsers get.
@@ -47,7 +48,11 @@ impl Asset {
 }
 
 /// `GET /console/assets/{file}`: a file, which a browser keeps and asks for again with its tag.
-pub(super) async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn file(
+    request: HttpRequest,
+    accepted: Option<Header<AcceptEncoding>>,
+    name: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let asset = ASSETS.iter().find(|it| it.name == name.as_str()).ok_or_else(Problem::no_such_path)?;
     let header = |name| request.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let is_known = header(IF_NONE_MATCH).split(',').any(|it| it.trim().trim_start_matches("W/") == asset.tag);
@@ -61,8 +66,7 @@ pub(super) async fn file(request: HttpRequest, name: Path<String>) -> Result<Htt
     if is_known {
         return Ok(answer.finish());
     }
-    let accepts_gzip = header(ACCEPT_ENCODING).split(',').any(|it| it.split(';').next().map(str::trim) == Some("gzip"));
-    if accepts_gzip && !asset.packed.is_empty() {
+    if accepts_gzip(accepted) && !asset.packed.is_empty() {
         return Ok(answer.insert_header((CONTENT_ENCODING, "gzip")).body(asset.packed.as_slice()));
     }
     Ok(answer.body(asset.plain))

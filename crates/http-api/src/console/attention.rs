@@ -4,17 +4,20 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{Break, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Scope, anomaly_reason, cases_of};
+use paywright_app::{Break, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Publisher, Scope, anomaly_reason, cases_of};
 use paywright_domain::{Order, Timestamp};
 use serde_json::Value;
 
+use super::endpoints::EndpointRow;
+use super::order::dashboard;
 use super::refusal::Refusal;
 use super::session::{posted, signed_in};
 use super::{Frame, Part, Section, amount, machine, page, parts, see_other, utc, words};
 use crate::Api;
 use crate::problem::Problem;
 
-/// Most cases of each kind on the page.
+/// Most orders with cases that are read, and most cases of each kind on the page.
+const ORDERS_MAX: u16 = 1000;
 const CASES_MAX: u16 = 100;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -24,6 +27,7 @@ struct AttentionPage {
     frame: Frame,
     groups: Vec<Group>,
     breaks: Vec<BreakRow>,
+    endpoints: Vec<EndpointRow>,
     may_resolve: bool,
     note_max: usize,
     /// Whether there may be more cases than the page has.
@@ -35,6 +39,8 @@ struct Group {
     title: &'static str,
     next_step: &'static str,
     cases: Vec<CaseRow>,
+    /// Number of cases that the page leaves out.
+    left_out: usize,
 }
 
 struct CaseRow {
@@ -67,8 +73,7 @@ impl CaseRow {
             }
             Case::DisputeToAnswer(dispute) => {
                 let what = format!("The cardholder disputed {} ({}).", amount(dispute.amount), words(&dispute.reason));
-                let mode = if order.livemode { "" } else { "test/" };
-                let page = format!("https://dashboard.stripe.com/{mode}disputes/{}", dispute.id);
+                let page = dashboard(order, "disputes", dispute.id.as_str());
                 // One without a deadline comes last.
                 let key = dispute.due_by.unwrap_or_else(|| now.plus_seconds(u32::MAX));
                 Self {
@@ -129,12 +134,16 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
         let mut cases: Vec<CaseRow> =
             cases.filter(|(_, case)| is_in(case)).map(|(order, case)| CaseRow::of(order, case, now)).collect();
         cases.sort_by_key(|it| it.key);
-        Group { title, next_step, cases }
+        let left_out = cases.len().saturating_sub(CASES_MAX.into());
+        cases.truncate(CASES_MAX.into());
+        Group { title, next_step, cases, left_out }
     };
     let groups = [
-        group("Disputes to answer", "answer in Stripe's Dashboard, or refund the customer before the deadline", |it| {
-            matches!(it, Case::DisputeToAnswer(_))
-        }),
+        group(
+            "Disputes to answer",
+            "answer or accept it in Stripe's Dashboard; disputed money cannot be refunded",
+            |it| matches!(it, Case::DisputeToAnswer(_)),
+        ),
         group("Held for review", "open the order: a refund of the money ends the review", |it| {
             matches!(it, Case::Review(_))
         }),
@@ -148,17 +157,25 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
 /// `GET /console/attention`.
 pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
-    let orders = api.monitor.orders_with_cases(CASES_MAX).await?;
+    let orders = api.monitor.orders_with_cases(ORDERS_MAX).await?;
     let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
+    let endpoints = api.publisher.list_endpoints(None, Publisher::ENDPOINTS_MAX).await?;
+    let endpoints = endpoints.iter().map(EndpointRow::of).filter(EndpointRow::is_in_trouble);
     let shown = AttentionPage {
         frame: Frame::of(&api, &operator, Section::Attention),
         groups: groups(&orders, api.app.now()),
         breaks: breaks.iter().map(BreakRow::of).collect(),
+        endpoints: endpoints.take(CASES_MAX.into()).collect(),
         may_resolve: operator.may(Scope::BooksWrite),
         note_max: NOTE_LEN_MAX,
-        has_more: orders.len().max(breaks.len()) >= usize::from(CASES_MAX),
+        has_more: orders.len() >= usize::from(ORDERS_MAX) || breaks.len() >= usize::from(CASES_MAX),
     };
     Ok(page(StatusCode::OK, &shown))
+}
+
+/// `GET` of the address of an act: leads to the page.
+pub(super) async fn of_act() -> HttpResponse {
+    see_other("/console/attention")
 }
 
 /// `POST /console/attention/resolve`: resolves a break with a note.

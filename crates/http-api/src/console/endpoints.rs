@@ -60,22 +60,28 @@ struct SecretPage<'a> {
     secret: &'a str,
 }
 
-struct EndpointRow {
-    id: String,
+pub(super) struct EndpointRow {
+    pub(super) id: String,
     /// Description, or the host of the URL if there is none.
-    name: String,
-    /// URL without what may be a secret.
+    pub(super) name: String,
+    /// Host of the URL: the rest may be a secret.
     url: String,
-    state: String,
-    class: &'static str,
+    pub(super) state: String,
+    pub(super) class: &'static str,
     is_enabled: bool,
-    failing_since: Option<(String, String)>,
+    pub(super) failing_since: Option<(String, String)>,
     position: Option<u64>,
+    generation: u32,
     types: Vec<String>,
 }
 
 impl EndpointRow {
-    fn of(stored: &StoredEndpoint) -> Self {
+    /// Whether the endpoint fails, or was disabled by the service.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        matches!(self.class, "warn" | "bad")
+    }
+
+    pub(super) fn of(stored: &StoredEndpoint) -> Self {
         let endpoint: &Endpoint = &stored.endpoint.value;
         let (state, class) = match (endpoint.state, endpoint.failing) {
             (EndpointState::Enabled, None) => ("enabled".to_owned(), "ok"),
@@ -99,6 +105,7 @@ impl EndpointRow {
             is_enabled: endpoint.state == EndpointState::Enabled,
             failing_since: endpoint.failing.map(|it| (machine(it.since), utc(it.since))),
             position: stored.reached().map(|it| it.0),
+            generation: endpoint.secret.current,
             types: endpoint.types.iter().map(|it| it.name().to_owned()).collect(),
         }
     }
@@ -177,7 +184,9 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>)
         "resent" => Some(("The event is sent again", "Its attempt appears below.")),
         "enabled" => Some(("The endpoint is enabled", "What waits is sent now.")),
         "disabled" => Some(("The endpoint is disabled", "Events wait, and are sent when it is enabled again.")),
-        "replayed" => Some(("Events are sent again", "The endpoint gets every event after the position.")),
+        "replayed" => {
+            Some(("Events are sent again", "The endpoint gets every event after the position, once it is enabled."))
+        }
         _ => None,
     };
     let notice = notice.map(|(title, text)| ("notice", title.to_owned(), text.to_owned()));
@@ -217,6 +226,12 @@ async fn shown(
     Ok(page(status, &shown))
 }
 
+/// `GET` of the address of an act: leads to the endpoint.
+pub(super) async fn of_act(path: Path<(String, String)>) -> Result<HttpResponse, Refusal> {
+    let id = named(&path.0)?;
+    Ok(see_other(&format!("/console/endpoints/{id}")))
+}
+
 /// Number in a field of a form.
 fn number(form: &Fields, name: &'static str) -> Result<u64, Refusal> {
     let text = form.get(name).and_then(Value::as_str).unwrap_or_default().trim();
@@ -237,7 +252,7 @@ pub(super) async fn act(
     let id = named(&id)?;
     let done = match act.as_str() {
         "test" => return test(&api, &operator, id).await,
-        "rotate" => return rotate(&api, &operator, id).await,
+        "rotate" => return rotate(&api, &operator, id, number(&form, "generation")?).await,
         "enable" => api.publisher.enable_endpoint(id).await.map(|_| "enabled")?,
         "disable" => api.publisher.disable_endpoint(id).await.map(|_| "disabled")?,
         "resend" => {
@@ -267,7 +282,17 @@ async fn test(api: &Api, operator: &Operator, id: EndpointId) -> Result<HttpResp
 }
 
 /// Gives the endpoint a new secret, and shows it once.
-async fn rotate(api: &Api, operator: &Operator, id: EndpointId) -> Result<HttpResponse, Refusal> {
+///
+/// `generation` is that of the secret that the page has shown: a reload of the answer would make another secret, and end the
+/// one that the receiver has.
+async fn rotate(api: &Api, operator: &Operator, id: EndpointId, generation: u64) -> Result<HttpResponse, Refusal> {
+    let found = api.publisher.endpoint(id).await?;
+    if u64::from(found.endpoint.value.secret.current) != generation {
+        let text =
+            "The secret was rotated since this page was loaded, and is shown only once. Nothing was done.".to_owned();
+        let notice = ("error", "There is a new secret already".to_owned(), text);
+        return shown(api, operator, id, None, (StatusCode::CONFLICT, Some(notice))).await;
+    }
     let new = api.publisher.rotate_secret(id, OVERLAP_SECONDS.min(Publisher::SECRET_OVERLAP_SECONDS_MAX)).await?;
     let frame = Frame::of(api, operator, Section::Events);
     let endpoint = EndpointRow::of(&new.endpoint);

@@ -7,6 +7,7 @@ mod act;
 mod assets;
 mod attention;
 mod audit_trail;
+mod books;
 mod endpoints;
 mod keys;
 mod order;
@@ -44,21 +45,44 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/console", &["get"]).route(get(sign_in::start)))
         .service(resource("/console/assets/{file}", &["get"]).route(get(assets::file)))
-        .service(resource(SIGN_IN, &["post"]).route(post(sign_in::begin)))
+        .service(resource(SIGN_IN, &["get", "post"]).route(get(sign_in::start)).route(post(sign_in::begin)))
         .service(resource("/console/sign-in/{token}", &["get"]).route(get(sign_in::link)))
-        .service(resource("/console/sign-out", &["post"]).route(post(sign_in::end)))
+        .service(resource("/console/sign-out", &["get", "post"]).route(get(sign_in::start)).route(post(sign_in::end)))
         .service(resource("/console/orders", &["get"]).route(get(orders::list)))
         .service(resource("/console/orders/{order}", &["get"]).route(get(order::read)))
-        .service(resource("/console/orders/{order}/refund", &["post"]).route(post(act::refund)))
-        .service(resource("/console/orders/{order}/capture", &["post"]).route(post(act::capture)))
-        .service(resource("/console/orders/{order}/cancel", &["post"]).route(post(act::cancel)))
+        .service(
+            resource("/console/orders/{order}/refund", &["get", "post"])
+                .route(get(order::of_act))
+                .route(post(act::refund)),
+        )
+        .service(
+            resource("/console/orders/{order}/capture", &["get", "post"])
+                .route(get(order::of_act))
+                .route(post(act::capture)),
+        )
+        .service(
+            resource("/console/orders/{order}/cancel", &["get", "post"])
+                .route(get(order::of_act))
+                .route(post(act::cancel)),
+        )
         .service(resource("/console/attention", &["get"]).route(get(attention::list)))
-        .service(resource("/console/attention/resolve", &["post"]).route(post(attention::resolve)))
+        .service(
+            resource("/console/attention/resolve", &["get", "post"])
+                .route(get(attention::of_act))
+                .route(post(attention::resolve)),
+        )
         .service(resource("/console/endpoints", &["get"]).route(get(endpoints::list)))
         .service(resource("/console/endpoints/{endpoint}", &["get"]).route(get(endpoints::read)))
-        .service(resource("/console/endpoints/{endpoint}/{act}", &["post"]).route(post(endpoints::act)))
+        .service(
+            resource("/console/endpoints/{endpoint}/{act}", &["get", "post"])
+                .route(get(endpoints::of_act))
+                .route(post(endpoints::act)),
+        )
+        .service(resource("/console/books", &["get"]).route(get(books::read)))
+        .service(resource("/console/books/payouts/{payout}", &["get"]).route(get(books::payout)))
         .service(resource("/console/keys", &["get"]).route(get(keys::list)))
-        .service(resource("/console/audit", &["get"]).route(get(audit_trail::list)));
+        .service(resource("/console/audit", &["get"]).route(get(audit_trail::list)))
+        .service(resource("/console/{rest:.*}", &["get"]).route(get(sign_in::nothing)));
 }
 
 /// Part of the console that a page belongs to.
@@ -67,16 +91,18 @@ enum Section {
     Orders,
     Attention,
     Events,
+    Books,
     Keys,
     AuditTrail,
 }
 
 impl Section {
     /// Address and name of each, in the order of the menu.
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Orders, "/console/orders", "Orders"),
         (Self::Attention, "/console/attention", "Needs attention"),
         (Self::Events, "/console/endpoints", "Events"),
+        (Self::Books, "/console/books", "Books"),
         (Self::Keys, "/console/keys", "Keys"),
         (Self::AuditTrail, "/console/audit", "Audit trail"),
     ];
@@ -127,6 +153,11 @@ fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the page cannot be rendered").respond(None)
         }
     }
+}
+
+/// Page of a refusal that was decided before a handler of the console, such as one by a rate limit.
+pub(crate) fn refused(problem: &Problem) -> HttpResponse {
+    refusal::of(problem)
 }
 
 /// Answer that leads to another page after an act, which a reload does not repeat.

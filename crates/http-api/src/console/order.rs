@@ -8,16 +8,16 @@ use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, Next
 use paywright_domain::anomaly::Anomaly;
 use paywright_domain::dispute::Dispute;
 use paywright_domain::operation::OperationKind;
-use paywright_domain::order::{AdjustmentKind, CancelReason, PaymentState};
+use paywright_domain::order::{AdjustmentKind, CancelReason};
 use paywright_domain::refund::{NewRefund, Refund, RefundOrigin, RefundReason, RefundStatus};
 use paywright_domain::{IntentId, LineItem, Money, Order, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::orders::{class_of, state_class};
+use super::orders::{class_of, payment_in_words, state_class};
 use super::refusal::Refusal;
 use super::session::{Operator, signed_in};
-use super::{Frame, Part, Section, amount, machine, page, parts, utc, words};
+use super::{Frame, Part, Section, amount, machine, page, parts, see_other, utc, words};
 use crate::Api;
 use crate::auth::digest;
 use crate::problem::Problem;
@@ -63,6 +63,14 @@ pub(super) struct Notice {
     pub(super) class: &'static str,
     pub(super) title: String,
     pub(super) text: String,
+    /// Amount that was typed into a form that was refused.
+    pub(super) typed: Option<Typed>,
+}
+
+/// Amount that was typed into a form, and the payment that the form is of; empty for a capture.
+pub(super) struct Typed {
+    pub(super) intent: String,
+    pub(super) amount: String,
 }
 
 struct Line {
@@ -103,16 +111,21 @@ impl Intent {
     fn of(order: &Order, intent: &paywright_domain::intent::PaymentIntent) -> Self {
         let left = order.left_of(&intent.id);
         let refunded = intent.received.minus(left).map_or_else(|_| String::new(), amount);
-        let mode = if order.livemode { "" } else { "test/" };
         Self {
             id: intent.id.as_str().to_owned(),
             status: words(intent.status.name()),
             received: amount(intent.received),
             refunded,
             left: amount(left),
-            dashboard: format!("https://dashboard.stripe.com/{mode}payments/{}", intent.id),
+            dashboard: dashboard(order, "payments", intent.id.as_str()),
         }
     }
+}
+
+/// Page of an object in Stripe's dashboard, which has other addresses in test mode.
+pub(super) fn dashboard(order: &Order, kind: &str, id: &str) -> String {
+    let mode = if order.livemode { "" } else { "test/" };
+    format!("https://dashboard.stripe.com/{mode}{kind}/{id}")
 }
 
 /// Acts that the rules of the order and the role of the operator allow now.
@@ -140,12 +153,15 @@ struct RefundForm {
     left: String,
     decimal: String,
     currency: String,
+    /// Amount that was typed and refused.
+    typed: Option<String>,
 }
 
 struct CaptureForm {
     whole: String,
     decimal: String,
     currency: String,
+    typed: Option<String>,
 }
 
 impl Acts {
@@ -165,6 +181,7 @@ impl Acts {
                     left: amount(left),
                     decimal: left.to_decimal(),
                     currency: left.currency().code().to_ascii_uppercase(),
+                    typed: None,
                 })
             })
             .collect();
@@ -177,6 +194,7 @@ impl Acts {
             whole: amount(it),
             decimal: it.to_decimal(),
             currency: it.currency().code().to_ascii_uppercase(),
+            typed: None,
         });
         let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
         if !operator.may(Scope::PaymentsWrite) || !operator.may(Scope::OrdersWrite) {
@@ -190,6 +208,17 @@ impl Acts {
             refund_reasons: RefundReason::ALL.map(|it| (it.name(), words(it.name()))).into(),
             cancel_reasons: CancelReason::ALL.map(|it| (it.name(), words(it.name()))).into(),
             lacks_role: false,
+        }
+    }
+}
+
+impl Acts {
+    /// Keeps what was typed in the form that was refused.
+    fn keep(&mut self, Typed { intent, amount }: Typed) {
+        if let Some(form) = self.refunds.iter_mut().find(|it| it.intent == intent) {
+            form.typed = Some(amount);
+        } else if let Some(form) = self.capture.as_mut().filter(|_| intent.is_empty()) {
+            form.typed = Some(amount);
         }
     }
 }
@@ -251,10 +280,12 @@ struct DisputeRow {
     class: &'static str,
     due_by: Option<(String, String)>,
     reason: String,
+    /// Page of the dispute in Stripe's dashboard.
+    dashboard: String,
 }
 
 impl DisputeRow {
-    fn of(dispute: &Dispute) -> Self {
+    fn of(order: &Order, dispute: &Dispute) -> Self {
         Self {
             id: dispute.id.as_str().to_owned(),
             amount: amount(dispute.amount),
@@ -266,6 +297,7 @@ impl DisputeRow {
             },
             due_by: dispute.due_by.filter(|_| !dispute.status.is_decided()).map(|it| (machine(it), utc(it))),
             reason: words(&dispute.reason),
+            dashboard: dashboard(order, "disputes", dispute.id.as_str()),
         }
     }
 }
@@ -359,7 +391,6 @@ impl OrderPage {
             let label = format!("{}{included}", it.label.as_str());
             (kind.to_owned(), label, format!("{sign}{}", it.amount.to_decimal()))
         });
-        let payment = order.payment_state();
         Self {
             frame,
             notice: None,
@@ -368,7 +399,7 @@ impl OrderPage {
             state: order.status_name(),
             state_class: state_class(order),
             class: class_of(order),
-            payment: if payment == PaymentState::Paid { String::new() } else { words(payment.name()) },
+            payment: payment_in_words(order),
             because: explained.because.iter().map(|it| parts(it)).collect(),
             placed: (machine(order.placed_at), utc(order.placed_at)),
             lines: order.lines.iter().map(Line::of).collect(),
@@ -380,7 +411,7 @@ impl OrderPage {
             metadata: order.metadata.iter().map(|(name, it)| (name.as_str().into(), it.as_str().into())).collect(),
             acts: Acts::of(order, operator, now),
             refunds: order.refunds.iter().rev().map(RefundRow::of).collect(),
-            disputes: order.disputes.iter().map(DisputeRow::of).collect(),
+            disputes: order.disputes.iter().map(|it| DisputeRow::of(order, it)).collect(),
             anomalies: order.anomalies.iter().rev().map(AnomalyRow::of).collect(),
             timeline: explained.timeline.iter().rev().map(MomentRow::of).collect(),
             next: explained.next.iter().map(StepRow::of).collect(),
@@ -408,6 +439,9 @@ pub(super) async fn shown(
     let frame = Frame::of(api, operator, Section::Orders);
     let mut shown = OrderPage::of(frame, operator, &explained, &ledger, api.app.now());
     shown.notice = notice(&explained.order);
+    if let Some(typed) = shown.notice.as_mut().and_then(|it| it.typed.take()) {
+        shown.acts.keep(typed);
+    }
     Ok(page(status, &shown))
 }
 
@@ -419,9 +453,16 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest, order: Path<Strin
     shown(&api, &operator, &named(&order)?, StatusCode::OK, |order| done_notice(order, &done)).await
 }
 
+/// `GET` of the address of an act, to which a browser returns from its answer: leads to the order.
+pub(super) async fn of_act(order: Path<String>) -> Result<HttpResponse, Refusal> {
+    named(&order)?;
+    Ok(see_other(&format!("/console/orders/{order}")))
+}
+
 /// Notice of what an act did, as it stands now: a reload of the page shows what has become of it.
 fn done_notice(order: &Order, done: &str) -> Option<Notice> {
-    let notice = |title: String, text: &str| Some(Notice { class: "notice", title, text: text.to_owned() });
+    let said = |class, title: String, text: &str| Some(Notice { class, title, text: text.to_owned(), typed: None });
+    let notice = |title: String, text: &str| said("notice", title, text);
     if let Some(number) = done.strip_prefix("refund-") {
         let refund = order.refund_numbered(number.parse().ok()?)?;
         let text = match refund.status {
@@ -432,26 +473,31 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
                 "It is stored and is made by itself, also after a failure of this service or of Stripe."
             }
         };
-        return notice(
-            format!("Refund {} of {} is {}", refund.number, amount(refund.amount), words(refund.status.name())),
-            text,
-        );
+        let class = if refund.status.holds_money() { "notice" } else { "error" };
+        let title = format!("Refund {}: {}, {}", refund.number, amount(refund.amount), words(refund.status.name()));
+        return said(class, title, text);
     }
     let waits = "The request is stored and waits for Stripe. It is repeated by itself.";
-    match (done, order.payment_state()) {
-        ("capture", PaymentState::Authorized) => notice("The capture was requested".to_owned(), waits),
-        ("capture", _) => notice("The payment was captured".to_owned(), "The rest of the authorization was released."),
-        ("cancel", _) if order.status_name() == "canceled" => {
-            notice("The order is canceled".to_owned(), "It can no longer be paid.")
+    let is_under_way = |is: fn(&OperationKind) -> bool| order.operation.as_ref().is_some_and(|it| is(&it.kind));
+    match done {
+        "capture" if order.is_paid() => {
+            notice("The payment was captured".to_owned(), "What was not captured of the authorization is released.")
         }
-        ("cancel", _) => notice("The cancellation was requested".to_owned(), waits),
+        "capture" if is_under_way(|it| matches!(it, OperationKind::Capture { .. })) => {
+            notice("The capture was requested".to_owned(), waits)
+        }
+        "cancel" if order.status_name() == "canceled" => {
+            notice("The order is canceled".to_owned(), "It can no longer be paid. An authorized payment is released.")
+        }
+        "cancel" if is_under_way(|it| matches!(it, OperationKind::Cancel { .. })) => {
+            notice("The cancellation was requested".to_owned(), waits)
+        }
         _ => None,
     }
 }
 
 /// Notice of a refusal: nothing was done.
-pub(super) fn refused(problem: &Problem) -> Notice {
-    let fields: Vec<String> = problem.lines();
-    let detail = if fields.is_empty() { problem.detail().to_owned() } else { fields.join(". ") };
-    Notice { class: "error", title: "This was refused. Nothing was changed.".to_owned(), text: detail }
+pub(super) fn refused(problem: &Problem, typed: Typed) -> Notice {
+    let title = "This was refused. Nothing was changed.".to_owned();
+    Notice { class: "error", title, text: problem.detail().to_owned(), typed: Some(typed) }
 }

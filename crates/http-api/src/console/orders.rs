@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{Access, GetOrderError, OrderPage, OrderQuery, OrderRef, OrderRefError, Scope, TimeRange};
 use paywright_domain::books::Source;
-use paywright_domain::id::{CustomerId, DisputeId, RefundId};
+use paywright_domain::id::{CustomerId, DisputeId, PayoutId, RefundId};
 use paywright_domain::order::{OrderState, PaymentState};
 use paywright_domain::{Currency, Order, OrderId, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,13 +22,15 @@ use crate::reader::{FieldProblems, Reader, Reason, parse_query, string};
 
 /// Orders on a page.
 const PAGE: u16 = 25;
+/// Longest text of a search, in characters: that of an email address.
+const SEARCH_CHARS_MAX: usize = 255;
 
 #[derive(Template)]
 #[template(path = "orders.html")]
 struct OrdersPage {
     frame: Frame,
     asked: Asked,
-    /// What the list is of.
+    /// Title of the list.
     title: String,
     orders: Vec<OrderRow>,
     states: [&'static str; OrderState::NAMES.len()],
@@ -64,7 +66,6 @@ struct OrderRow {
 
 impl OrderRow {
     fn of(order: &Order) -> Self {
-        let payment = order.payment_state();
         Self {
             number: order.number.as_str().to_owned(),
             placed: (machine(order.placed_at), utc(order.placed_at)),
@@ -72,7 +73,7 @@ impl OrderRow {
             state: order.status_name(),
             state_class: state_class(order),
             class: class_of(order),
-            payment: payment_in_words(order, payment),
+            payment: payment_in_words(order),
             email: order.email.as_ref().map(|it| it.as_str().to_owned()),
             customer: order.customer.as_ref().map(|it| it.as_str().to_owned()),
         }
@@ -95,7 +96,13 @@ pub(super) fn class_of(order: &Order) -> &'static str {
     }
 }
 
-fn payment_in_words(order: &Order, payment: PaymentState) -> String {
+/// State of an order's payment in words.
+pub(super) fn payment_in_words(order: &Order) -> String {
+    let payment = order.payment_state();
+    let received = order.paid_by().map(|it| it.received).filter(|it| *it != order.total);
+    if let (PaymentState::Paid, Some(received)) = (payment, received) {
+        return format!("paid, {} of {} captured", amount(received), amount(order.total));
+    }
     let left = || order.paid_by().map(|it| amount(order.left_of(&it.id))).unwrap_or_default();
     match payment {
         PaymentState::Unpaid => "not paid".to_owned(),
@@ -144,7 +151,14 @@ fn asked(request: &HttpRequest) -> Result<(Asked, OrderQuery), Problem> {
     let fields = parse_query(request)?;
     let mut problems = FieldProblems::default();
     let mut it = Reader::new(&fields, &["q", "state", "currency", "from", "until", "before"], &mut problems);
-    let text = it.optional("q", |it| Ok(string(it)?.trim().to_owned())).unwrap_or_default();
+    let text = it.optional("q", |it| {
+        let text = string(it)?.trim();
+        let is_short = text.chars().count() <= SEARCH_CHARS_MAX;
+        Ok(is_short
+            .then(|| text.to_owned())
+            .ok_or_else(|| format!("must have at most {SEARCH_CHARS_MAX} characters"))?)
+    });
+    let text = text.unwrap_or_default();
     let state = it.optional("state", |it| {
         let text = string(it)?;
         let known = OrderState::NAMES.into_iter().find(|it| *it == text);
@@ -184,6 +198,9 @@ fn asked(request: &HttpRequest) -> Result<(Asked, OrderQuery), Problem> {
 pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
     let (asked, mut query) = asked(&request)?;
+    if let Ok(payout) = PayoutId::new(asked.text.as_str()) {
+        return Ok(see_other(&format!("/console/books/payouts/{payout}")));
+    }
     if let Some(order) = named(&api, &asked.text).await? {
         return Ok(see_other(&format!("/console/orders/{order}")));
     }
@@ -191,18 +208,18 @@ pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let customer = CustomerId::new(text).ok();
     let mut found = OrderPage { orders: Vec::new(), next: None };
     let mut title = "Orders, newest first".to_owned();
+    let list = async |query| api.app.list_orders(query, &Access::All).await.map_err(Problem::from);
     if text.is_empty() {
-        found = api.app.list_orders(query, &Access::All).await.map_err(Problem::from)?;
+        found = list(query).await?;
     } else {
         title = format!("Orders of {text}, newest first");
-        if text.contains('@') {
-            query.email = Some(text.to_owned());
-            found = api.app.list_orders(query.clone(), &Access::All).await.map_err(Problem::from)?;
-        }
-        // A customer may be named by an address too.
-        if found.orders.is_empty() && customer.is_some() {
-            (query.email, query.customer) = (None, customer);
-            found = api.app.list_orders(query, &Access::All).await.map_err(Problem::from)?;
+        // A customer may be named by an address too: then the orders are that customer's, on each page of the list.
+        let by_email = OrderQuery { email: Some(text.to_owned()), ..OrderQuery::newest(1) };
+        let has_email = text.contains('@') && !list(by_email).await?.orders.is_empty();
+        if has_email || customer.is_some() {
+            query.email = has_email.then(|| text.to_owned());
+            query.customer = customer.filter(|_| !has_email);
+            found = list(query).await?;
         }
     }
     let older = found.next.map(|it| asked.address(Some(it)));

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// Reason for which a page is not shown, or an act not done. Nothing was changed, unless the problem says otherwise.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// There is no session.
+    /// No session is valid.
     NotSignedIn,
     /// The link is not valid, or was used.
     LinkUsed,
@@ -26,7 +26,7 @@ pub(super) enum Refusal {
     },
     /// The form is not of a page of this session.
     OtherSession,
-    /// There is nothing at this address.
+    /// Nothing has this name.
     NoSuch(&'static str),
     /// Refusal as the API has it.
     Problem(Problem),
@@ -46,7 +46,10 @@ impl From<StoreError> for Refusal {
 
 impl From<GetOrderError> for Refusal {
     fn from(error: GetOrderError) -> Self {
-        Self::Problem(error.into())
+        match error {
+            GetOrderError::NotFound => Self::NoSuch("order"),
+            error @ GetOrderError::Store(_) => Self::Problem(error.into()),
+        }
     }
 }
 
@@ -85,6 +88,16 @@ pub(super) struct NoSession<'a> {
     pub(super) text: &'a str,
 }
 
+/// Page of a problem.
+pub(super) fn of(problem: &Problem) -> HttpResponse {
+    let title = match problem.status() {
+        status if status.is_server_error() => "This did not work",
+        StatusCode::NOT_FOUND => "There is nothing here",
+        _ => "This was refused",
+    };
+    page(problem.status(), &RefusalPage { title, text: problem.detail(), code: Some(problem.code()) })
+}
+
 impl Refusal {
     /// Title and text of the page.
     fn text(&self) -> (&'static str, String) {
@@ -92,9 +105,10 @@ impl Refusal {
             Self::NotSignedIn => {
                 ("You are not signed in", "There is no session in this browser, or it has ended.".into())
             }
-            Self::LinkUsed => {
-                ("This link cannot be used", "It was used before, or it is older than ten minutes.".into())
-            }
+            Self::LinkUsed => (
+                "This link cannot be used",
+                "It was used before, it is older than ten minutes, or it was not copied whole.".into(),
+            ),
             Self::NotAllowed { role, scope } => {
                 let wanted =
                     if ConsoleRole::Refund.has(*scope) { ConsoleRole::Refund } else { ConsoleRole::Administer };
@@ -107,12 +121,6 @@ impl Refusal {
                 ("This page is out of date", text.into())
             }
             Self::NoSuch(what) => ("There is nothing here", format!("There is no {what} with this name.")),
-            Self::Problem(problem) if problem.status().is_server_error() => {
-                ("This did not work", problem.detail().to_owned())
-            }
-            Self::Problem(problem) if problem.status() == StatusCode::NOT_FOUND => {
-                ("There is nothing here", problem.detail().to_owned())
-            }
             Self::Problem(problem) => ("This was refused", problem.detail().to_owned()),
         }
     }
@@ -136,7 +144,7 @@ impl ResponseError for Refusal {
             Self::NotAllowed { .. } | Self::OtherSession | Self::NoSuch(_) => {
                 page(status, &RefusalPage { title, text: &text, code: None })
             }
-            Self::Problem(problem) => page(status, &RefusalPage { title, text: &text, code: Some(problem.code()) }),
+            Self::Problem(problem) => of(problem),
         }
     }
 }

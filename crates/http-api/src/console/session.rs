@@ -73,31 +73,54 @@ pub(super) async fn form(request: &HttpRequest, payload: Payload) -> Result<Fiel
     parse_form(text)
 }
 
-/// Token in the cookie of a request.
-fn cookie(request: &HttpRequest) -> Option<ConsoleToken> {
-    let cookies = request.headers().get_all(COOKIE).filter_map(|it| it.to_str().ok());
-    let pairs = cookies.flat_map(|it| it.split(';')).filter_map(|it| it.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| ConsoleToken::of(value.to_owned())).next()
+/// Token in the cookie of a request. Cookies of other programs at the same host are ignored, whatever they have.
+pub(super) fn cookie(request: &HttpRequest) -> Option<ConsoleToken> {
+    let name = format!("{COOKIE_NAME}=");
+    let all = request.headers().get_all(COOKIE).flat_map(|it| it.as_bytes().split(|it| *it == b';'));
+    all.filter_map(|it| std::str::from_utf8(it.trim_ascii().strip_prefix(name.as_bytes())?).ok())
+        .find(|it| ConsoleToken::is_of_a_session(it))
+        .map(|it| ConsoleToken::of(it.to_owned()))
 }
 
 /// Header that sets the cookie of a session, or removes it if there is none. The browser sends it to the pages of the console
 /// alone, and, unless it has reached this machine itself, over HTTPS alone.
-pub(super) fn set_cookie(request: &HttpRequest, token: Option<&ConsoleToken>) -> Result<HeaderValue, Problem> {
+pub(super) fn set_cookie(
+    api: &Api,
+    request: &HttpRequest,
+    token: Option<&ConsoleToken>,
+) -> Result<HeaderValue, Problem> {
     let (value, age) = match token {
         Some(token) => (token.expose(), ""),
         None => ("", "; Max-Age=0"),
     };
-    let secure = if is_on_this_machine(request) { "" } else { "; Secure" };
+    let secure = if is_on_this_machine(&api.trusted_proxies.origin(request)) { "" } else { "; Secure" };
     let text = format!("{COOKIE_NAME}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{age}");
     let mut header = HeaderValue::try_from(text).map_err(|_| Problem::no_such_path())?;
     header.set_sensitive(true);
     Ok(header)
 }
 
-/// Whether the browser has reached this service by a name of its own machine.
-fn is_on_this_machine(request: &HttpRequest) -> bool {
-    let host = request.headers().get("host").and_then(|it| it.to_str().ok()).unwrap_or_default();
+/// Whether the browser has reached this service over plain HTTP by a name of its own machine.
+fn is_on_this_machine(origin: &str) -> bool {
+    let Some(host) = origin.strip_prefix("http://") else { return false };
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit()));
     let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_to_a_name_of_this_machine_is_without_secure() {
+        for origin in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80", "http://127.0.0.9"] {
+            assert!(is_on_this_machine(origin), "{origin}");
+        }
+        for origin in
+            ["", "https://127.0.0.1:8080", "http://10.0.0.1:80", "http://localhost.example", "http://shop.example"]
+        {
+            assert!(!is_on_this_machine(origin), "{origin}");
+        }
+    }
 }

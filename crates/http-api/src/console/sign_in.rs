@@ -8,10 +8,11 @@ use askama::Template;
 use paywright_app::{ConsoleRole, Scope};
 
 use super::refusal::{NoSession, Refusal};
-use super::session::{console, form, posted, set_cookie, signed_in};
+use super::session::{console, cookie, form, posted, set_cookie, signed_in};
 use super::token::ConsoleToken;
 use super::{machine, page, see_other, utc};
 use crate::Api;
+use crate::requests::record_actor;
 
 /// First page of a session.
 const START: &str = "/console/orders";
@@ -33,6 +34,12 @@ pub(super) async fn start(api: Data<Api>, request: HttpRequest) -> Result<HttpRe
     Ok(see_other(START))
 }
 
+/// Any other path under `/console`.
+pub(super) async fn nothing(api: Data<Api>) -> Result<HttpResponse, Refusal> {
+    console(&api)?;
+    Err(Refusal::NoSuch("page"))
+}
+
 /// `GET /console/sign-in/{token}`: page of a link. It spends nothing, so that a preview of the link does no harm.
 pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResponse, Refusal> {
     let token = ConsoleToken::of(token.into_inner());
@@ -50,13 +57,22 @@ pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResp
 /// `POST /console/sign-in`: spends the link and begins a session.
 pub(super) async fn begin(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let console = console(&api)?;
+    // A page of another site could put its visitor into a session of someone else.
+    if request.headers().get("sec-fetch-site").is_some_and(|it| it != "same-origin" && it != "none") {
+        return Err(Refusal::OtherSession);
+    }
     let form = form(&request, payload).await?;
     let text = form.get("token").and_then(|it| it.as_str()).unwrap_or_default();
     let (link, token) = (ConsoleToken::of(text.to_owned()), ConsoleToken::for_session()?);
     let session = console.sign_in(&link.digest(), token.digest()).await?.ok_or(Refusal::LinkUsed)?;
-    crate::requests::record_actor(session.actor());
+    record_actor(session.actor());
+    if let Some(before) = cookie(&request)
+        && let Some(before) = console.session(&before.digest()).await?
+    {
+        console.end(before.id).await?;
+    }
     let mut answer = see_other(START);
-    answer.headers_mut().insert(SET_COOKIE, set_cookie(&request, Some(&token))?);
+    answer.headers_mut().insert(SET_COOKIE, set_cookie(&api, &request, Some(&token))?);
     Ok(answer)
 }
 
@@ -66,6 +82,6 @@ pub(super) async fn end(api: Data<Api>, request: HttpRequest, payload: Payload) 
     console(&api)?.end(operator.session.id).await?;
     let text = "The session has ended on the server, too.";
     let mut answer = page(StatusCode::OK, &NoSession { title: "You are signed out", text });
-    answer.headers_mut().insert(SET_COOKIE, set_cookie(&request, None)?);
+    answer.headers_mut().insert(SET_COOKIE, set_cookie(&api, &request, None)?);
     Ok(answer)
 }

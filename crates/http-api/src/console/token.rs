@@ -34,6 +34,11 @@ impl ConsoleToken {
         Self(SecretString::from(text))
     }
 
+    /// Whether a text has the form of a session's token.
+    pub(super) fn is_of_a_session(text: &str) -> bool {
+        text.starts_with(SESSION_PREFIX)
+    }
+
     /// Secret text.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()

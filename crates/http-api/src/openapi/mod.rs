@@ -21,7 +21,7 @@ use utoipa::{Modify, OpenApi as _};
 use crate::problem::Envelope as Refusal;
 use crate::{health, metrics, shop, webhook};
 pub(crate) use events::AnyEvent;
-pub(crate) use page::{file, page};
+pub(crate) use page::{accepts_gzip, file, page};
 
 /// Description of all calls, in JSON.
 pub fn description() -> &'static str {

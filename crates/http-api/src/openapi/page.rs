@@ -69,7 +69,8 @@ pub(crate) async fn file(
         .body(bytes))
 }
 
-fn accepts_gzip(accepted: Option<Header<AcceptEncoding>>) -> bool {
+/// Whether a client accepts compressed files.
+pub(crate) fn accepts_gzip(accepted: Option<Header<AcceptEncoding>>) -> bool {
     let chosen = accepted.and_then(|it| it.negotiate([Encoding::gzip(), Encoding::identity()].iter()));
     chosen == Some(Encoding::gzip())
 }

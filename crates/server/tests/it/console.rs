@@ -7,7 +7,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Dev, TIMEOUT, run};
+use crate::program::{Dev, TIMEOUT, answer, run};
 use crate::served::Served;
 use crate::spree::{browser, node};
 
@@ -64,6 +64,22 @@ impl Shop {
         let answer = self.post("/console/sign-in", "", &format!("token={}", token(link))).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         cookie(&answer)
+    }
+
+    /// Has the twin pay out what was sold, and the books read it. Returns the payout's id.
+    async fn payout(&self) -> String {
+        let form = |path: &str, body: &str| {
+            let request = self.http.post(format!("{}{path}", self.dev.twin)).bearer_auth("sk_test_twin");
+            request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned())
+        };
+        for (path, body) in [("/_twin/account", "payouts=daily"), ("/_twin/clock", "advance=345600")] {
+            assert_eq!(form(path, body).send().await.unwrap().status(), StatusCode::OK, "{path}");
+        }
+        let (_, printed, failed) = self.command(&["books", "reconcile"]);
+        let url = format!("{}/v1/payouts", self.dev.twin);
+        let listed: Value = answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body;
+        let id = listed["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{listed} {printed} {failed}"));
+        id.to_owned()
     }
 
     /// Pays an order, and returns it.
@@ -205,6 +221,7 @@ async fn the_console_serves_people_in_a_browser() {
     let hook = json!({ "url": "http://127.0.0.1:9/hook", "description": "<u>ERP</u>" });
     let hook = dev.call(Method::POST, "/webhook_endpoints", Some(&hook)).await;
     assert_eq!(hook.status, 201, "{hook:?}");
+    let payout = shop.payout().await;
     let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let (paid, authorized, open) = (text(&paid, "number"), text(&authorized, "number"), text(&open, "number"));
     let (endpoint, view) = (text(&hook.body["data"], "id"), shop.link("Vera", "view"));
@@ -216,7 +233,8 @@ async fn the_console_serves_people_in_a_browser() {
         ("AUTHORIZED", &authorized),
         ("OPEN", &open),
         ("ENDPOINT", &endpoint),
+        ("PAYOUT", &payout),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 10, &environment, dev);
+    node("console", "console.test.mjs", 11, &environment, dev);
 }
