@@ -121,6 +121,16 @@ test('a payout is found by its id, and shows what it contains, order by order', 
   assert.match(await page.$eval('pre', it => it.textContent), /^Balance statement \d{4}-\d\d\n/)
 })
 
+// With SCREENSHOTS, docs/console.webp is made here: a copy of what it writes.
+test('an order as a shop has it is shown on one screen', async () => {
+  const page = await signedIn('administer')
+  await page.setViewport({ width: 1180, height: 820 })
+  await page.goto(`${base}/console/orders/${needed('SHOWN')}`)
+  const words = await page.$eval('main', it => it.textContent)
+  for (const wanted of ['Teapot, cast iron', 'partly refunded, 111.38 USD left', 'Refund 111.38 USD']) assert.ok(words.includes(wanted), wanted)
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/console.webp`, type: 'webp', quality: 70 })
+})
+
 test('with the keyboard alone, an order is found and refunded in part', async () => {
   const page = await signedIn('administer')
   await page.goto(`${base}/console/orders`)

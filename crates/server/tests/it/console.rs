@@ -66,6 +66,30 @@ impl Shop {
         cookie(&answer)
     }
 
+    /// An order as a shop has it, for the picture in the README: paid, and refunded in part. Returns its number.
+    async fn shown(&self) -> String {
+        let order = json!({
+            "currency": "usd", "customer": "cus-ada", "email": "grace@example.com",
+            "line_items": [
+                { "name": "Teapot, cast iron", "amount": 3400, "quantity": 2, "sku": "TEA-01", "description": "0.8 l" },
+                { "name": "Cup", "amount": 1250, "quantity": 4, "sku": "CUP-7" },
+            ],
+            "adjustments": [
+                { "kind": "discount", "label": "WELCOME10", "amount": 1180 },
+                { "kind": "shipping", "label": "Courier", "amount": 825 },
+                { "kind": "tax", "label": "Sales tax", "amount": 943 },
+            ],
+        });
+        let placed = self.dev.call(Method::POST, "/orders", Some(&order)).await.body["data"].clone();
+        let made = self.dev.intent(&placed).await;
+        self.dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_visa").await;
+        self.dev.read_until_settled(&placed).await;
+        let path = format!("/orders/{}/refunds", placed["id"].as_str().unwrap());
+        let refund = json!({ "amount": "12.50", "reason": "requested_by_customer" });
+        assert_eq!(self.dev.call(Method::POST, &path, Some(&refund)).await.status, 201);
+        placed["number"].as_str().unwrap().to_owned()
+    }
+
     /// Has the twin pay out what was sold, and the books read it. Returns the payout's id.
     async fn payout(&self) -> String {
         let form = |path: &str, body: &str| {
@@ -221,6 +245,7 @@ async fn the_console_serves_people_in_a_browser() {
     let hook = json!({ "url": "http://127.0.0.1:9/hook", "description": "<u>ERP</u>" });
     let hook = dev.call(Method::POST, "/webhook_endpoints", Some(&hook)).await;
     assert_eq!(hook.status, 201, "{hook:?}");
+    let shown = shop.shown().await;
     let payout = shop.payout().await;
     let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let (paid, authorized, open) = (text(&paid, "number"), text(&authorized, "number"), text(&open, "number"));
@@ -234,7 +259,8 @@ async fn the_console_serves_people_in_a_browser() {
         ("OPEN", &open),
         ("ENDPOINT", &endpoint),
         ("PAYOUT", &payout),
+        ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 11, &environment, dev);
+    node("console", "console.test.mjs", 12, &environment, dev);
 }
