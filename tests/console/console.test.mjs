@@ -76,6 +76,7 @@ test('every page fits, is accessible, small and free of errors, in light and dar
     payout: [`/console/books/payouts/${payout}`, 'administer'],
     keys: ['/console/keys', 'administer'],
     'audit trail': ['/console/audit', 'administer'],
+    settings: ['/console/settings', 'administer'],
     'nothing here': ['/console/orders/nope', 'administer'],
     'wrong filter': ['/console/orders?state=nope', 'administer']
   }

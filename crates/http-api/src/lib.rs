@@ -30,11 +30,11 @@ mod webhook;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, BooksAccess, Console, Monitor, Publisher, Storefront, Webhooks};
+use paywright_app::{App, BooksAccess, Monitor, Publisher, Storefront, Webhooks};
 
 pub use auth::ApiKeyText;
 pub use client_address::{ClientAddress, NetworkError, TrustedProxies, TrustedProxiesError, parse_network};
-pub use console::ConsoleToken;
+pub use console::{ConsolePages, ConsoleToken, GivenSetting};
 pub use demo::Demo;
 pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;
@@ -70,8 +70,8 @@ pub struct Api {
     pub allowed_origins: Vec<String>,
     /// Settings of the demo shop front at `/demo`; `None` switches it off.
     pub demo: Option<Demo>,
-    /// Sign-in to the console at `/console`; `None` switches it off.
-    pub console: Option<Console>,
+    /// Console at `/console`; `None` switches it off.
+    pub console: Option<ConsolePages>,
     /// Verifies the signatures of webhooks and reads their events.
     pub webhooks: Arc<dyn Webhooks>,
     /// Signs and verifies the tokens of customers, orders and carts.

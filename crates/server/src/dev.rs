@@ -69,7 +69,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     if let Some(console) = &api.console {
         let link = Work::by(operator(), WorkId::Background("dev"));
         let origin = format!("http://{address}");
-        let link = link.scope(console::link(console, &origin, console::own_name()?, ConsoleRole::Administer)).await?;
+        let link =
+            link.scope(console::link(&console.sign_in, &origin, console::own_name()?, ConsoleRole::Administer)).await?;
         say(&console_link(&link, &settings)?);
     }
     say(&command_with(&settings)?);
@@ -98,7 +99,7 @@ fn wiring(stores: Stores, twin: SocketAddr, secrets: &Secrets) -> Result<Wiring,
         allowed_origins: vec!["*".into()],
         keep: Keep::default(),
         demo: true,
-        console: true,
+        console: Some(Vec::new()),
         drain: Duration::ZERO,
         trusted_proxies: TrustedProxies::default(),
         rate_limits: Limits::default().rate_limits(ClientsSeen::OneServer),

@@ -12,8 +12,8 @@ use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
 use paywright_domain::id::InstallationId;
 use paywright_http_api::{
-    Api, Bodies, Demo, EventPages, ListenOptions, Metrics, RateLimits, Shutdown, SpreeFormat, Tokens, TrustedProxies,
-    serve,
+    Api, Bodies, ConsolePages, Demo, EventPages, GivenSetting, ListenOptions, Metrics, RateLimits, Shutdown,
+    SpreeFormat, Tokens, TrustedProxies, serve,
 };
 use paywright_payments_stripe::{Client, ClientSettings, FixedSecrets, StripeGateway, StripeWebhooks, WebhookSecrets};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
@@ -49,8 +49,8 @@ pub(crate) struct Wiring {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) keep: Keep,
     pub(crate) demo: bool,
-    /// Whether there is a console.
-    pub(crate) console: bool,
+    /// Settings that the console shows; `None` if there is no console.
+    pub(crate) console: Option<Vec<GivenSetting>>,
     /// Time for which new connections are still accepted after a stop was requested.
     pub(crate) drain: Duration,
     /// Proxies whose `X-Forwarded-*` headers are trusted.
@@ -109,7 +109,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
             records: settings.payments.retention(),
         },
         demo: settings.storefront.demo,
-        console: settings.console.enabled,
+        console: settings.console.enabled.then(|| settings.given().to_vec()),
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),
         rate_limits: settings.limits.rate_limits(settings.clients_seen()),
@@ -171,7 +171,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
-        console: wiring.console.then_some(console),
+        console: wiring.console.map(|settings| ConsolePages { sign_in: console, settings: settings.into() }),
         webhooks: Arc::new(StripeWebhooks::with(Arc::clone(&secrets)).of_installation(installation)),
         tokens: Arc::new(wiring.tokens),
         bodies: Bodies::default(),

@@ -14,8 +14,11 @@ mod order;
 mod orders;
 mod refusal;
 mod session;
+mod settings;
 mod sign_in;
 mod token;
+
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -24,6 +27,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::ServiceConfig;
 use askama::Template;
+use paywright_app::Console;
 use paywright_domain::{Money, Timestamp};
 
 use crate::Api;
@@ -31,6 +35,24 @@ use crate::problem::Problem;
 use crate::routes::{get, post, resource};
 use session::Operator;
 pub use token::ConsoleToken;
+
+/// Needs of the console beside the use cases of the API.
+#[derive(Clone)]
+pub struct ConsolePages {
+    /// Sign-in of operators.
+    pub sign_in: Console,
+    /// Every setting, in the order in which the page has them; empty for a service without settings of its own.
+    pub settings: Arc<[GivenSetting]>,
+}
+
+/// Setting as it was given, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenSetting {
+    /// Name, such as `http.bind`.
+    pub name: String,
+    /// Value; `None` for the default. A secret is replaced by words.
+    pub value: Option<String>,
+}
 
 /// Path of the page to which a link leads.
 const SIGN_IN: &str = "/console/sign-in";
@@ -82,6 +104,10 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/console/books/payouts/{payout}", &["get"]).route(get(books::payout)))
         .service(resource("/console/keys", &["get"]).route(get(keys::list)))
         .service(resource("/console/audit", &["get"]).route(get(audit_trail::list)))
+        .service(resource("/console/settings", &["get"]).route(get(settings::list)))
+        .service(
+            resource("/console/settings/end", &["get", "post"]).route(get(settings::of_act)).route(post(settings::end)),
+        )
         .service(resource("/console/{rest:.*}", &["get"]).route(get(sign_in::nothing)));
 }
 
@@ -94,17 +120,19 @@ enum Section {
     Books,
     Keys,
     AuditTrail,
+    Settings,
 }
 
 impl Section {
     /// Address and name of each, in the order of the menu.
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Orders, "/console/orders", "Orders"),
         (Self::Attention, "/console/attention", "Needs attention"),
         (Self::Events, "/console/endpoints", "Events"),
         (Self::Books, "/console/books", "Books"),
         (Self::Keys, "/console/keys", "Keys"),
         (Self::AuditTrail, "/console/audit", "Audit trail"),
+        (Self::Settings, "/console/settings", "Settings"),
     ];
 }
 

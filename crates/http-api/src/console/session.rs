@@ -33,7 +33,7 @@ impl Operator {
 
 /// Sign-in of the console; refused if that is switched off.
 pub(super) fn console(api: &Api) -> Result<&Console, Refusal> {
-    api.console.as_ref().ok_or_else(|| Problem::no_such_path().into())
+    api.console.as_ref().map(|it| &it.sign_in).ok_or_else(|| Problem::no_such_path().into())
 }
 
 /// Operator whose browser sends a request, and who has `scope`; recorded as the actor of the request.

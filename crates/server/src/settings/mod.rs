@@ -22,6 +22,7 @@ mod webhooks;
 
 use std::path::Path;
 
+use paywright_http_api::GivenSetting;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -59,6 +60,9 @@ pub(crate) struct Settings {
     pub(crate) console: ConsoleSection,
     traces: TracesSection,
     webhooks: Webhooks,
+    /// Every setting as it was given, for people.
+    #[serde(skip)]
+    given: Vec<GivenSetting>,
 }
 
 /// Settings whose texts are secrets.
@@ -90,7 +94,13 @@ impl Settings {
         {
             tracing::warn!("{}", readable_file(&path));
         }
-        Self::parse(table)
+        let given = names::settings().map(|(section, key)| given(&table, section, key)).collect();
+        Ok(Self { given, ..Self::parse(table)? })
+    }
+
+    /// Every setting as it was given, without secrets.
+    pub(crate) fn given(&self) -> &[GivenSetting] {
+        &self.given
     }
 
     /// Source of shoppers' addresses.
@@ -111,6 +121,15 @@ impl Settings {
     fn deserialize_from(table: Table) -> Result<Self, ValueError> {
         serde_path_to_error::deserialize(Value::Table(table))
     }
+}
+
+/// A setting as it was given, or not: a secret is not repeated.
+fn given(table: &Table, section: &str, key: &str) -> GivenSetting {
+    let is_secret = SECRETS.contains(&(section, key));
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = table.get(section).and_then(|it| it.get(key)).map(shown);
+    let value = value.map(|it| if is_secret && !it.is_empty() { "set, not shown".to_owned() } else { it });
+    GivenSetting { name: format!("{section}.{key}"), value: value.filter(|it| !it.is_empty()) }
 }
 
 /// Error of a value, with the place of its setting.
@@ -153,6 +172,20 @@ fn has_secrets(table: &Table) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_not_among_the_settings_that_are_shown() {
+        let text = "database.url = \"postgres://ada:hush@db/shop\"\nhttp.workers = 3\nauth.token_secret = \"hush\"";
+        let table: Table = text.parse().unwrap();
+        let shown = |section, key| given(&table, section, key).value;
+        assert_eq!(shown("http", "workers").as_deref(), Some("3"));
+        assert_eq!(shown("http", "bind"), None);
+        for (section, key) in SECRETS {
+            let value = shown(section, key);
+            assert!(value.is_none_or(|it| it == "set, not shown"), "{section}.{key}");
+        }
+        assert_eq!(shown("auth", "token_secret").as_deref(), Some("set, not shown"));
+    }
 
     fn parsed(text: &str) -> Result<Settings, Failure> {
         Settings::parse(text.parse().unwrap())

@@ -194,6 +194,107 @@ async fn every_act_is_in_the_audit_trail_with_its_operator() {
     assert!(!shop.command(&["console", "end", id]).0, "it has ended already");
 }
 
+/// Each page has a key of its own, and all show the same state of the order.
+#[tokio::test]
+async fn of_people_who_refund_at_once_one_does_and_the_others_are_told() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link("Ada", "refund")).await;
+    let order = shop.dev.place().await;
+    let order = shop.pay(&order, |it| it["payment_status"] == "paid").await;
+    let path = format!("/console/orders/{}", order["id"].as_str().unwrap());
+    let mut forms = Vec::new();
+    for _ in 0..6 {
+        let (_, page) = shop.get(&path, &cookie).await;
+        let fields = ["csrf", "seen", "key", "payment_intent"].map(|it| format!("{it}={}", field(&page, it)));
+        forms.push(format!("{}&amount=10.00", fields.join("&")));
+    }
+    let act = format!("{path}/refund");
+    let answers = join_all(forms.iter().map(|it| shop.post(&act, &cookie, it))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|it| it.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 409, 409, 409, 409, 409]);
+    assert_eq!(shop.dev.read(&order).await["refunds"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_form_without_an_amount_or_of_another_site_does_nothing() {
+    let shop = Shop::open();
+    let link = shop.link("Ada", "refund");
+    let sign_in = async |site: &str| {
+        let request = shop.http.post(format!("{}/console/sign-in", shop.url())).header("sec-fetch-site", site);
+        request.body(format!("token={}", token(&link))).send().await.unwrap()
+    };
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(sign_in(site).await.status(), StatusCode::FORBIDDEN, "{site}");
+    }
+    let cookie = cookie(&sign_in("same-origin").await);
+    let placed = shop.dev.place().await;
+    let path = format!("/console/orders/{}", placed["id"].as_str().unwrap());
+    // The address of a page says nothing that is not so.
+    for done in ["capture", "cancel", "refund-1"] {
+        let (_, page) = shop.get(&format!("{path}?done={done}"), &cookie).await;
+        assert!(!page.contains("id=\"result\""), "{done}: {page}");
+    }
+    shop.pay(&placed, |it| it["payment_status"] == "paid").await;
+    let (_, page) = shop.get(&path, &cookie).await;
+    let fields = ["csrf", "seen", "key", "payment_intent"].map(|it| format!("{it}={}", field(&page, it))).join("&");
+    for amount in ["", "&amount=", "&amount=%20%20", "&amount=-1", "&amount=1,5"] {
+        let refused = shop.post(&format!("{path}/refund"), &cookie, &format!("{fields}{amount}")).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{amount}");
+        assert!(refused.text().await.unwrap().contains("Nothing was changed"), "{amount}");
+    }
+    assert_eq!(shop.dev.read(&placed).await["refunds"], json!([]));
+    // Cookies of other programs at the host are ignored.
+    for others in ["theme=\u{e9}; ", "paywright_console=bad; "] {
+        let both = reqwest::header::HeaderValue::from_bytes(format!("{others}{cookie}").as_bytes()).unwrap();
+        let request = shop.http.get(format!("{}/console/orders", shop.url())).header(COOKIE, both);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{others}");
+    }
+    // A person gets no JSON.
+    for missing in ["/console/", "/console/nothing", "/console//orders", &format!("{path}/nothing")] {
+        let (status, page) = shop.get(missing, &cookie).await;
+        assert!(status == StatusCode::NOT_FOUND && page.starts_with("<!doctype html>"), "{missing}: {page}");
+    }
+    let (status, _) = shop.get(&format!("{path}/refund"), &cookie).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "the address of an act leads to its order");
+}
+
+#[tokio::test]
+async fn an_administrator_sees_the_settings_without_secrets_and_ends_sessions() {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("orders.db").display());
+    let served = Served::start_with(&database, 1, false, "0", "console.enabled = true\nhttp.drain_seconds = 7").await;
+    let base = format!("http://{}", served.address(0));
+    let sign_in = async |operator: &str, role: &str| {
+        let (done, printed, failed) = served.run(&["console", "link", "--operator", operator, "--role", role]);
+        assert!(done, "{failed}");
+        let form = format!("token={}", token(printed.trim_end()));
+        let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        cookie(&http.post(format!("{base}/console/sign-in")).body(form).send().await.unwrap())
+    };
+    let (ada, eve) = (sign_in("Ada", "administer").await, sign_in("Eve", "view").await);
+    let read = async |path: &str, cookie: &str| {
+        let answer = served.http.get(format!("{base}{path}")).header(COOKIE, cookie).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (_, page) = read("/console/settings", &ada).await;
+    for shown in ["<code>http.drain_seconds</code>", "7</span>", "set, not shown", "End the session of Eve", "this one"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("sk_test_") && !page.contains("orders.db"), "{page}");
+    let form = format!("csrf={}&id={}", field(&page, "csrf"), field(&page, "id"));
+    let end = |cookie: &str, form: &str| {
+        served.http.post(format!("{base}/console/settings/end")).header(COOKIE, cookie).body(form.to_owned()).send()
+    };
+    let (_, of_eve) = read("/console/settings", &eve).await;
+    let forged = format!("csrf={}&id={}", field(&of_eve, "csrf"), field(&page, "id"));
+    assert_eq!(end(&eve, &forged).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(end(&ada, &form).await.unwrap().status(), StatusCode::OK, "it leads back to the page");
+    assert_eq!(read("/console/orders", &eve).await.0, 401);
+    assert_eq!(read("/console/orders", &ada).await.0, 200);
+}
+
 #[tokio::test]
 async fn a_service_has_no_console_unless_that_is_set() {
     let folder = TempDir::new().unwrap();
