@@ -1,5 +1,7 @@
 //! Management of endpoints, by applications and operators.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 use secrecy::SecretString;
@@ -227,9 +229,35 @@ impl Publisher {
     /// most [`Self::SECRET_OVERLAP_SECONDS_MAX`]; one from before that ends at once. A secret that follows from another
     /// key of the service cannot go on signing.
     pub async fn rotate_secret(&self, id: EndpointId, overlap_seconds: u32) -> Result<NewSecret, EndpointError> {
+        let rotated = self.rotate_if(id, overlap_seconds, |_| true).await?;
+        rotated.ok_or(EndpointError::NotFound)
+    }
+
+    /// As [`Self::rotate_secret`], for a person to whom a page has shown the secret's generation. `None` if the secret was
+    /// rotated since then: another rotation would end the secret that the receiver has.
+    pub async fn rotate_shown_secret(
+        &self,
+        id: EndpointId,
+        overlap_seconds: u32,
+        generation: u32,
+    ) -> Result<Option<NewSecret>, EndpointError> {
+        self.rotate_if(id, overlap_seconds, |it| it == generation).await
+    }
+
+    async fn rotate_if(
+        &self,
+        id: EndpointId,
+        overlap_seconds: u32,
+        is_shown: impl Fn(u32) -> bool + Send + Sync,
+    ) -> Result<Option<NewSecret>, EndpointError> {
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
         let until = self.clock.now().plus_seconds(overlap_seconds.min(Self::SECRET_OVERLAP_SECONDS_MAX));
+        let rotates = AtomicBool::new(false);
         let change = |it: Endpoint| {
+            rotates.store(is_shown(it.secret.current), Ordering::Relaxed);
+            if !rotates.load(Ordering::Relaxed) {
+                return it;
+            }
             let is_same_key = it.is_signed_by(key_id);
             let key_id = it.format.key_id(key_id);
             let current = it.secret.current.saturating_add(1);
@@ -238,8 +266,11 @@ impl Publisher {
         };
         let act = |_: &Endpoint, it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
         let endpoint = self.change_endpoint(id, change, act).await?;
+        if !rotates.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
-        Ok(NewSecret { endpoint, secret })
+        Ok(Some(NewSecret { endpoint, secret }))
     }
 
     /// Disables an endpoint: it gets no more webhooks, and keeps its position.

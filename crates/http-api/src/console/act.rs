@@ -1,7 +1,5 @@
 //! Acts on an order: each is the use case of the API, by a named operator.
 
-use std::future::Future;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};

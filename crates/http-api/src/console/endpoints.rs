@@ -286,14 +286,14 @@ async fn test(api: &Api, operator: &Operator, id: EndpointId) -> Result<HttpResp
 /// `generation` is that of the secret that the page has shown: a reload of the answer would make another secret, and end the
 /// one that the receiver has.
 async fn rotate(api: &Api, operator: &Operator, id: EndpointId, generation: u64) -> Result<HttpResponse, Refusal> {
-    let found = api.publisher.endpoint(id).await?;
-    if u64::from(found.endpoint.value.secret.current) != generation {
+    let overlap = OVERLAP_SECONDS.min(Publisher::SECRET_OVERLAP_SECONDS_MAX);
+    let generation = u32::try_from(generation).unwrap_or_default();
+    let Some(new) = api.publisher.rotate_shown_secret(id, overlap, generation).await? else {
         let text =
             "The secret was rotated since this page was loaded, and is shown only once. Nothing was done.".to_owned();
         let notice = ("error", "There is a new secret already".to_owned(), text);
         return shown(api, operator, id, None, (StatusCode::CONFLICT, Some(notice))).await;
-    }
-    let new = api.publisher.rotate_secret(id, OVERLAP_SECONDS.min(Publisher::SECRET_OVERLAP_SECONDS_MAX)).await?;
+    };
     let frame = Frame::of(api, operator, Section::Events);
     let endpoint = EndpointRow::of(&new.endpoint);
     Ok(page(StatusCode::OK, &SecretPage { frame, endpoint, secret: new.secret.expose_secret() }))

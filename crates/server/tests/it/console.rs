@@ -295,6 +295,25 @@ async fn an_administrator_sees_the_settings_without_secrets_and_ends_sessions() 
     assert_eq!(read("/console/orders", &ada).await.0, 200);
 }
 
+/// A second rotation would end the secret that the receiver has.
+#[tokio::test]
+async fn a_secret_is_rotated_once_however_often_the_form_is_sent() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link).await;
+    let hook = json!({ "url": "http://127.0.0.1:9/hook" });
+    let hook = shop.dev.call(Method::POST, "/webhook_endpoints", Some(&hook)).await.body["data"].clone();
+    let path = format!("/console/endpoints/{}", hook["id"].as_str().unwrap());
+    let (_, page) = shop.get(&path, &cookie).await;
+    let form = format!("csrf={}&generation={}", field(&page, "csrf"), field(&page, "generation"));
+    let act = format!("{path}/rotate");
+    let answers = join_all((0..6).map(|_| shop.post(&act, &cookie, &form))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|it| it.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409]);
+    let (_, entries, _) = shop.command(&["audit-trail"]);
+    assert_eq!(entries.matches("webhook_endpoint.secret_rotated").count(), 1, "{entries}");
+}
+
 #[tokio::test]
 async fn a_service_has_no_console_unless_that_is_set() {
     let folder = TempDir::new().unwrap();
