@@ -1,7 +1,5 @@
 //! Management of endpoints, by applications and operators.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use paywright_domain::Timestamp;
 use paywright_domain::fact::FeedEventType;
 use secrecy::SecretString;
@@ -252,25 +250,22 @@ impl Publisher {
     ) -> Result<Option<NewSecret>, EndpointError> {
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
         let until = self.clock.now().plus_seconds(overlap_seconds.min(Self::SECRET_OVERLAP_SECONDS_MAX));
-        let rotates = AtomicBool::new(false);
-        let change = |it: Endpoint| {
-            rotates.store(is_shown(it.secret.current), Ordering::Relaxed);
-            if !rotates.load(Ordering::Relaxed) {
-                return it;
+        let updated_at = self.clock.now();
+        let change = |it: &Endpoint| {
+            if !is_shown(it.secret.current) {
+                return None;
             }
-            let is_same_key = it.is_signed_by(key_id);
-            let key_id = it.format.key_id(key_id);
-            let current = it.secret.current.saturating_add(1);
-            let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
-            Endpoint { secret: SecretGeneration { current, previous_until, key_id }, ..it }
+            let previous_until = (it.is_signed_by(key_id) && overlap_seconds > 0).then_some(until);
+            let (current, key_id) = (it.secret.current.saturating_add(1), it.format.key_id(key_id));
+            let secret = SecretGeneration { current, previous_until, key_id };
+            Some((Endpoint { secret, updated_at, ..it.clone() }, ()))
         };
-        let act = |_: &Endpoint, it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
-        let endpoint = self.change_endpoint(id, change, act).await?;
-        if !rotates.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
+        let act = |it: &Endpoint| Act::EndpointSecretRotated { previous_until: it.secret.previous_until };
+        let entry = |_: &Endpoint, after: &Endpoint| Some(self.audit_entry(id, act(after)));
+        let rotated = self.change_stored(id, change, entry).await?;
+        let endpoint = self.endpoint(id).await?;
         let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
-        Ok(Some(NewSecret { endpoint, secret }))
+        Ok(rotated.map(|()| NewSecret { endpoint, secret }))
     }
 
     /// Disables an endpoint: it gets no more webhooks, and keeps its position.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::order::{Notice, Typed, named, refused, seen, shown};
 use super::refusal::Refusal;
 use super::see_other;
-use super::session::{Operator, posted};
+use super::session::{Operator, posted, text};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::Fields;
@@ -59,8 +59,8 @@ impl Form {
 
     /// Amount that was typed, for a page that asks for it again.
     fn typed(&self) -> Typed {
-        let text = |name: &str| self.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Typed { intent: text("payment_intent"), amount: text(AMOUNT) }
+        let typed = |name| text(&self.fields, name).to_owned();
+        Typed { intent: typed("payment_intent"), amount: typed(AMOUNT) }
     }
 }
 

@@ -5,14 +5,14 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{Break, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Publisher, Scope, anomaly_reason, cases_of};
+use paywright_domain::books::SignedMoney;
 use paywright_domain::{Order, Timestamp};
-use serde_json::Value;
 
 use super::endpoints::EndpointRow;
 use super::order::dashboard;
 use super::refusal::Refusal;
-use super::session::{posted, signed_in};
-use super::{Frame, Part, Section, amount, machine, page, parts, see_other, utc, words};
+use super::session::{posted, signed_in, text};
+use super::{Frame, Part, Section, When, amount, page, parts, see_other, signed, when, words};
 use crate::Api;
 use crate::problem::Problem;
 
@@ -46,9 +46,9 @@ struct Group {
 struct CaseRow {
     number: String,
     sentence: Vec<Part>,
-    since: Option<(String, String)>,
+    since: Option<When>,
     /// Time by which the shop must answer, and the days until then.
-    due_by: Option<((String, String), String)>,
+    due_by: Option<(When, String)>,
     /// Page of the object in Stripe's dashboard.
     dashboard: Option<(String, String)>,
     key: Timestamp,
@@ -59,7 +59,7 @@ impl CaseRow {
         let row = |sentence: String, since: Timestamp| Self {
             number: order.number.as_str().to_owned(),
             sentence: parts(&sentence),
-            since: Some((machine(since), utc(since))),
+            since: Some(when(since)),
             due_by: None,
             dashboard: None,
             key: since,
@@ -78,7 +78,7 @@ impl CaseRow {
                 let key = dispute.due_by.unwrap_or_else(|| now.plus_seconds(u32::MAX));
                 Self {
                     since: None,
-                    due_by: dispute.due_by.map(|it| ((machine(it), utc(it)), in_days(it, now))),
+                    due_by: dispute.due_by.map(|it| (when(it), in_days(it, now))),
                     dashboard: Some((page, dispute.id.as_str().to_owned())),
                     ..row(what, key)
                 }
@@ -103,25 +103,20 @@ struct BreakRow {
     class: String,
     ours: String,
     theirs: String,
-    since: (String, String),
+    since: When,
     next_step: &'static str,
 }
 
 impl BreakRow {
     fn of(it: &Break) -> Self {
-        let shown = |amount: Option<paywright_domain::books::SignedMoney>| {
-            amount.map_or_else(
-                || "nothing".to_owned(),
-                |it| format!("{} {}", it.to_decimal(), it.currency().code().to_ascii_uppercase()),
-            )
-        };
+        let shown = |amount: Option<SignedMoney>| amount.map_or_else(|| "nothing".to_owned(), signed);
         Self {
             id: it.id.clone(),
             order: it.order.map(|it| it.to_string()),
             class: words(it.class.name()),
             ours: shown(it.ours),
             theirs: shown(it.theirs),
-            since: (machine(it.since), utc(it.since)),
+            since: when(it.since),
             next_step: it.class.next_step(),
         }
     }
@@ -181,13 +176,12 @@ pub(super) async fn of_act() -> HttpResponse {
 /// `POST /console/attention/resolve`: resolves a break with a note.
 pub(super) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let (operator, form) = posted(&api, &request, payload, Scope::BooksWrite).await?;
-    let text = |name: &str| form.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let (id, note) = (text("id"), text("note"));
+    let (id, note) = (text(&form, "id"), text(&form, "note"));
     if note.is_empty() || note.chars().count() > NOTE_LEN_MAX {
         let detail = format!("note must have 1 to {NOTE_LEN_MAX} characters");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_resolution", detail).into());
     }
-    let found = api.books.resolve(&id, operator.session.operator.as_str(), &note).await?;
+    let found = api.books.resolve(id, operator.session.operator.as_str(), note).await?;
     found.ok_or(Refusal::NoSuch("break"))?;
     Ok(see_other("/console/attention"))
 }

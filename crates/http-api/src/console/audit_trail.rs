@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::refusal::Refusal;
 use super::session::signed_in;
-use super::{Frame, Section, machine, page, utc};
+use super::{Frame, Section, When, page, when};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, parse_query, string};
+use crate::shop::page_of;
 
 /// Entries on a page.
 const PAGE: u16 = 50;
@@ -30,7 +31,7 @@ struct AuditPage {
 }
 
 struct EntryRow {
-    at: (String, String),
+    at: When,
     act: String,
     kind: &'static str,
     subject: String,
@@ -45,7 +46,7 @@ impl EntryRow {
     fn of(entry: &AuditEntry) -> Self {
         let kind = entry.act.name();
         Self {
-            at: (machine(entry.at), utc(entry.at)),
+            at: when(entry.at),
             act: entry.act.to_string(),
             kind,
             is_of_order: ["refund.", "capture.", "cancellation."].iter().any(|it| kind.starts_with(it)),
@@ -73,10 +74,9 @@ pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let filter = (!subject.is_empty()).then(|| subject.clone());
     let query = AuditQuery { older_than, subject: filter, key, limit: PAGE + 1 };
     let found = api.app.audit_entries(&query).await?;
-    let has_more = found.len() > usize::from(PAGE);
-    let shown = found.get(..usize::from(PAGE)).unwrap_or(&found);
+    let (shown, last) = page_of(&found, PAGE);
     let key = key.map(|it| it.to_string()).unwrap_or_default();
-    let older = shown.last().filter(|_| has_more).map(|it| {
+    let older = last.map(|it| {
         let subject = percent_encoding::utf8_percent_encode(&subject, percent_encoding::NON_ALPHANUMERIC);
         format!("/console/audit?subject={subject}&key={key}&before={}", it.id)
     });

@@ -8,12 +8,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{BookedPayout, BookedTransaction, NoStatement, Period, Scope};
 use paywright_domain::OrderId;
-use paywright_domain::books::{PayoutStatus, SignedMoney};
+use paywright_domain::books::PayoutStatus;
 use paywright_domain::id::PayoutId;
 
 use super::refusal::Refusal;
 use super::session::signed_in;
-use super::{Frame, Section, machine, page, utc, words};
+use super::{Frame, Section, When, day, page, signed, when, words};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, parse_query, string};
@@ -43,7 +43,7 @@ struct PayoutPage {
 
 struct PayoutRow {
     id: String,
-    created: (String, String),
+    created: When,
     /// Day on which the bank is expected to have it.
     arrival: String,
     amount: String,
@@ -67,16 +67,16 @@ impl PayoutRow {
             (Some(sum), _) if sum.net == payout.amount => {
                 format!("{} balance transactions, which add up to it", sum.count)
             }
-            (Some(sum), _) => format!("{} balance transactions, which add up to {}", sum.count, shown(sum.net)),
+            (Some(sum), _) => format!("{} balance transactions, which add up to {}", sum.count, signed(sum.net)),
             (None, true) => "not listed by Stripe yet".to_owned(),
             (None, false) => "made by hand: Stripe does not list what it contains".to_owned(),
         };
         let failure = payout.failure_code.as_ref().map(|it| format!(": {}", words(it))).unwrap_or_default();
         Self {
             id: payout.id.as_str().to_owned(),
-            created: (machine(payout.created), utc(payout.created)),
-            arrival: payout.arrival.to_string().chars().take_while(|it| *it != 'T').collect(),
-            amount: shown(payout.amount),
+            created: when(payout.created),
+            arrival: day(payout.arrival),
+            amount: signed(payout.amount),
             status: format!("{}{failure}", words(payout.status.name())),
             class,
             content,
@@ -84,14 +84,9 @@ impl PayoutRow {
     }
 }
 
-/// Amount for people, such as `-3.91 USD`.
-fn shown(amount: SignedMoney) -> String {
-    format!("{} {}", amount.to_decimal(), amount.currency().code().to_ascii_uppercase())
-}
-
 struct MemberRow {
     id: String,
-    at: (String, String),
+    at: When,
     category: String,
     source: String,
     order: Option<String>,
@@ -105,13 +100,13 @@ impl MemberRow {
         let it = &booked.transaction;
         Self {
             id: it.id.as_str().to_owned(),
-            at: (machine(it.created), utc(it.created)),
+            at: when(it.created),
             category: words(&it.category.to_string()),
             source: it.source.to_string(),
             order: booked.order.and_then(|it| numbers.get(&it).cloned()),
-            gross: shown(it.amount),
-            fee: shown(it.fee),
-            net: shown(it.net),
+            gross: signed(it.amount),
+            fee: signed(it.fee),
+            net: signed(it.net),
         }
     }
 }

@@ -6,19 +6,19 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DISABLED_AFTER_SECONDS, DisabledReason, Endpoint, EndpointId, EndpointState,
-    Position, Publisher, Scope, StoredEndpoint, WAITING_ORDERS_MAX,
+    Position, Scope, StoredEndpoint, WAITING_ORDERS_MAX,
 };
 use paywright_domain::Timestamp;
 use secrecy::ExposeSecret;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use super::session::{Operator, posted, signed_in};
-use super::{Frame, Section, machine, page, see_other, utc};
+use super::session::{Operator, posted, signed_in, text};
+use super::{Frame, Section, When, page, see_other, when};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{Fields, parse_query};
+use crate::shop::page_of;
 
 /// Attempts on a page.
 const PAGE: u16 = 25;
@@ -44,7 +44,7 @@ struct EndpointPage {
     endpoint: EndpointRow,
     /// Number of orders whose events wait, in words, and the time of the next attempt.
     waiting: String,
-    next_attempt: Option<(String, String)>,
+    next_attempt: Option<When>,
     attempts: Vec<AttemptRow>,
     older: Option<String>,
     may_change: bool,
@@ -69,7 +69,7 @@ pub(super) struct EndpointRow {
     pub(super) state: String,
     pub(super) class: &'static str,
     is_enabled: bool,
-    pub(super) failing_since: Option<(String, String)>,
+    pub(super) failing_since: Option<When>,
     position: Option<u64>,
     generation: u32,
     types: Vec<String>,
@@ -103,7 +103,7 @@ impl EndpointRow {
             state,
             class,
             is_enabled: endpoint.state == EndpointState::Enabled,
-            failing_since: endpoint.failing.map(|it| (machine(it.since), utc(it.since))),
+            failing_since: endpoint.failing.map(|it| when(it.since)),
             position: stored.reached().map(|it| it.0),
             generation: endpoint.secret.current,
             types: endpoint.types.iter().map(|it| it.name().to_owned()).collect(),
@@ -112,7 +112,7 @@ impl EndpointRow {
 }
 
 struct AttemptRow {
-    at: (String, String),
+    at: When,
     number: u32,
     duration_ms: u32,
     kind: String,
@@ -130,7 +130,7 @@ impl AttemptRow {
     fn of(attempt: &Attempt) -> Self {
         let status = attempt.status.map(|it| it.to_string());
         Self {
-            at: (machine(attempt.at), utc(attempt.at)),
+            at: when(attempt.at),
             number: attempt.number,
             duration_ms: attempt.duration_ms,
             kind: attempt.kind.clone(),
@@ -177,10 +177,9 @@ fn place(text: &str) -> Option<(Timestamp, Uuid)> {
 pub(super) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::WebhooksRead).await?;
     let query = parse_query(&request)?;
-    let text = |name: &str| query.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (before, done) = (text("before"), text("done"));
-    let older_than = if before.is_empty() { None } else { Some(place(&before).ok_or(Refusal::NoSuch("page"))?) };
-    let notice = match done.as_str() {
+    let before = text(&query, "before");
+    let older_than = if before.is_empty() { None } else { Some(place(before).ok_or(Refusal::NoSuch("page"))?) };
+    let notice = match text(&query, "done") {
         "resent" => Some(("The event is sent again", "Its attempt appears below.")),
         "enabled" => Some(("The endpoint is enabled", "What waits is sent now.")),
         "disabled" => Some(("The endpoint is disabled", "Events wait, and are sent when it is enabled again.")),
@@ -204,8 +203,7 @@ async fn shown(
     let (found, waiting) = api.publisher.endpoint_with_waiting(id).await?;
     let query = AttemptQuery { endpoint: id, older_than, outcome: None, limit: PAGE + 1 };
     let attempts = api.publisher.attempts(query).await?;
-    let rows = attempts.get(..usize::from(PAGE)).unwrap_or(&attempts);
-    let older = rows.last().filter(|_| attempts.len() > rows.len());
+    let (rows, older) = page_of(&attempts, PAGE);
     let waiting_text = match waiting.count {
         0 => "Nothing waits.".to_owned(),
         1 => "Events of one order wait.".to_owned(),
@@ -217,7 +215,7 @@ async fn shown(
         notice,
         endpoint: EndpointRow::of(&found),
         waiting: waiting_text,
-        next_attempt: waiting.next_attempt_at.map(|it| (machine(it), utc(it))),
+        next_attempt: waiting.next_attempt_at.map(when),
         attempts: rows.iter().map(AttemptRow::of).collect(),
         older: older.map(|it| format!("/console/endpoints/{id}?before={}.{}", it.at.unix_micros(), it.event)),
         may_change: operator.may(Scope::WebhooksWrite),
@@ -234,10 +232,9 @@ pub(super) async fn of_act(path: Path<(String, String)>) -> Result<HttpResponse,
 
 /// Number in a field of a form.
 fn number(form: &Fields, name: &'static str) -> Result<u64, Refusal> {
-    let text = form.get(name).and_then(Value::as_str).unwrap_or_default().trim();
     let wrong =
         || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_position", format!("{name} must be a whole number"));
-    text.parse().map_err(|_| wrong().into())
+    text(form, name).parse().map_err(|_| wrong().into())
 }
 
 /// `POST /console/endpoints/{endpoint}/{act}`: an act on an endpoint.
@@ -286,9 +283,8 @@ async fn test(api: &Api, operator: &Operator, id: EndpointId) -> Result<HttpResp
 /// `generation` is that of the secret that the page has shown: a reload of the answer would make another secret, and end the
 /// one that the receiver has.
 async fn rotate(api: &Api, operator: &Operator, id: EndpointId, generation: u64) -> Result<HttpResponse, Refusal> {
-    let overlap = OVERLAP_SECONDS.min(Publisher::SECRET_OVERLAP_SECONDS_MAX);
     let generation = u32::try_from(generation).unwrap_or_default();
-    let Some(new) = api.publisher.rotate_shown_secret(id, overlap, generation).await? else {
+    let Some(new) = api.publisher.rotate_shown_secret(id, OVERLAP_SECONDS, generation).await? else {
         let text =
             "The secret was rotated since this page was loaded, and is shown only once. Nothing was done.".to_owned();
         let notice = ("error", "There is a new secret already".to_owned(), text);

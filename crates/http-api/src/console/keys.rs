@@ -11,7 +11,7 @@ use paywright_domain::Timestamp;
 
 use super::refusal::Refusal;
 use super::session::signed_in;
-use super::{Frame, Section, page, utc};
+use super::{Frame, Section, day, page, utc};
 use crate::Api;
 
 #[derive(Template)]
@@ -57,11 +57,6 @@ impl KeyRow {
             limit: key.calls_per_minute.map(Into::into),
         }
     }
-}
-
-/// Day of a time in UTC, such as `2026-11-28`.
-fn day(at: Timestamp) -> String {
-    at.to_string().chars().take_while(|it| *it != 'T').collect()
 }
 
 /// `GET /console/keys`: all API keys.

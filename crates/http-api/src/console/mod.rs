@@ -20,15 +20,16 @@ mod token;
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, Resource, Route};
 use askama::Template;
 use paywright_app::Console;
-use paywright_domain::{Money, Timestamp};
+use paywright_domain::books::SignedMoney;
+use paywright_domain::{Currency, Money, Timestamp};
 
 use crate::Api;
 use crate::problem::Problem;
@@ -67,48 +68,31 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/console", &["get"]).route(get(sign_in::start)))
         .service(resource("/console/assets/{file}", &["get"]).route(get(assets::file)))
-        .service(resource(SIGN_IN, &["get", "post"]).route(get(sign_in::start)).route(post(sign_in::begin)))
+        .service(form(SIGN_IN, get(sign_in::start), post(sign_in::begin)))
         .service(resource("/console/sign-in/{token}", &["get"]).route(get(sign_in::link)))
-        .service(resource("/console/sign-out", &["get", "post"]).route(get(sign_in::start)).route(post(sign_in::end)))
+        .service(form("/console/sign-out", get(sign_in::start), post(sign_in::end)))
         .service(resource("/console/orders", &["get"]).route(get(orders::list)))
         .service(resource("/console/orders/{order}", &["get"]).route(get(order::read)))
-        .service(
-            resource("/console/orders/{order}/refund", &["get", "post"])
-                .route(get(order::of_act))
-                .route(post(act::refund)),
-        )
-        .service(
-            resource("/console/orders/{order}/capture", &["get", "post"])
-                .route(get(order::of_act))
-                .route(post(act::capture)),
-        )
-        .service(
-            resource("/console/orders/{order}/cancel", &["get", "post"])
-                .route(get(order::of_act))
-                .route(post(act::cancel)),
-        )
+        .service(form("/console/orders/{order}/refund", get(order::of_act), post(act::refund)))
+        .service(form("/console/orders/{order}/capture", get(order::of_act), post(act::capture)))
+        .service(form("/console/orders/{order}/cancel", get(order::of_act), post(act::cancel)))
         .service(resource("/console/attention", &["get"]).route(get(attention::list)))
-        .service(
-            resource("/console/attention/resolve", &["get", "post"])
-                .route(get(attention::of_act))
-                .route(post(attention::resolve)),
-        )
+        .service(form("/console/attention/resolve", get(attention::of_act), post(attention::resolve)))
         .service(resource("/console/endpoints", &["get"]).route(get(endpoints::list)))
         .service(resource("/console/endpoints/{endpoint}", &["get"]).route(get(endpoints::read)))
-        .service(
-            resource("/console/endpoints/{endpoint}/{act}", &["get", "post"])
-                .route(get(endpoints::of_act))
-                .route(post(endpoints::act)),
-        )
+        .service(form("/console/endpoints/{endpoint}/{act}", get(endpoints::of_act), post(endpoints::act)))
         .service(resource("/console/books", &["get"]).route(get(books::read)))
         .service(resource("/console/books/payouts/{payout}", &["get"]).route(get(books::payout)))
         .service(resource("/console/keys", &["get"]).route(get(keys::list)))
         .service(resource("/console/audit", &["get"]).route(get(audit_trail::list)))
         .service(resource("/console/settings", &["get"]).route(get(settings::list)))
-        .service(
-            resource("/console/settings/end", &["get", "post"]).route(get(settings::of_act)).route(post(settings::end)),
-        )
+        .service(form("/console/settings/end", get(settings::of_act), post(settings::end)))
         .service(resource("/console/{rest:.*}", &["get"]).route(get(sign_in::nothing)));
+}
+
+/// Address to which a form is posted. Who comes back to it, by the address bar, is led to the page of the form.
+fn form(path: &str, back: Route, act: Route) -> Resource {
+    resource(path, &["get", "post"]).route(back).route(act)
 }
 
 /// Part of the console that a page belongs to.
@@ -193,9 +177,19 @@ fn see_other(address: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
 }
 
+/// Code of a currency as people write it, such as `USD`.
+fn code(currency: Currency) -> String {
+    currency.code().to_ascii_uppercase()
+}
+
 /// Amount for people, such as `124.50 USD`.
 fn amount(money: Money) -> String {
-    format!("{} {}", money.to_decimal(), money.currency().code().to_ascii_uppercase())
+    format!("{} {}", money.to_decimal(), code(money.currency()))
+}
+
+/// Amount of the books for people, such as `-3.91 USD`.
+fn signed(money: SignedMoney) -> String {
+    format!("{} {}", money.to_decimal(), code(money.currency()))
 }
 
 /// Time for people in UTC, such as `2026-11-28 10:04:51 UTC`; the browser shows it in the zone of the viewer.
@@ -204,13 +198,25 @@ fn utc(at: Timestamp) -> String {
     format!("{} UTC", text.trim_end_matches('Z').replacen('T', " ", 1))
 }
 
+/// Time on a page: for the browser in RFC 3339, and for people in UTC.
+type When = (String, String);
+
+fn when(at: Timestamp) -> When {
+    (machine(at), utc(at))
+}
+
+/// Day of a time in UTC, such as `2026-11-28`.
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take_while(|it| *it != 'T').collect()
+}
+
 /// Time in RFC 3339, in whole seconds.
 fn machine(at: Timestamp) -> String {
     Timestamp::from_unix_seconds(at.unix_seconds()).unwrap_or(at).to_string()
 }
 
 /// Part of a sentence, and the time that follows it, if one does.
-type Part = (String, Option<(String, String)>);
+type Part = (String, Option<When>);
 
 /// Parts of a sentence, so that the browser shows its times in the zone of the viewer.
 fn parts(sentence: &str) -> Vec<Part> {
@@ -219,7 +225,7 @@ fn parts(sentence: &str) -> Vec<Part> {
         let bare = word.trim_end_matches([' ', '.', ',', ';', ':', ')']);
         match bare.parse::<Timestamp>() {
             Ok(at) => {
-                parts.push((std::mem::take(&mut text), Some((machine(at), utc(at)))));
+                parts.push((std::mem::take(&mut text), Some(when(at))));
                 text.push_str(word.get(bare.len()..).unwrap_or_default());
             }
             Err(_) => text.push_str(word),

@@ -11,13 +11,12 @@ use paywright_domain::operation::OperationKind;
 use paywright_domain::order::{AdjustmentKind, CancelReason};
 use paywright_domain::refund::{NewRefund, Refund, RefundOrigin, RefundReason, RefundStatus};
 use paywright_domain::{IntentId, LineItem, Money, Order, Timestamp};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::orders::{class_of, payment_in_words, state_class};
 use super::refusal::Refusal;
-use super::session::{Operator, signed_in};
-use super::{Frame, Part, Section, amount, machine, page, parts, see_other, utc, words};
+use super::session::{Operator, signed_in, text};
+use super::{Frame, Part, Section, When, amount, code, page, parts, see_other, signed, when, words};
 use crate::Api;
 use crate::auth::digest;
 use crate::problem::Problem;
@@ -39,7 +38,7 @@ pub(super) struct OrderPage {
     payment: String,
     /// Why the payment stands as it does; the first sentence is the most important one.
     because: Vec<Vec<Part>>,
-    placed: (String, String),
+    placed: When,
     lines: Vec<Line>,
     adjustments: Vec<(String, String, String)>,
     total: String,
@@ -167,6 +166,7 @@ struct CaptureForm {
 impl Acts {
     /// Asks the domain: what it would decide now is what a form may offer.
     fn of(order: &Order, operator: &Operator, now: Timestamp) -> Self {
+        let is_one_of_many = order.intents.iter().filter(|it| !it.received.is_zero()).count() > 1;
         let refunds: Vec<RefundForm> = order
             .intents
             .iter()
@@ -177,10 +177,10 @@ impl Acts {
                 Some(RefundForm {
                     key: Uuid::from_u128(fastrand::u128(..)),
                     intent: it.id.as_str().to_owned(),
-                    is_one_of_many: order.intents.iter().filter(|it| !it.received.is_zero()).count() > 1,
+                    is_one_of_many,
                     left: amount(left),
                     decimal: left.to_decimal(),
-                    currency: left.currency().code().to_ascii_uppercase(),
+                    currency: code(left.currency()),
                     typed: None,
                 })
             })
@@ -193,7 +193,7 @@ impl Acts {
         let capture = capture.map(|it| CaptureForm {
             whole: amount(it),
             decimal: it.to_decimal(),
-            currency: it.currency().code().to_ascii_uppercase(),
+            currency: code(it.currency()),
             typed: None,
         });
         let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
@@ -210,9 +210,7 @@ impl Acts {
             lacks_role: false,
         }
     }
-}
 
-impl Acts {
     /// Keeps what was typed in the form that was refused.
     fn keep(&mut self, Typed { intent, amount }: Typed) {
         if let Some(form) = self.refunds.iter_mut().find(|it| it.intent == intent) {
@@ -241,7 +239,7 @@ struct RefundRow {
     amount: String,
     status: String,
     class: &'static str,
-    requested: (String, String),
+    requested: When,
     by: &'static str,
     note: String,
 }
@@ -262,7 +260,7 @@ impl RefundRow {
             amount: amount(refund.amount),
             status: words(refund.status.name()),
             class,
-            requested: (machine(refund.requested_at), utc(refund.requested_at)),
+            requested: when(refund.requested_at),
             by: match refund.origin {
                 RefundOrigin::Shop => "by the shop",
                 RefundOrigin::Policy => "by policy",
@@ -278,7 +276,7 @@ struct DisputeRow {
     amount: String,
     status: String,
     class: &'static str,
-    due_by: Option<(String, String)>,
+    due_by: Option<When>,
     reason: String,
     /// Page of the dispute in Stripe's dashboard.
     dashboard: String,
@@ -295,7 +293,7 @@ impl DisputeRow {
                 (false, false) => "warn",
                 (true | false, true) => "bad",
             },
-            due_by: dispute.due_by.filter(|_| !dispute.status.is_decided()).map(|it| (machine(it), utc(it))),
+            due_by: dispute.due_by.filter(|_| !dispute.status.is_decided()).map(when),
             reason: words(&dispute.reason),
             dashboard: dashboard(order, "disputes", dispute.id.as_str()),
         }
@@ -303,7 +301,7 @@ impl DisputeRow {
 }
 
 struct AnomalyRow {
-    found: (String, String),
+    found: When,
     kind: String,
     intent: Option<String>,
     reason: Option<String>,
@@ -313,7 +311,7 @@ struct AnomalyRow {
 impl AnomalyRow {
     fn of(anomaly: &Anomaly) -> Self {
         Self {
-            found: (machine(anomaly.found_at), utc(anomaly.found_at)),
+            found: when(anomaly.found_at),
             kind: words(anomaly.kind.name()),
             intent: anomaly.intent.as_ref().map(|it| it.as_str().to_owned()),
             reason: anomaly.reason.clone(),
@@ -323,7 +321,7 @@ impl AnomalyRow {
 }
 
 struct MomentRow {
-    at: (String, String),
+    at: When,
     sentence: Vec<Part>,
     by: String,
 }
@@ -331,7 +329,7 @@ struct MomentRow {
 impl MomentRow {
     fn of(moment: &Moment) -> Self {
         let by = moment.cause.as_ref().map_or_else(String::new, cause);
-        Self { at: (machine(moment.at), utc(moment.at)), sentence: parts(&moment.sentence), by }
+        Self { at: when(moment.at), sentence: parts(&moment.sentence), by }
     }
 }
 
@@ -344,7 +342,7 @@ fn cause(cause: &Cause) -> String {
 }
 
 struct StepRow {
-    at: (String, String),
+    at: When,
     sentence: Vec<Part>,
     trouble: Option<String>,
 }
@@ -352,13 +350,13 @@ struct StepRow {
 impl StepRow {
     fn of(step: &NextStep) -> Self {
         let trouble = step.error.as_ref().map(|it| format!("Tried {} times; the last time: {it}", step.tries));
-        Self { at: (machine(step.at), utc(step.at)), sentence: parts(&step.sentence), trouble }
+        Self { at: when(step.at), sentence: parts(&step.sentence), trouble }
     }
 }
 
 /// Entry of the ledger, with the account, the debit and the credit of each posting.
 struct EntryRow {
-    at: (String, String),
+    at: When,
     name: String,
     postings: Vec<(String, String, String)>,
 }
@@ -366,13 +364,13 @@ struct EntryRow {
 impl EntryRow {
     fn of(line: &LedgerLine) -> Self {
         let postings = line.entry.postings().iter().map(|it| {
-            let shown = format!("{} {}", it.amount.to_decimal(), it.amount.currency().code().to_ascii_uppercase());
+            let shown = signed(it.amount);
             match shown.strip_prefix('-') {
                 Some(credit) => (it.account.to_string(), String::new(), credit.to_owned()),
                 None => (it.account.to_string(), shown, String::new()),
             }
         });
-        Self { at: (machine(line.at), utc(line.at)), name: line.id.clone(), postings: postings.collect() }
+        Self { at: when(line.at), name: line.id.clone(), postings: postings.collect() }
     }
 }
 
@@ -401,7 +399,7 @@ impl OrderPage {
             class: class_of(order),
             payment: payment_in_words(order),
             because: explained.because.iter().map(|it| parts(it)).collect(),
-            placed: (machine(order.placed_at), utc(order.placed_at)),
+            placed: when(order.placed_at),
             lines: order.lines.iter().map(Line::of).collect(),
             adjustments: adjustments.collect(),
             total: amount(order.total),
@@ -449,8 +447,8 @@ pub(super) async fn shown(
 pub(super) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
     let query = parse_query(&request)?;
-    let done = query.get("done").and_then(Value::as_str).unwrap_or_default().to_owned();
-    shown(&api, &operator, &named(&order)?, StatusCode::OK, |order| done_notice(order, &done)).await
+    let done = text(&query, "done");
+    shown(&api, &operator, &named(&order)?, StatusCode::OK, |order| done_notice(order, done)).await
 }
 
 /// `GET` of the address of an act, to which a browser returns from its answer: leads to the order.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::refusal::Refusal;
 use super::session::signed_in;
-use super::{Frame, Section, amount, machine, page, see_other, utc, words};
+use super::{Frame, Section, When, amount, code, page, see_other, when, words};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, Reason, parse_query, string};
@@ -52,7 +52,7 @@ struct Asked {
 
 struct OrderRow {
     number: String,
-    placed: (String, String),
+    placed: When,
     total: String,
     state: &'static str,
     /// Class of the badge of the state.
@@ -68,7 +68,7 @@ impl OrderRow {
     fn of(order: &Order) -> Self {
         Self {
             number: order.number.as_str().to_owned(),
-            placed: (machine(order.placed_at), utc(order.placed_at)),
+            placed: when(order.placed_at),
             total: amount(order.total),
             state: order.status_name(),
             state_class: state_class(order),
@@ -186,7 +186,7 @@ fn asked(request: &HttpRequest) -> Result<(Asked, OrderQuery), Problem> {
     let asked = Asked {
         text,
         state: state.unwrap_or_default(),
-        currency: currency.map(|it| it.code().to_ascii_uppercase()).unwrap_or_default(),
+        currency: currency.map(code).unwrap_or_default(),
         from: from.map(|it| it.0).unwrap_or_default(),
         until: until.map(|it| it.0).unwrap_or_default(),
         before,
@@ -230,7 +230,7 @@ pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
         title,
         orders: found.orders.iter().map(OrderRow::of).collect(),
         states: OrderState::NAMES,
-        currencies: Currency::ALL.iter().map(|it| it.code().to_ascii_uppercase()).collect(),
+        currencies: Currency::ALL.iter().copied().map(code).collect(),
         newest,
         older,
     };

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::web::Payload;
 use paywright_app::{Console, ConsoleSession, Scope};
+use serde_json::Value;
 
 use super::refusal::Refusal;
 use super::token::ConsoleToken;
@@ -71,6 +72,11 @@ pub(super) async fn form(request: &HttpRequest, payload: Payload) -> Result<Fiel
     let text =
         text.map_err(|error| Problem::bad_request("form_malformed", format!("the form is not UTF-8: {error}")))?;
     parse_form(text)
+}
+
+/// Text in a field of a form or a query, without spaces around it; empty if there is no such field.
+pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or_default().trim()
 }
 
 /// Token in the cookie of a request. Cookies of other programs at the same host are ignored, whatever they have.

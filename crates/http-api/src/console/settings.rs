@@ -5,12 +5,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{ConsoleSession, Scope};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use super::session::{console, posted, signed_in};
-use super::{Frame, GivenSetting, Section, machine, page, see_other, utc};
+use super::session::{console, posted, signed_in, text};
+use super::{Frame, GivenSetting, Section, When, page, see_other, when};
 use crate::Api;
 
 /// Scope that the role which administers has alone: ending a session of someone else needs that role.
@@ -29,8 +28,8 @@ struct SessionRow {
     id: String,
     operator: String,
     role: &'static str,
-    begun: (String, String),
-    seen: (String, String),
+    begun: When,
+    seen: When,
     /// Whether it is the session that reads the page.
     is_own: bool,
 }
@@ -41,8 +40,8 @@ impl SessionRow {
             id: session.id.to_string(),
             operator: session.operator.to_string(),
             role: session.role.name(),
-            begun: (machine(session.begun_at), utc(session.begun_at)),
-            seen: (machine(session.seen_at), utc(session.seen_at)),
+            begun: when(session.begun_at),
+            seen: when(session.seen_at),
             is_own: session.id == own,
         }
     }
@@ -69,7 +68,7 @@ pub(super) async fn of_act() -> HttpResponse {
 /// `POST /console/settings/end`: ends a session.
 pub(super) async fn end(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let (_, form) = posted(&api, &request, payload, ADMINISTERS).await?;
-    let id = form.get("id").and_then(Value::as_str).and_then(|it| Uuid::try_parse(it).ok());
+    let id = Uuid::try_parse(text(&form, "id")).ok();
     // One that has ended meanwhile is what was asked for.
     console(&api)?.end(id.ok_or(Refusal::NoSuch("session"))?).await?;
     Ok(see_other("/console/settings"))

@@ -8,9 +8,9 @@ use askama::Template;
 use paywright_app::{ConsoleRole, Scope};
 
 use super::refusal::{NoSession, Refusal};
-use super::session::{console, cookie, form, posted, set_cookie, signed_in};
+use super::session::{console, cookie, form, posted, set_cookie, signed_in, text};
 use super::token::ConsoleToken;
-use super::{machine, page, see_other, utc};
+use super::{When, page, see_other, when};
 use crate::Api;
 use crate::requests::record_actor;
 
@@ -25,7 +25,7 @@ struct SignInPage<'a> {
     role: &'static str,
     may: &'static str,
     token: &'a str,
-    until: (String, String),
+    until: When,
 }
 
 /// `GET /console`: leads to the first page.
@@ -49,7 +49,7 @@ pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResp
         ConsoleRole::Refund => "see everything, and refund, capture and cancel orders",
         ConsoleRole::Administer => "see and do everything",
     };
-    let until = (machine(link.expires_at), utc(link.expires_at));
+    let until = when(link.expires_at);
     let (operator, role) = (link.operator.as_str(), link.role.name());
     Ok(page(StatusCode::OK, &SignInPage { operator, role, may, token: token.expose(), until }))
 }
@@ -62,8 +62,7 @@ pub(super) async fn begin(api: Data<Api>, request: HttpRequest, payload: Payload
         return Err(Refusal::OtherSession);
     }
     let form = form(&request, payload).await?;
-    let text = form.get("token").and_then(|it| it.as_str()).unwrap_or_default();
-    let (link, token) = (ConsoleToken::of(text.to_owned()), ConsoleToken::for_session()?);
+    let (link, token) = (ConsoleToken::of(text(&form, "token").to_owned()), ConsoleToken::for_session()?);
     let session = console.sign_in(&link.digest(), token.digest()).await?.ok_or(Refusal::LinkUsed)?;
     record_actor(session.actor());
     if let Some(before) = cookie(&request)

@@ -134,7 +134,7 @@ fn page_limit(query: &mut Reader<'_>) -> u16 {
 }
 
 /// First `limit` items, and the last of them if more follow.
-fn page_of<T>(found: &[T], limit: u16) -> (&[T], Option<&T>) {
+pub(crate) fn page_of<T>(found: &[T], limit: u16) -> (&[T], Option<&T>) {
     match found.split_at_checked(limit.into()) {
         Some((page, [_, ..])) => (page, page.last()),
         Some((page, [])) => (page, None),
