@@ -20,7 +20,7 @@ pub enum Case<'a> {
 pub fn cases_of(order: &Order) -> Vec<Case<'_>> {
     let reviews = order.anomalies_in_review().map(Case::Review);
     let failed = order.refunds.iter().filter(|it| waits(order, it)).map(Case::RefundFailed);
-    let disputes = order.disputes.iter().filter(|it| is_to_answer(it.status)).map(Case::DisputeToAnswer);
+    let disputes = order.disputes.iter().filter(|it| awaits_answer(it)).map(Case::DisputeToAnswer);
     reviews.chain(failed).chain(disputes).collect()
 }
 
@@ -31,7 +31,7 @@ fn waits(order: &Order, refund: &Refund) -> bool {
     refund.status == RefundStatus::Failed && !order.left_of(&refund.intent).is_zero() && later < refund.amount.minor()
 }
 
-/// Whether a bank waits for the shop's answer.
-const fn is_to_answer(status: DisputeStatus) -> bool {
-    matches!(status, DisputeStatus::NeedsResponse | DisputeStatus::WarningNeedsResponse)
+/// Whether a bank waits for the shop's answer to a dispute or an inquiry.
+pub const fn awaits_answer(dispute: &Dispute) -> bool {
+    matches!(dispute.status, DisputeStatus::NeedsResponse | DisputeStatus::WarningNeedsResponse)
 }

@@ -66,7 +66,7 @@ use uuid::Uuid;
 
 pub use access::Access;
 pub use actor::Actor;
-pub use attention::{Case, cases_of};
+pub use attention::{Case, awaits_answer, cases_of};
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use audit_trail::audit_subject;
 pub use books::{

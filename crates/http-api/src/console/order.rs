@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope};
+use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope, awaits_answer};
 use paywright_domain::anomaly::Anomaly;
 use paywright_domain::dispute::Dispute;
 use paywright_domain::operation::OperationKind;
@@ -293,7 +293,7 @@ impl DisputeRow {
                 (false, false) => "warn",
                 (true | false, true) => "bad",
             },
-            due_by: dispute.due_by.filter(|_| !dispute.status.is_decided()).map(when),
+            due_by: dispute.due_by.filter(|_| awaits_answer(dispute)).map(when),
             reason: words(&dispute.reason),
             dashboard: dashboard(order, "disputes", dispute.id.as_str()),
         }
