@@ -1,6 +1,7 @@
-//! The service compared with a floor: PostgreSQL's own `pgbench` with the store's own statements, prepared, with
-//! `fsync` on, beside the built program over HTTP. Rows and floors are measured in turn in one run; the result is the
-//! median of their ratios. Server, database, twin and load share the cores.
+//! The service compared with two floors, both PostgreSQL's own `pgbench`, prepared, with `fsync` on, beside the built
+//! program over HTTP: the store's own statements, and the least SQL that does the same step for a shop that keeps no history
+//! and tells nobody (the *bare* floor). Rows and floors are measured in turn in one run; the result is the median of their
+//! ratios. Server, database, twin and load share the cores.
 #![expect(
     dead_code,
     clippy::unwrap_used,
@@ -51,7 +52,7 @@ async fn benchmark(seconds: u64) {
     let (twin, slow_twin) = (Running::twin(0), Arc::new(Server::twin(STRIPE_MS)));
     let secret = format!("stripe.webhook_secrets = \"{WEBHOOK_SECRET}\"");
     let admin = connect(&cluster.url("postgres")).await;
-    for database in ["shop", "floor"] {
+    for database in ["shop", "floor", "bare"] {
         admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
     }
     let shop = Shop::open(&cluster.url("shop"), &twin.address, &secret);
@@ -61,6 +62,9 @@ async fn benchmark(seconds: u64) {
     for database in ["shop", "floor"] {
         fill(&cluster, database).await;
     }
+    let bare = connect(&cluster.url("bare")).await;
+    bare.batch_execute(BARE).await.unwrap();
+    bare.batch_execute("VACUUM (ANALYZE)").await.unwrap();
     let (server, mut slow) = (Arc::new(shop.serve().0), slow_shop.serve().0);
     slow.spread = slow_twin.spread;
     let slow = Arc::new(slow);
@@ -68,18 +72,22 @@ async fn benchmark(seconds: u64) {
     let (opened, issued) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(OPEN + 1)));
     let mut floor = Floor { cluster: &cluster, seconds, placed: 0, paid: OPEN };
     println!(
-        "{:<38} {:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9}",
-        "row", "conns", "op/s", "p50 ms", "p99 ms", "server us", "pg us", "of floor"
+        "{:<38} {:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9} {:>8}",
+        "row", "conns", "op/s", "p50 ms", "p99 ms", "server us", "pg us", "of floor", "of bare"
     );
     for connections in [1, 16, 64] {
         let mut table = Table::default();
         for _ in 0..rounds {
+            let bare = floor.bare(BARE_PLACE, connections);
+            table.add("bare floor: an order with lines", &bare, None);
             let placing = floor.place(connections);
             table.add("floor: place.sql by pgbench", &placing, None);
             let place = |it: &Server, _| Some(it.request("POST", "/api/v1/shop/orders", "", ORDER));
             let placed = measured(&cluster, server.load(connections, seconds, 201, place)).await;
-            table.add("POST /orders", &placed, Some(&placing));
+            table.add("POST /orders", &placed, Some((&placing, &bare)));
 
+            let bare = floor.bare(BARE_READ, connections);
+            table.add("bare floor: an order by its number", &bare, None);
             let reading = floor.read(connections);
             table.add("floor: order.sql by pgbench", &reading, None);
             let read = |it: &Server, _| {
@@ -87,8 +95,10 @@ async fn benchmark(seconds: u64) {
                 Some(it.request("GET", &format!("/api/v1/shop/orders/{number}"), "", ""))
             };
             let got = measured(&cluster, server.load(connections, seconds, 200, read)).await;
-            table.add("GET /orders/{number}", &got, Some(&reading));
+            table.add("GET /orders/{number}", &got, Some((&reading, &bare)));
 
+            let bare = floor.bare(BARE_PAY, connections);
+            table.add("bare floor: an event and an update", &bare, None);
             let paying = floor.pay(connections).await;
             table.add("floor: order.sql + change.sql", &paying, None);
             let deliver = {
@@ -99,7 +109,7 @@ async fn benchmark(seconds: u64) {
                 }
             };
             let paid = measured(&cluster, server.load(connections, seconds, 200, deliver)).await;
-            table.add("webhook that pays", &paid, Some(&paying));
+            table.add("webhook that pays", &paid, Some((&paying, &bare)));
 
             let create =
                 |it: &Server, _| Some(it.request("POST", "/v1/payment_intents", "", "amount=12450&currency=usd"));
@@ -203,6 +213,64 @@ impl Event {
         server.request("POST", "/webhooks/stripe", &signature, &body)
     }
 }
+
+/// Orders in the database of the bare floor.
+const BARE_ORDERS: u64 = 20_000;
+
+/// Tables of the bare floor, with orders.
+const BARE: &str = "
+    CREATE TABLE orders (
+        id uuid PRIMARY KEY, status text NOT NULL, currency text NOT NULL, total bigint NOT NULL, customer uuid NOT NULL,
+        request text UNIQUE, version integer NOT NULL DEFAULT 1, placed_at timestamptz NOT NULL DEFAULT now(),
+        paid_at timestamptz
+    );
+    CREATE INDEX orders_of_a_customer ON orders (customer, placed_at);
+    CREATE TABLE lines (
+        order_id uuid NOT NULL REFERENCES orders (id), position smallint NOT NULL, sku text NOT NULL, name text NOT NULL,
+        quantity integer NOT NULL CHECK (quantity > 0), unit_amount bigint NOT NULL, PRIMARY KEY (order_id, position)
+    );
+    CREATE TABLE intents (
+        id text PRIMARY KEY, order_id uuid NOT NULL UNIQUE REFERENCES orders (id), amount bigint NOT NULL,
+        currency text NOT NULL, status text NOT NULL, created_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE events (id text PRIMARY KEY, received_at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE numbers (n bigint PRIMARY KEY, id uuid NOT NULL);
+    INSERT INTO numbers SELECT n, gen_random_uuid() FROM generate_series(1, 20000) AS n;
+    INSERT INTO orders (id, status, currency, total, customer, request)
+    SELECT id, 'open', 'usd', 12450, gen_random_uuid(), n::text FROM numbers;
+    INSERT INTO lines SELECT id, line, 'SKU', 'Main product', 1, 4150 FROM numbers, generate_series(0, 2) AS line;
+    INSERT INTO intents (id, order_id, amount, currency, status)
+    SELECT 'pi_' || n, id, 12450, 'usd', 'requires_payment_method' FROM numbers;
+";
+
+/// Bare floor of placing an order: the order and three lines.
+const BARE_PLACE: &str = "
+    WITH placed AS (
+        INSERT INTO orders (id, status, currency, total, customer, request)
+        VALUES (gen_random_uuid(), 'open', 'usd', 12450, gen_random_uuid(), gen_random_uuid()::text)
+        RETURNING id
+    ), of_order AS (
+        INSERT INTO lines SELECT id, line, 'SKU', 'Main product', 1, 4150 FROM placed, generate_series(0, 2) AS line
+    )
+    SELECT id FROM placed";
+
+/// Bare floor of reading an order with its lines and its intent.
+const BARE_READ: &str = "
+    SELECT orders.*, intents.id, intents.status, (
+        SELECT json_agg(json_build_object('sku', sku, 'name', name, 'quantity', quantity, 'amount', unit_amount)
+            ORDER BY position)
+        FROM lines WHERE order_id = orders.id
+    )
+    FROM orders LEFT JOIN intents ON intents.order_id = orders.id
+    WHERE orders.id = (SELECT id FROM numbers WHERE n = :n)";
+
+/// Bare floor of a webhook that pays: the event, and an update of the order.
+const BARE_PAY: &str = "
+    WITH event AS (
+        INSERT INTO events (id) VALUES ('evt_' || gen_random_uuid()) ON CONFLICT DO NOTHING RETURNING id
+    )
+    UPDATE orders SET status = 'paid', paid_at = now(), version = version + 1
+    WHERE id = (SELECT id FROM numbers WHERE n = :n) AND EXISTS (SELECT FROM event)";
 
 /// `pgbench` on a separate database.
 struct Floor<'a> {
@@ -373,7 +441,7 @@ impl Floor<'_> {
         let mut script = Script::new("\\set n :n + 1");
         script.add(PLACE, PLACED);
         script.set("n", self.placed);
-        let (sample, count) = self.run(&script, clients);
+        let (sample, count) = self.run(&script, "floor", clients);
         self.placed += count;
         sample
     }
@@ -382,7 +450,14 @@ impl Floor<'_> {
         let number = Each("('ORD-20200101-' || upper(lpad(to_hex(:n::bigint), 6, '0')))");
         let mut script = Script::new(&format!("\\set n random(1, {OPEN})"));
         script.add(&format!("{ORDERS}WHERE number = :number"), &[("number", number)]);
-        self.run(&script, clients).0
+        self.run(&script, "floor", clients).0
+    }
+
+    /// A statement of the bare floor.
+    fn bare(&self, sql: &str, clients: usize) -> Sample {
+        let mut script = Script::new(&format!("\\set n random(1, {BARE_ORDERS})"));
+        writeln!(script.text, "{sql};").unwrap();
+        self.run(&script, "bare", clients).0
     }
 
     /// The statements of a webhook that pays an order.
@@ -393,7 +468,7 @@ impl Floor<'_> {
         script.add(CHANGE, PAID);
         script.set("i", -1);
         script.set("from", self.paid);
-        let (sample, _) = self.run(&script, clients);
+        let (sample, _) = self.run(&script, "floor", clients);
         let last = "SELECT max(('x' || left(id::text, 8))::bit(32)::int8) FROM orders WHERE state = 'paid'";
         let last: i64 = connect(&self.cluster.url("floor")).await.query_one(last, &[]).await.unwrap().get(0);
         self.paid = u64::try_from(last).unwrap();
@@ -401,15 +476,15 @@ impl Floor<'_> {
         sample
     }
 
-    /// Runs a script, and returns its measurements and the number of executions.
-    fn run(&self, script: &Script, clients: usize) -> (Sample, u64) {
+    /// Runs a script in a database, and returns its measurements and the number of executions.
+    fn run(&self, script: &Script, database: &str, clients: usize) -> (Sample, u64) {
         self.cluster.write("floor.pgbench", &script.text);
         let mut command = self.cluster.command("pgbench");
         command.env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off");
         command.args(["-n", "-M", "prepared", "-j", "1", "-U", "postgres"]).arg("-h").arg(self.cluster.host());
         command.args(["-c", &clients.to_string(), "-T", &self.seconds.to_string()]);
         command.args(script.set.iter().flat_map(|it| ["-D", it]));
-        command.arg("-f").arg(self.cluster.path_of("floor.pgbench")).arg("floor");
+        command.arg("-f").arg(self.cluster.path_of("floor.pgbench")).arg(database);
         let before = postgres_ticks(self.cluster);
         let output = command.output().unwrap();
         let ticks = postgres_ticks(self.cluster) - before;
@@ -516,20 +591,21 @@ struct Sample {
     postgres: f64,
 }
 
-/// Each row's figures over all rounds: rate, p50, p99, server, postgres, ratio to the floor.
+/// Each row's figures over all rounds: rate, p50, p99, server, postgres, ratios to the floor and to the bare one.
 #[derive(Default)]
 struct Table {
     names: Vec<&'static str>,
-    rows: BTreeMap<&'static str, Vec<[f64; 6]>>,
+    rows: BTreeMap<&'static str, Vec<[f64; 7]>>,
 }
 
 impl Table {
-    fn add(&mut self, name: &'static str, sample: &Sample, floor: Option<&Sample>) {
+    fn add(&mut self, name: &'static str, sample: &Sample, floors: Option<(&Sample, &Sample)>) {
         if !self.names.contains(&name) {
             self.names.push(name);
         }
-        let ratio = floor.map_or(f64::NAN, |it| sample.rate / it.rate);
-        let figures = [sample.rate, sample.p50, sample.p99, sample.server, sample.postgres, ratio];
+        let (of_floor, of_bare) =
+            floors.map_or((f64::NAN, f64::NAN), |(it, bare)| (sample.rate / it.rate, sample.rate / bare.rate));
+        let figures = [sample.rate, sample.p50, sample.p99, sample.server, sample.postgres, of_floor, of_bare];
         self.rows.entry(name).or_default().push(figures);
     }
 
@@ -543,13 +619,14 @@ impl Table {
                 if median.is_nan() { "-".into() } else { format!("{median:.decimals$}") }
             };
             println!(
-                "{name:<38} {connections:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9}",
+                "{name:<38} {connections:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9} {:>8}",
                 figure(0, 0),
                 figure(1, 2),
                 figure(2, 2),
                 figure(3, 0),
                 figure(4, 0),
-                figure(5, 2)
+                figure(5, 2),
+                figure(6, 2)
             );
         }
     }

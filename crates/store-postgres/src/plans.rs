@@ -34,7 +34,6 @@ const BACKLOG: &str = "
     INSERT INTO account_events (subject, number, id, kind, at, is_positioned)
     SELECT gen_random_uuid(), 1, gen_random_uuid(), 'payout.paid', now(), true FROM generate_series(1, 10000) AS n;
     INSERT INTO order_snapshots (order_id, version, view, livemode) SELECT order_id, 1, '{}', false FROM feed;
-    ALTER TABLE idempotency_records DROP CONSTRAINT idempotency_records_order_id_fkey;
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
     SELECT gen_random_uuid(), n, decode(repeat('00', 32), 'hex'), gen_random_uuid(), '{}', now() - n * interval '1 hour'
     FROM generate_series(1, 10000) AS n;

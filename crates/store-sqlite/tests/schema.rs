@@ -11,19 +11,17 @@ use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::postgres::Database;
 use tempfile::TempDir;
 
-/// Columns that PostgreSQL alone has: shares of work by the order's id, and facts and snapshots by version, because
-/// commits on several connections do not know their positions in the feed.
-const POSTGRES_ONLY: [&str; 14] = [
+/// Columns that PostgreSQL alone has: facts and snapshots by version, because commits on several connections do not know
+/// their positions in the feed.
+const POSTGRES_ONLY: [&str; 12] = [
     "account_events.at",
     "account_events.is_positioned",
     "account_events.kind",
-    "facts.partition",
     "order_snapshots.livemode",
     "order_snapshots.order_id",
     "order_snapshots.personal",
     "order_snapshots.version",
     "order_snapshots.view",
-    "tasks.partition",
     "unpositioned_facts.kind",
     "unpositioned_facts.order_id",
     "unpositioned_facts.position",
