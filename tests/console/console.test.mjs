@@ -51,7 +51,7 @@ test('a link shows for whom it is, signs in once, and sets a cookie that no scri
   const preview = await fetch(links.administer)
   assert.equal(preview.status, 200, 'a preview spends nothing')
   const page = await signedIn('administer')
-  assert.equal(new URL(page.url()).pathname, '/console/orders')
+  assert.equal(new URL(page.url()).pathname, '/console/today')
   const { httpOnly, sameSite, path } = cookies.administer
   assert.deepEqual({ httpOnly, sameSite, path }, { httpOnly: true, sameSite: 'Strict', path: '/console' })
   assert.equal(await page.evaluate(() => document.cookie), '')
@@ -60,9 +60,41 @@ test('a link shows for whom it is, signs in once, and sets a cookie that no scri
   await signedIn('view')
 })
 
+test('today has the figures of the day, a plot of the days, and refreshes by itself', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console`)
+  assert.equal(new URL(page.url()).pathname, '/console/today')
+  const placed = () => page.$eval('#today-USD ~ dl dd', it => Number.parseInt(it.textContent))
+  // The orders of this run are counted within seconds.
+  for (let tries = 0; tries < 60 && !(await page.$('#today-USD')); tries++) {
+    await new Promise(resolve => setTimeout(resolve, 500))
+    await page.reload()
+  }
+  const before = await placed()
+  assert.ok(before > 0, before)
+  assert.ok(await page.$('.plot canvas'), 'the plot is drawn')
+  const days = await page.$$eval('#recent-USD ~ details tbody tr', all => all.length)
+  assert.ok(days >= 1 && days <= 2, `${days} days, unless midnight is near`)
+  // What a browser does when its tab is shown again, and every 30 seconds.
+  const shown = () => page.$eval('#now time', it => it.dateTime)
+  const first = await shown()
+  await new Promise(resolve => setTimeout(resolve, 1100))
+  const [answer] = await Promise.all([
+    page.waitForResponse(it => it.request().headers()['hx-request'] === 'true'),
+    page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+  ])
+  assert.equal(answer.status(), 200)
+  await page.waitForFunction(it => document.querySelector('#now time').dateTime !== it, {}, first)
+  assert.ok((await placed()) >= before)
+  assert.ok(await page.$('.plot canvas'), 'the plot stays')
+  await judged(page, 'refreshed')
+  assert.deepEqual(page.mistakes, [])
+})
+
 test('every page fits, is accessible, small and free of errors, in light and dark and at three sizes', async () => {
   const pages = {
     'no session': ['/console', null],
+    today: ['/console/today', 'administer'],
     orders: ['/console/orders', 'administer'],
     'no orders': ['/console/orders?q=nobody%40example.com', 'administer'],
     'a paid order': [`/console/orders/${paid}`, 'administer'],

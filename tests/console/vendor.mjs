@@ -11,7 +11,12 @@ const assets = join(repository, 'crates/http-api/src/console/assets')
 // Name among the assets, and path in node_modules.
 const files = {
   'pico.min.css': '@picocss/pico/css/pico.min.css',
-  'pico.LICENSE.md': '@picocss/pico/LICENSE.md'
+  'pico.LICENSE.md': '@picocss/pico/LICENSE.md',
+  'uPlot.min.css': 'uplot/dist/uPlot.min.css',
+  'uPlot.iife.min.js': 'uplot/dist/uPlot.iife.min.js',
+  'uPlot.LICENSE': 'uplot/LICENSE',
+  'htmx.min.js': 'htmx.org/dist/htmx.min.js',
+  'htmx.LICENSE': 'htmx.org/LICENSE'
 }
 
 const flags = process.argv.slice(2)

@@ -71,12 +71,16 @@ impl Console {
         Ok(self.sessions.begin_console_session(&session, &entry).await?.then_some(session))
     }
 
+    /// Finds the valid session whose token has this digest, for a page that asks by itself: the session stays as idle as it is.
+    pub async fn idle_session(&self, digest: &[u8; 32]) -> Result<Option<ConsoleSession>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.sessions.console_session(digest).await?.filter(|it| it.is_valid(now)))
+    }
+
     /// Finds the valid session whose token has this digest, and notes that it is in use.
     pub async fn session(&self, digest: &[u8; 32]) -> Result<Option<ConsoleSession>, StoreError> {
         let now = self.clock.now();
-        let Some(session) = self.sessions.console_session(digest).await?.filter(|it| it.is_valid(now)) else {
-            return Ok(None);
-        };
+        let Some(session) = self.idle_session(digest).await? else { return Ok(None) };
         if session.seen_at.plus_seconds(NOTED_AFTER_SECONDS) <= now {
             self.sessions.note_console_session(session.id, now).await?;
         }

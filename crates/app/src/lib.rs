@@ -53,6 +53,7 @@ mod storefront;
 mod stripe_clock;
 mod stripe_endpoints;
 mod take_event;
+mod totals;
 mod traces;
 pub mod view_value;
 mod warnings;
@@ -98,7 +99,7 @@ pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
 pub use metrics::{DB_WAIT, describe_metrics};
-pub use monitor::Monitor;
+pub use monitor::{Monitor, WorkState};
 pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
@@ -113,6 +114,7 @@ pub use ports::console_sessions::{
     ConsoleLink, ConsoleRole, ConsoleSession, ConsoleSessions, OperatorName, OperatorNameError, UnknownRole,
 };
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
+pub use ports::daily_totals::{CountableFact, CountedSum, DailyTotal, DailyTotals, TotalsAddition};
 pub use ports::endpoints::{
     DueQueue, Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
     TroubledEndpoints, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
@@ -171,6 +173,7 @@ pub use stripe_endpoints::{
     Rotation, STRIPE_ENDPOINTS_MAX, StripeEndpoints, StripeEndpointsError, StripeEndpointsPorts, UselessReason,
     WatchError,
 };
+pub use totals::{RecentTotals, Totals};
 pub use traces::TRACES;
 pub use work_id::{Work, WorkId};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{
-    Books, Carts, ConsoleSessions, Endpoints, Feed, Monitoring, OrderRef, OrderRefError, PriceList, Store, Versioned,
+    Books, Carts, ConsoleSessions, DailyTotals, Endpoints, Feed, Monitoring, OrderRef, OrderRefError, PriceList, Store,
+    Versioned,
 };
 use paywright_domain::Order;
 use paywright_domain::id::InstallationId;
@@ -80,6 +81,7 @@ pub(crate) struct Stores {
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) books: Arc<dyn Books>,
+    pub(crate) totals: Arc<dyn DailyTotals>,
     pub(crate) monitoring: Arc<dyn Monitoring>,
     pub(crate) console: Arc<dyn ConsoleSessions>,
     pub(crate) installation: InstallationId,
@@ -88,7 +90,7 @@ pub(crate) struct Stores {
 impl Stores {
     async fn of<T>(store: T) -> Result<Self, Failure>
     where
-        T: Store + Carts + PriceList + Feed + Endpoints + Books + Monitoring + ConsoleSessions + 'static,
+        T: Store + Carts + PriceList + Feed + Endpoints + Books + DailyTotals + Monitoring + ConsoleSessions + 'static,
     {
         let store = Arc::new(store);
         let installation = store.installation().await?.id;
@@ -99,6 +101,7 @@ impl Stores {
             feed: Arc::<T>::clone(&store),
             endpoints: Arc::<T>::clone(&store),
             books: Arc::<T>::clone(&store),
+            totals: Arc::<T>::clone(&store),
             monitoring: Arc::<T>::clone(&store),
             console: store,
             installation,

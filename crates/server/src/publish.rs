@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{DeliveryBatch, Publisher, QUEUES_AT_ONCE, StoreError, WEBHOOKS_AT_ONCE, WorkerWaker};
+use paywright_app::{DeliveryBatch, Publisher, QUEUES_AT_ONCE, StoreError, Totals, WEBHOOKS_AT_ONCE, WorkerWaker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::worker::{PAUSE_AFTER_FAILURE, WorkerSignal};
@@ -21,6 +21,14 @@ const STANDBY_POLL: Duration = Duration::from_millis(500);
 
 /// Interval in which the deliverer looks for queues that other processes have filled, or whose wait is over.
 const DELIVERER_POLL: Duration = Duration::from_secs(1);
+
+/// Pause of the daily totals after a part of the feed, if there may be more: people can wait for them, and customers
+/// cannot.
+const COUNT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Interval in which the process that is the relay counts new events, and that of the others, in case there is no relay.
+const COUNT_POLL: Duration = Duration::from_secs(1);
+const COUNT_STANDBY_POLL: Duration = Duration::from_secs(3);
 
 /// Gives committed facts their positions in the feed, until the worker is stopped.
 pub(crate) async fn relay(publisher: Publisher, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
@@ -44,6 +52,26 @@ pub(crate) async fn relay(publisher: Publisher, waker: Arc<WorkerSignal>, mut st
     }
     // Another process goes on at once; if this fails, it does when the lease is over.
     drop(publisher.stop_feed().await);
+}
+
+/// Counts the events of the feed for the daily totals, until the worker is stopped.
+pub(crate) async fn count(totals: Totals, publisher: Publisher, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let step = {
+            let totals = totals.clone();
+            tokio::spawn(async move { totals.count().await })
+        };
+        let wait = match step.await {
+            Ok(Ok(true)) => COUNT_PAUSE,
+            Ok(Ok(false)) if publisher.is_relay() => COUNT_POLL,
+            Ok(Ok(false)) => COUNT_STANDBY_POLL,
+            failed => pause_after(&failed, "the daily totals"),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+    }
 }
 
 /// Sends events to endpoints, until the worker is stopped; then waits for the answers that are under way.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{
     App, Bookkeeper, BookkeeperPorts, Books, BooksSettings, Console, EndpointWatch, Endpoints, Feed, Monitor, NoTraces,
-    Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront, Traces,
+    Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront, Totals, Traces,
 };
 use paywright_domain::Currency;
 use paywright_domain::country::CountryCode;
@@ -68,6 +68,7 @@ pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) waker: Arc<WorkerSignal>,
     bookkeeper: Option<Bookkeeper>,
+    totals: Totals,
     keep: Keep,
     drain: Duration,
     /// Watch over the endpoint at Stripe, and the secrets that it compares.
@@ -145,14 +146,16 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
-    let Stores { orders, carts, prices, feed, endpoints, books, monitoring, console, installation } = wiring.stores;
-    let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
+    let Stores { orders, carts, prices, feed, endpoints, books, totals, monitoring, console, installation } =
+        wiring.stores;
+    let publisher = publisher((Arc::clone(&feed), endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let watch = stripe_endpoints::watch(wiring.stripe.clone(), Arc::clone(&orders), installation)?;
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(Arc::clone(&orders), &gateway, settings, &waker).with_traces(Arc::clone(&wiring.traces));
     let books_settings = wiring.books.settings(installation, settings.livemode);
+    let totals = Totals::new(feed, totals, books_settings.zone.clone());
     let keeper = bookkeeper((books, orders), &gateway, books_settings, &app);
     let publisher = publisher.warning_through(&app).with_traces(wiring.traces);
     let access = keeper.access();
@@ -171,7 +174,11 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
-        console: wiring.console.map(|settings| ConsolePages { sign_in: console, settings: settings.into() }),
+        console: wiring.console.map(|settings| ConsolePages {
+            sign_in: console,
+            settings: settings.into(),
+            totals: totals.clone(),
+        }),
         webhooks: Arc::new(StripeWebhooks::with(Arc::clone(&secrets)).of_installation(installation)),
         tokens: Arc::new(wiring.tokens),
         bodies: Bodies::default(),
@@ -183,7 +190,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
     let bookkeeper = wiring.books.enabled().then_some(keeper);
-    Ok(Service { api, waker, bookkeeper, keep: wiring.keep, drain: wiring.drain, watch: (watch, secrets) })
+    Ok(Service { api, waker, bookkeeper, totals, keep: wiring.keep, drain: wiring.drain, watch: (watch, secrets) })
 }
 
 /// The metrics of this process, if the settings want them.
@@ -275,13 +282,13 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, waker, bookkeeper, keep, drain, watch: (watch, secrets) } = service;
+    let Service { api, waker, bookkeeper, totals, keep, drain, watch: (watch, secrets) } = service;
     let shutdown = api.shutdown.clone();
     if let Some(metrics) = api.metrics.clone() {
         tokio::spawn(metrics.keep_up());
     }
     tokio::spawn(stripe_endpoints::keep_watching(watch, secrets));
-    let worker = Worker::start(&api.app, &api.storefront, &api.publisher, bookkeeper, &waker, keep);
+    let worker = Worker::start(&api.app, &api.storefront, (&api.publisher, totals), bookkeeper, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

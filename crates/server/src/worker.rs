@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bookkeeper, Publisher, Storefront, WorkerWaker};
+use paywright_app::{App, Bookkeeper, Publisher, Storefront, Totals, WorkerWaker};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -60,7 +60,7 @@ impl Worker {
     pub(crate) fn start(
         app: &App,
         storefront: &Storefront,
-        publisher: &Publisher,
+        (publisher, totals): (&Publisher, Totals),
         bookkeeper: Option<Bookkeeper>,
         waker: &Arc<WorkerSignal>,
         keep: Keep,
@@ -70,6 +70,7 @@ impl Worker {
         let others = [
             tokio::spawn(publish::relay(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
+            tokio::spawn(publish::count(totals, publisher.clone(), stopped.clone())),
             tokio::spawn(key_uses::record(app.in_background(), stopped.clone())),
             tokio::spawn(retention::delete_old(
                 app.in_background(),

@@ -15,6 +15,7 @@ mod books;
 mod columns;
 mod connect;
 mod console_sessions;
+mod daily_totals;
 #[cfg(test)]
 mod deletions;
 mod delivery;

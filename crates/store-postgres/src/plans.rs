@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use crate::PostgresStore;
 use crate::audit_trail::NO_ENTRIES;
 use crate::connect::SESSION;
+use crate::daily_totals::CountableFacts;
 use crate::delivery::{
     DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
     Waiting,
@@ -86,6 +87,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<Events>(&db, "events").await;
         prepare::<EventsOfOrder>(&db, "events_of_order").await;
         prepare::<DeleteFeedEvents>(&db, "delete_events").await;
+        prepare::<CountableFacts>(&db, "countable").await;
         prepare::<FillQueues>(&db, "fill").await;
         prepare::<FollowEndpoints>(&db, "follow").await;
         prepare::<DueQueues>(&db, "due").await;
@@ -106,6 +108,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("events", "0, 100, '{}', 100", "feed_pkey"),
             ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),
             ("delete_events", "now(), 1000", "queues_of_an_order"),
+            ("countable", "0, 100, 500", "feed_pkey"),
             ("fill", "1000, now()", "endpoints_by_position"),
             ("follow", "now()", "webhook_endpoints_pkey"),
             ("due", &format!("now(), {ID}, {ID}, now(), now(), 256"), "queues_by_time"),

@@ -14,6 +14,7 @@ use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
 use paywright_testkit::postgres::Database;
 use paywright_testkit::storefront_contract::Shelf;
+use paywright_testkit::totals_contract::{TotalsStore, TotalsSubject};
 use paywright_testkit::{BooksStore, FeedStore};
 
 struct Shop {
@@ -75,6 +76,14 @@ impl MonitoredSubject for Shop {
 }
 
 paywright_testkit::monitoring_contract!(fresh().await);
+
+impl TotalsSubject for Shop {
+    fn totals_store(&self) -> Arc<dyn TotalsStore> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::totals_contract!(fresh().await);
 
 impl ConsoleSubject for Shop {
     fn console_store(&self) -> Arc<dyn ConsoleStore> {

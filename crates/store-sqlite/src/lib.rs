@@ -11,6 +11,7 @@ mod backup;
 mod books;
 mod columns;
 mod console_sessions;
+mod daily_totals;
 mod deliveries;
 mod endpoints;
 mod failure;

@@ -106,6 +106,27 @@ table! {
 }
 
 table! {
+    daily_totals (day, livemode, currency) {
+        day -> Text,
+        livemode -> Bool,
+        currency -> Text,
+        placed -> BigInt,
+        placed_amount -> BigInt,
+        paid -> BigInt,
+        paid_amount -> BigInt,
+        refunded -> BigInt,
+        refunded_amount -> BigInt,
+    }
+}
+
+table! {
+    daily_totals_head (only_one) {
+        only_one -> BigInt,
+        position -> BigInt,
+    }
+}
+
+table! {
     installation (only_one) {
         only_one -> Bool,
         id -> Binary,

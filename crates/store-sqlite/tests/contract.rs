@@ -14,6 +14,7 @@ use paywright_testkit::contract::Subject;
 use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::monitoring_contract::{MonitoredStore, MonitoredSubject};
 use paywright_testkit::storefront_contract::Shelf;
+use paywright_testkit::totals_contract::{TotalsStore, TotalsSubject};
 use paywright_testkit::{BooksStore, FeedStore};
 use tempfile::TempDir;
 
@@ -83,6 +84,14 @@ impl MonitoredSubject for File {
 }
 
 paywright_testkit::monitoring_contract!(fresh());
+
+impl TotalsSubject for File {
+    fn totals_store(&self) -> Arc<dyn TotalsStore> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::totals_contract!(fresh());
 
 impl ConsoleSubject for File {
     fn console_store(&self) -> Arc<dyn ConsoleStore> {

@@ -30,6 +30,7 @@ pub mod retention_contract;
 mod samples;
 mod sender;
 pub mod storefront_contract;
+pub mod totals_contract;
 mod wallet;
 mod world;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use paywright_app::{
-    Backlog, Case, EventStatus, Lease, Monitoring, OrderQuery, OrderRef, Position, StoredTask, TaskRelease, Version,
-    Waiting, cases_of,
+    Backlog, Case, EventStatus, Lease, Monitoring, OrderQuery, OrderRef, Position, Store, StoredTask, TaskRelease,
+    Version, Waiting, cases_of,
 };
 use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::fact::FeedEventType;
@@ -119,18 +119,7 @@ pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl M
                 let new = NewRefund { amount, ..NewRefund::default() };
                 let Ok((decided, _)) = order.refund(&new, at(NOW + 9)) else { continue };
                 order = save(store, decided).await;
-                let refund = order.refund_numbered(number).unwrap();
-                let update = RefundSnapshot {
-                    id: RefundId::new(format!("re_{n}_{number}")).unwrap(),
-                    name: Some(refund.name(order.id)),
-                    intent: refund.intent.clone(),
-                    amount: refund.amount,
-                    reason: None,
-                    status,
-                    failure: None,
-                    request: None,
-                };
-                order = save(store, order.update_refund(&update, at(NOW + 10)).unwrap()).await;
+                order = update_refund(store, &order, number, status).await;
             }
         }
     }
@@ -146,17 +135,33 @@ pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl M
 }
 
 /// The `n`th order, paid.
-async fn paid(store: &dyn MonitoredStore, n: u32) -> Order {
+pub(crate) async fn paid(store: &dyn Store, n: u32) -> Order {
     walk(store, n, "ada", &[Step::Answered(IntentStatus::Succeeded)]).await;
     store.order(&OrderRef::Id(order_id(n))).await.unwrap().unwrap().value
 }
 
 /// Commits a decision on the stored version of its order.
-async fn save(store: &dyn MonitoredStore, decision: Decision) -> Order {
+pub(crate) async fn save(store: &dyn Store, decision: Decision) -> Order {
     let order = decision.order.clone();
     let Version(version) = store.order(&OrderRef::Id(order.id)).await.unwrap().unwrap().version;
     store.commit(then(version, decision)).await.unwrap();
     order
+}
+
+/// Stripe's answer that a refund has a status.
+pub(crate) async fn update_refund(store: &dyn Store, order: &Order, number: u32, status: RefundStatus) -> Order {
+    let refund = order.refund_numbered(number).unwrap();
+    let update = RefundSnapshot {
+        id: RefundId::new(format!("re_{}_{number}", order.number.as_str().replace('-', ""))).unwrap(),
+        name: Some(refund.name(order.id)),
+        intent: refund.intent.clone(),
+        amount: refund.amount,
+        reason: None,
+        status,
+        failure: None,
+        request: None,
+    };
+    save(store, order.update_refund(&update, at(NOW + 10)).unwrap()).await
 }
 
 /// Two tasks are due, and one is not yet. A task under a lease is still due.

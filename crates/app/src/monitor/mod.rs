@@ -48,6 +48,35 @@ struct Reading {
     books: Option<BooksFigures>,
 }
 
+/// State of the work for people, of the last five seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkState {
+    /// Time of the reading.
+    pub at: Timestamp,
+    /// Work that waits in the database.
+    pub backlog: Backlog,
+    /// End of the last closed day of the books; `None` if no books are kept, or before they are begun.
+    pub closed_until: Option<Timestamp>,
+    /// Time at which this process has last listed Stripe's events to the end, or of its start.
+    pub back_filled_at: Timestamp,
+    /// Seconds by which Stripe's clock is ahead of this machine's; `None` before Stripe's first answer.
+    pub stripe_ahead_seconds: Option<i64>,
+    /// Drift of our endpoint at Stripe, in sentences; none if it is as it should be, or was not checked.
+    pub endpoint_drift: Vec<&'static str>,
+}
+
+impl WorkState {
+    /// Whether a task that has been due since this time is late.
+    pub fn is_late_task(&self, since: Timestamp) -> bool {
+        since.plus_seconds(words::TASK_SECONDS) <= self.at
+    }
+
+    /// Whether an event of this time that is not delivered is late.
+    pub fn is_late_delivery(&self, since: Timestamp) -> bool {
+        since.plus_seconds(words::DELIVERY_SECONDS) <= self.at
+    }
+}
+
 impl Monitor {
     /// Monitor of a service. Without `books`, the gauges of the books are absent.
     pub fn new(app: App, monitoring: Arc<dyn Monitoring>, books: Option<BooksAccess>) -> Self {
@@ -89,6 +118,19 @@ impl Monitor {
         let mut said = words::of(&*self.reading().await?);
         said.extend(self.endpoint_drift().into_iter().flatten().map(|it| it.sentence().to_owned()));
         Ok(said)
+    }
+
+    /// Reads the state of the work for people. It has no timeout of its own.
+    pub async fn state(&self) -> Result<WorkState, StoreError> {
+        let reading = self.reading().await?;
+        Ok(WorkState {
+            at: reading.at,
+            backlog: reading.backlog.clone(),
+            closed_until: reading.books.as_ref().and_then(|it| it.closed_until),
+            back_filled_at: self.app.back_filled_at(),
+            stripe_ahead_seconds: self.app.stripe_ahead_seconds(),
+            endpoint_drift: self.endpoint_drift().into_iter().flatten().map(EndpointDrift::sentence).collect(),
+        })
     }
 
     /// Drift of our endpoint at Stripe, if this process has checked it.

@@ -5,11 +5,11 @@ use paywright_domain::Timestamp;
 use super::Reading;
 
 /// Age of a due task from which it is late, in seconds.
-const TASK_SECONDS: u32 = 600;
+pub(super) const TASK_SECONDS: u32 = 600;
 /// Age of a public event from which its position in the feed is late, in seconds.
 const POSITION_SECONDS: u32 = 120;
 /// Age of an event from which its delivery is late, in seconds.
-const DELIVERY_SECONDS: u32 = 3600;
+pub(super) const DELIVERY_SECONDS: u32 = 3600;
 /// Age of a parked event from which it is looked at, in seconds.
 const PARKED_SECONDS: u32 = 6 * 3600;
 /// Age of the last closed day of the books from which the next one is late, in seconds.

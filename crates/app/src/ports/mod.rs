@@ -3,6 +3,7 @@ pub(crate) mod audit_trail;
 pub(crate) mod books;
 pub(crate) mod console_sessions;
 pub(crate) mod cursors;
+pub(crate) mod daily_totals;
 pub(crate) mod endpoints;
 pub(crate) mod event_format;
 pub(crate) mod feed;

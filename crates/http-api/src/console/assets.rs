@@ -30,6 +30,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let files = [
         ("pico.min.css", CSS, include_str!("assets/pico.min.css")),
+        ("uPlot.min.css", CSS, include_str!("assets/uPlot.min.css")),
+        ("uPlot.iife.min.js", SCRIPT, include_str!("assets/uPlot.iife.min.js")),
+        ("htmx.min.js", SCRIPT, include_str!("assets/htmx.min.js")),
+        ("today.js", SCRIPT, include_str!("assets/today.js")),
         ("console.css", CSS, include_str!("assets/console.css")),
         ("console.js", SCRIPT, include_str!("assets/console.js")),
     ];

@@ -16,6 +16,7 @@ mod refusal;
 mod session;
 mod settings;
 mod sign_in;
+mod today;
 mod token;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use actix_web::http::header::{
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, Resource, Route};
 use askama::Template;
-use paywright_app::Console;
+use paywright_app::{Console, Totals};
 use paywright_domain::books::SignedMoney;
 use paywright_domain::{Currency, Money, Timestamp};
 
@@ -44,6 +45,8 @@ pub struct ConsolePages {
     pub sign_in: Console,
     /// Every setting, in the order in which the page has them; empty for a service without settings of its own.
     pub settings: Arc<[GivenSetting]>,
+    /// Daily totals.
+    pub totals: Totals,
 }
 
 /// Setting as it was given, for people.
@@ -58,6 +61,9 @@ pub struct GivenSetting {
 /// Path of the page to which a link leads.
 const SIGN_IN: &str = "/console/sign-in";
 
+/// Path of the first page.
+const START: &str = "/console/today";
+
 /// Content security policy: a page loads and posts to this service alone, runs no script that is written in it, and is shown in
 /// no frame.
 const POLICY: &str =
@@ -71,6 +77,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(form(SIGN_IN, get(sign_in::start), post(sign_in::begin)))
         .service(resource("/console/sign-in/{token}", &["get"]).route(get(sign_in::link)))
         .service(form("/console/sign-out", get(sign_in::start), post(sign_in::end)))
+        .service(resource(START, &["get"]).route(get(today::read)))
         .service(resource("/console/orders", &["get"]).route(get(orders::list)))
         .service(resource("/console/orders/{order}", &["get"]).route(get(order::read)))
         .service(form("/console/orders/{order}/refund", get(order::of_act), post(act::refund)))
@@ -98,6 +105,7 @@ fn form(path: &str, back: Route, act: Route) -> Resource {
 /// Part of the console that a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Section {
+    Today,
     Orders,
     Attention,
     Events,
@@ -109,7 +117,8 @@ enum Section {
 
 impl Section {
     /// Address and name of each, in the order of the menu.
-    const ALL: [(Self, &'static str, &'static str); 7] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
+        (Self::Today, START, "Today"),
         (Self::Orders, "/console/orders", "Orders"),
         (Self::Attention, "/console/attention", "Needs attention"),
         (Self::Events, "/console/endpoints", "Events"),

@@ -19,6 +19,9 @@ const COOKIE_NAME: &str = "paywright_console";
 /// Field of a form that proves that the page of the form was read in this session.
 const CSRF: &str = "csrf";
 
+/// Header of a request that a page makes by itself, by htmx.
+const BY_ITSELF: &str = "hx-request";
+
 /// Operator who is signed in.
 pub(super) struct Operator {
     pub(super) session: ConsoleSession,
@@ -41,7 +44,13 @@ pub(super) fn console(api: &Api) -> Result<&Console, Refusal> {
 pub(super) async fn signed_in(api: &Api, request: &HttpRequest, scope: Scope) -> Result<Operator, Refusal> {
     let console = console(api)?;
     let token = cookie(request).ok_or(Refusal::NotSignedIn)?;
-    let session = console.session(&token.digest()).await?.ok_or(Refusal::NotSignedIn)?;
+    // A page that refreshes itself does not keep a session alive that nobody uses.
+    let session = if request.headers().contains_key(BY_ITSELF) {
+        console.idle_session(&token.digest()).await?
+    } else {
+        console.session(&token.digest()).await?
+    };
+    let session = session.ok_or(Refusal::NotSignedIn)?;
     record_actor(session.actor());
     if !session.role.has(scope) {
         return Err(Refusal::NotAllowed { role: session.role, scope });

@@ -10,12 +10,9 @@ use paywright_app::{ConsoleRole, Scope};
 use super::refusal::{NoSession, Refusal};
 use super::session::{console, cookie, form, posted, set_cookie, signed_in, text};
 use super::token::ConsoleToken;
-use super::{When, page, see_other, when};
+use super::{START, When, page, see_other, when};
 use crate::Api;
 use crate::requests::record_actor;
-
-/// First page of a session.
-const START: &str = "/console/orders";
 
 /// Page of a link, whose button signs in.
 #[derive(Template)]

@@ -144,7 +144,7 @@ async fn a_link_is_spent_by_one_of_many_and_not_by_a_preview() {
     assert!(answers.iter().all(|it| [303, 401].contains(&it.status().as_u16())));
     let set = begun[0].headers()[SET_COOKIE].to_str().unwrap();
     assert!(set.ends_with("; Path=/console; HttpOnly; SameSite=Strict"), "{set}");
-    assert_eq!(begun[0].headers()[LOCATION], "/console/orders");
+    assert_eq!(begun[0].headers()[LOCATION], "/console/today");
     // By another name than this machine's own, over HTTPS alone.
     let link = shop.link("Ada", "view");
     let url = format!("{}/console/sign-in", shop.url());
@@ -382,5 +382,5 @@ async fn the_console_serves_people_in_a_browser() {
         ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 12, &environment, dev);
+    node("console", "console.test.mjs", 13, &environment, dev);
 }

@@ -12,6 +12,7 @@ mod books;
 mod cart;
 mod column;
 mod console;
+mod daily_total;
 mod dispute;
 mod fact;
 mod intent;
@@ -34,6 +35,7 @@ pub use self::books::{
 pub use self::cart::{StoredCart, StoredVariant};
 pub use self::column::{Column, ColumnError, document};
 pub use self::console::{StoredConsoleLink, StoredConsoleSession};
+pub use self::daily_total::{StoredCountableFact, StoredDailyTotal};
 pub use self::dispute::{StoredAnomaly, StoredDispute};
 pub use self::fact::{StoredFact, StoredFeedEvent, StoredTaskRow};
 pub use self::intent::StoredIntent;

@@ -1,0 +1,2 @@
+DROP TABLE daily_totals_head;
+DROP TABLE daily_totals;
