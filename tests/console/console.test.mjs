@@ -154,6 +154,30 @@ test('a payout is found by its id, and shows what it contains, order by order', 
   assert.match(await page.$eval('pre', it => it.textContent), /^Balance statement \d{4}-\d\d\n/)
 })
 
+test('the books of a month are downloaded for an accounting program, which finds them right', async () => {
+  const page = await signedIn('view')
+  await page.goto(`${base}/console/books`)
+  const period = await page.$eval('[name=period]', it => it.value)
+  const get = path => page.evaluate(async path => {
+    const answer = await fetch(path)
+    const { status, headers } = answer
+    return { status, name: headers.get('content-disposition'), kind: headers.get('content-type'), text: await answer.text() }
+  }, path)
+  const address = await page.$eval('#downloads ~ form', it => `${it.action}?${new URLSearchParams(new FormData(it))}`)
+  const journal = await get(address)
+  assert.deepEqual([journal.status, journal.name], [200, `attachment; filename="paywright-${period}.journal"`])
+  execFileSync('hledger', ['-f', '-', 'check'], { input: journal.text })
+  const entries = execFileSync('hledger', ['-f', '-', 'print'], { input: journal.text, encoding: 'utf8' })
+  assert.ok(entries.includes(`payout:${payout}`), entries)
+  const taxes = await get(await page.$eval('#downloads ~ p a', it => it.href))
+  assert.deepEqual([taxes.status, taxes.kind], [200, 'text/csv; charset=utf-8'])
+  assert.ok(taxes.text.split('\n').length > 1, taxes.text)
+  for (const wrong of [`format=nope&period=${period}`, 'format=csv', 'format=csv&period=2020-01', 'format=csv&period=x']) {
+    const { status, text } = await get(`/console/books/export?${wrong}`)
+    assert.ok([400, 422].includes(status) && text.startsWith('<!doctype html>'), `${wrong}: ${status}`)
+  }
+})
+
 // With SCREENSHOTS, docs/console.webp is made here: a copy of what it writes.
 test('an order as a shop has it is shown on one screen', async () => {
   const page = await signedIn('administer')

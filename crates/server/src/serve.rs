@@ -178,6 +178,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
             sign_in: console,
             settings: settings.into(),
             totals: totals.clone(),
+            accounts: wiring.books.account_names(),
         }),
         webhooks: Arc::new(StripeWebhooks::with(Arc::clone(&secrets)).of_installation(installation)),
         tokens: Arc::new(wiring.tokens),

@@ -6,11 +6,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{BookedPayout, BookedTransaction, NoStatement, Period, Scope};
+use paywright_app::{BookedPayout, BookedTransaction, ExportFormat, NoStatement, Period, Scope};
 use paywright_domain::OrderId;
 use paywright_domain::books::PayoutStatus;
 use paywright_domain::id::PayoutId;
 
+use super::export::FORMATS;
 use super::refusal::Refusal;
 use super::session::signed_in;
 use super::{Frame, Section, When, day, page, signed, when, words};
@@ -29,6 +30,8 @@ struct BooksPage {
     /// Text of the statement; or why there is none.
     statement: Result<String, String>,
     payouts: Vec<PayoutRow>,
+    /// Formats of a download, with their names for people.
+    formats: [(ExportFormat, &'static str); 4],
 }
 
 #[derive(Template)]
@@ -127,7 +130,7 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
         Err(NoStatement::NotBegun) => {
             let statement =
                 Err("The books have not been begun: the serving processes begin them by themselves.".to_owned());
-            let empty = BooksPage { frame, period: String::new(), statement, payouts: Vec::new() };
+            let empty = BooksPage { frame, period: String::new(), statement, payouts: Vec::new(), formats: FORMATS };
             return Ok(page(StatusCode::OK, &empty));
         }
         Err(error) => return Err(Problem::from(error).into()),
@@ -141,7 +144,7 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let end = period.last().next().map_or(now, |it| zone.start_of(it));
     let payouts = api.books.payouts(zone.start_of(period.first()), end).await?;
     let payouts = payouts.iter().rev().map(PayoutRow::of).collect();
-    Ok(page(StatusCode::OK, &BooksPage { frame, period: period.to_string(), statement, payouts }))
+    Ok(page(StatusCode::OK, &BooksPage { frame, period: period.to_string(), statement, payouts, formats: FORMATS }))
 }
 
 /// `GET /console/books/payouts/{payout}`: a payout with what it contains, order by order.

@@ -9,6 +9,7 @@ mod attention;
 mod audit_trail;
 mod books;
 mod endpoints;
+mod export;
 mod keys;
 mod order;
 mod orders;
@@ -28,7 +29,7 @@ use actix_web::http::header::{
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, Resource, Route};
 use askama::Template;
-use paywright_app::{Console, Totals};
+use paywright_app::{AccountNames, Console, Totals};
 use paywright_domain::books::SignedMoney;
 use paywright_domain::{Currency, Money, Timestamp};
 
@@ -47,6 +48,8 @@ pub struct ConsolePages {
     pub settings: Arc<[GivenSetting]>,
     /// Daily totals.
     pub totals: Totals,
+    /// Names of the accounts in exports of the books.
+    pub accounts: AccountNames,
 }
 
 /// Setting as it was given, for people.
@@ -89,6 +92,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/console/endpoints/{endpoint}", &["get"]).route(get(endpoints::read)))
         .service(form("/console/endpoints/{endpoint}/{act}", get(endpoints::of_act), post(endpoints::act)))
         .service(resource("/console/books", &["get"]).route(get(books::read)))
+        .service(resource("/console/books/export", &["get"]).route(get(export::entries)))
+        .service(resource("/console/books/tax", &["get"]).route(get(export::tax)))
         .service(resource("/console/books/payouts/{payout}", &["get"]).route(get(books::payout)))
         .service(resource("/console/keys", &["get"]).route(get(keys::list)))
         .service(resource("/console/audit", &["get"]).route(get(audit_trail::list)))

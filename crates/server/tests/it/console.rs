@@ -382,5 +382,5 @@ async fn the_console_serves_people_in_a_browser() {
         ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 13, &environment, dev);
+    node("console", "console.test.mjs", 14, &environment, dev);
 }
