@@ -95,7 +95,7 @@ pub use explain::{Explanation, Moment, NextStep, anomaly_reason, explain_order};
 #[cfg(feature = "openapi")]
 pub use feed::event_schema;
 pub use feed::{AccountEventContext, FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
-pub use get_order::GetOrderError;
+pub use get_order::{GetOrderError, OrderOfChargeError};
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
 pub use metrics::{DB_WAIT, describe_metrics};

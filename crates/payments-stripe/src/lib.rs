@@ -40,8 +40,8 @@ pub use key_access::{Access, Resource};
 pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
 pub use metrics::describe_metrics;
 pub use objects::{
-    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, MethodOfIntent,
-    PaymentIntent, PaymentMethod, Refund, SetupIntent,
+    BalanceTransaction, Charge, ChargeOfIntent, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List,
+    MethodOfIntent, PaymentIntent, PaymentMethod, Refund, SetupIntent,
 };
 pub use open_enum::{
     CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
@@ -50,7 +50,7 @@ pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
     CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetachPaymentMethod,
     DetailLine, DetailShipping, DetailTax, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents,
-    ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveMethodOfIntent, RetrievePaymentIntent,
+    ListPaymentMethods, ListRefunds, Post, Replaced, RetrieveCharge, RetrieveMethodOfIntent, RetrievePaymentIntent,
     RetrievePaymentMethod, RetrieveRefund, Since, UpdatePaymentIntent,
 };
 pub use webhook_endpoints::{ENDPOINT_SPEC, WEBHOOK_EVENTS, WebhookEndpoint};

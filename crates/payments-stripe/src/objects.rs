@@ -116,6 +116,13 @@ pub struct Charge {
     pub balance_transaction: Option<Expandable<BalanceTransaction>>,
 }
 
+/// A Charge, as far as it says whose it is.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ChargeOfIntent {
+    /// PaymentIntent that made the charge, if one did.
+    pub payment_intent: Option<Expandable<PaymentIntent>>,
+}
+
 /// A balance transaction: one movement of the shop's Stripe balance, in the currency of the balance.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BalanceTransaction {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 use paywright_domain::dispute::Dispute;
+use paywright_domain::id::ChargeId;
 use paywright_domain::intent::CaptureMethod;
 use paywright_domain::order::LostOrder;
 use paywright_domain::refund::RefundSnapshot;
@@ -14,7 +15,9 @@ use crate::events::read_event;
 use crate::gateway::read_failure;
 use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, List, PaymentIntent};
-use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, RetrievePaymentIntent, Since};
+use crate::requests::{
+    Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, RetrieveCharge, RetrievePaymentIntent, Since,
+};
 use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
 use crate::{StripeGateway, StripeId};
 
@@ -157,6 +160,18 @@ impl ProviderRecords for StripeGateway {
         let request = RetrievePaymentIntent { intent: id, expand: Vec::new() };
         let intent = self.client().get(&request).await.map_err(read_failure)?.value;
         Ok(recorded_order(&intent, self.owner()))
+    }
+
+    async fn intent_of_charge(&self, charge: &ChargeId) -> Result<Option<IntentId>, GatewayError> {
+        let charge = StripeId::new("", charge.as_str()).map_err(GatewayError::from)?;
+        match self.client().get(&RetrieveCharge { charge }).await.map_err(read_failure) {
+            Ok(found) => {
+                let intent = found.value.payment_intent.map(|it| IntentId::new(it.id().as_str()));
+                intent.transpose().map_err(|it| GatewayError::NotUnderstood(it.to_string()))
+            }
+            Err(GatewayError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {

@@ -3,7 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::objects::{
-    Customer, Dispute, EphemeralKey, List, MethodOfIntent, PaymentIntent, PaymentMethod, Refund, SetupIntent,
+    ChargeOfIntent, Customer, Dispute, EphemeralKey, List, MethodOfIntent, PaymentIntent, PaymentMethod, Refund,
+    SetupIntent,
 };
 use crate::{CancellationReason, CaptureMethod, RefundReason, SetupUsage, StripeId};
 
@@ -317,6 +318,21 @@ impl Post for CreateRefund {
     type Reply = Refund;
     fn path(&self) -> String {
         "/v1/refunds".into()
+    }
+}
+
+/// `GET /v1/charges/{id}`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RetrieveCharge {
+    /// Id of the charge.
+    #[serde(skip)]
+    pub charge: StripeId,
+}
+
+impl Get for RetrieveCharge {
+    type Reply = ChargeOfIntent;
+    fn path(&self) -> String {
+        format!("/v1/charges/{}", self.charge.segment())
     }
 }
 

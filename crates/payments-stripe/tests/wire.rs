@@ -12,8 +12,8 @@ use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order, Ord
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
     ClientSettings, ConfirmPaymentIntent, CreateCustomer, CreateEphemeralKey, CreateRefund, CreateSetupIntent,
-    ListEvents, ListRefunds, Post, RefundReason, RetrieveMethodOfIntent, RetrievePaymentIntent, RetrieveRefund,
-    SetupUsage, StripeError, StripeGateway, StripeId, UpdatePaymentIntent,
+    ListEvents, ListRefunds, Post, RefundReason, RetrieveCharge, RetrieveMethodOfIntent, RetrievePaymentIntent,
+    RetrieveRefund, SetupUsage, StripeError, StripeGateway, StripeId, UpdatePaymentIntent,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -246,6 +246,10 @@ async fn each_read_has_its_path_and_query() {
         .respond_with(ResponseTemplate::new(200).set_body_json(intent_json("processing")))
         .mount(&server)
         .await;
+    Mock::given(path("/v1/charges/ch_1"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({ "payment_intent": "pi_1" })))
+        .mount(&server)
+        .await;
     Mock::given(path("/v1/refunds/re_1"))
         .respond_with(ResponseTemplate::new(200).set_body_json(refund_json()))
         .mount(&server)
@@ -254,6 +258,7 @@ async fn each_read_has_its_path_and_query() {
     let expand = vec!["latest_charge.balance_transaction"];
     client.get(&RetrievePaymentIntent { intent: id("pi_", "pi_1"), expand }).await.unwrap();
     client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await.unwrap();
+    client.get(&RetrieveCharge { charge: id("ch_", "ch_1") }).await.unwrap();
     let refunds = ListRefunds {
         payment_intent: Some(id("pi_", "pi_1")),
         created: None,
@@ -278,6 +283,7 @@ async fn each_read_has_its_path_and_query() {
         [
             ("/v1/payment_intents/pi_1", "expand[0]=latest_charge.balance_transaction"),
             ("/v1/refunds/re_1", ""),
+            ("/v1/charges/ch_1", ""),
             ("/v1/refunds", "payment_intent=pi_1&limit=100&starting_after=re_1"),
             (
                 "/v1/events",

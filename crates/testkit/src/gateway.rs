@@ -4,7 +4,7 @@ use paywright_app::{
     ProviderRefund, ReadPayment, RecordedOrder,
 };
 use paywright_domain::dispute::Dispute;
-use paywright_domain::id::RefundId;
+use paywright_domain::id::{ChargeId, RefundId};
 use paywright_domain::order::CancelReason;
 use paywright_domain::refund::RefundSnapshot;
 use paywright_domain::{IntentId, IntentSnapshot, Money, Timestamp};
@@ -40,6 +40,9 @@ impl ProviderRecords for NoRecords {
         Ok(Page::last(Vec::new()))
     }
     async fn recorded_order(&self, _: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        Ok(None)
+    }
+    async fn intent_of_charge(&self, _: &ChargeId) -> Result<Option<IntentId>, GatewayError> {
         Ok(None)
     }
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {

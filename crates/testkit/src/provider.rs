@@ -7,7 +7,7 @@ use paywright_app::{
     ProviderRecords, ProviderRefund, ProviderUpdate, ReadPayment, RecordedOrder,
 };
 use paywright_domain::dispute::Dispute;
-use paywright_domain::id::{OrderNumber, RefundId};
+use paywright_domain::id::{ChargeId, OrderNumber, RefundId};
 use paywright_domain::intent::{CaptureMethod, IntentError, IntentStatus, Proceeds};
 use paywright_domain::order::{CancelReason, LostOrder};
 use paywright_domain::refund::{RefundSnapshot, RefundStatus};
@@ -499,6 +499,12 @@ impl ProviderRecords for Provider {
             },
             names_installation: true,
         }))
+    }
+
+    /// The charge of `pi_1` is `ch_1`.
+    async fn intent_of_charge(&self, charge: &ChargeId) -> Result<Option<IntentId>, GatewayError> {
+        let intent = charge.as_str().replacen("ch_", "pi_", 1);
+        Ok(self.state().intents.get(&intent).map(|it| it.intent.clone()))
     }
 
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {

@@ -2,6 +2,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use paywright_domain::dispute::Dispute;
+use paywright_domain::id::ChargeId;
 use paywright_domain::order::LostOrder;
 use paywright_domain::refund::RefundSnapshot;
 use paywright_domain::{IntentId, IntentSnapshot, OrderId, Timestamp};
@@ -26,6 +27,9 @@ pub trait ProviderRecords: Send + Sync {
     /// Reads the order that a PaymentIntent was created for, as far as Stripe has it. `None` where the intent names no
     /// order of this installation.
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError>;
+
+    /// Finds the PaymentIntent of a charge. `None` if Stripe has no such charge, or one without a PaymentIntent.
+    async fn intent_of_charge(&self, charge: &ChargeId) -> Result<Option<IntentId>, GatewayError>;
 
     /// Reads a page of the refunds created since `since`.
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError>;

@@ -9,7 +9,7 @@ use paywright_app::{
 };
 use paywright_domain::anomaly::NoticeKind;
 use paywright_domain::dispute::{Dispute, DisputeStatus};
-use paywright_domain::id::{DisputeId, RefundId};
+use paywright_domain::id::{ChargeId, DisputeId, RefundId};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::order::PaymentState;
 use paywright_domain::refund::{NewRefund, RefundSnapshot, RefundStatus};
@@ -486,6 +486,9 @@ impl ProviderRecords for RepeatingList {
     }
     async fn recorded_order(&self, id: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
         NoRecords.recorded_order(id).await
+    }
+    async fn intent_of_charge(&self, id: &ChargeId) -> Result<Option<IntentId>, GatewayError> {
+        NoRecords.intent_of_charge(id).await
     }
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
         NoRecords.refunds(after, since).await

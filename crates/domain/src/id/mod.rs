@@ -184,6 +184,7 @@ parsed_as_new!(
     CustomerId,
     IntentId,
     RefundId,
+    ChargeId,
     DisputeId,
     ProviderCustomerId,
     BalanceTransactionId,
@@ -267,6 +268,8 @@ macro_rules! stripe_ids {
 stripe_ids! {
     /// Stripe's id of a Refund, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
     RefundId,
+    /// Stripe's id of a Charge, like `ch_3R8f5yQ9LjHruSyq1Yd0Lw2P`; of a bank debit, like `py_3R8f5yQ9LjHruSyq1ZkT7aVb`.
+    ChargeId,
     /// Stripe's id of a Dispute, like `du_1R8f5yQ9LjHruSyq`.
     DisputeId,
     /// Stripe's id of a Customer, like `cus_Q9uqUz6gVQFku2`.

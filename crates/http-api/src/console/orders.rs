@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use paywright_app::{Access, GetOrderError, OrderPage, OrderQuery, OrderRef, OrderRefError, Scope, TimeRange};
 use paywright_domain::books::Source;
-use paywright_domain::id::{CustomerId, DisputeId, PayoutId, RefundId};
+use paywright_domain::id::{ChargeId, CustomerId, DisputeId, PayoutId, RefundId};
 use paywright_domain::order::{OrderState, PaymentState};
 use paywright_domain::{Currency, Order, OrderId, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -198,7 +198,7 @@ fn asked(request: &HttpRequest) -> Result<(Asked, OrderQuery), Problem> {
 pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
     let (asked, mut query) = asked(&request)?;
-    if let Ok(payout) = PayoutId::new(asked.text.as_str()) {
+    if let Some(Ok(payout)) = Some(asked.text.as_str()).filter(|it| it.starts_with("po_")).map(PayoutId::new) {
         return Ok(see_other(&format!("/console/books/payouts/{payout}")));
     }
     if let Some(order) = named(&api, &asked.text).await? {
@@ -237,11 +237,16 @@ pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     Ok(page(StatusCode::OK, &page_of_orders))
 }
 
-/// Order that a text names, by itself, by its number, or by one of its PaymentIntents, refunds or disputes.
+/// Order that a text names, by itself, by its number, or by one of its PaymentIntents, charges, refunds or disputes.
 async fn named(api: &Api, text: &str) -> Result<Option<OrderId>, Refusal> {
     let which = match OrderRef::parse(text) {
         Ok(which) => which,
         Err(OrderRefError::NoSuchNumber | OrderRefError::Malformed) => {
+            if let Some(Ok(charge)) =
+                text.get(..3).filter(|it| ["ch_", "py_"].contains(it)).map(|_| ChargeId::new(text))
+            {
+                return Ok(api.app.order_of_charge(&charge).await?.map(|it| it.id));
+            }
             let source = match text.get(..3) {
                 Some("re_" | "pyr") => RefundId::new(text).ok().map(|refund| Source::Refund { refund }),
                 Some("du_" | "dp_") => DisputeId::new(text).ok().map(|dispute| Source::Dispute { dispute }),

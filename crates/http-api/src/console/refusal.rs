@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
-use paywright_app::{BooksError, ConsoleRole, EndpointError, GetOrderError, Scope, StoreError};
+use paywright_app::{BooksError, ConsoleRole, EndpointError, GetOrderError, OrderOfChargeError, Scope, StoreError};
 
 use super::page;
 use crate::problem::Problem;
@@ -56,6 +56,15 @@ impl From<GetOrderError> for Refusal {
 impl From<BooksError> for Refusal {
     fn from(error: BooksError) -> Self {
         Self::Problem(error.into())
+    }
+}
+
+impl From<OrderOfChargeError> for Refusal {
+    fn from(error: OrderOfChargeError) -> Self {
+        Self::Problem(match error {
+            OrderOfChargeError::Gateway(error) => error.into(),
+            OrderOfChargeError::Store(error) => error.into(),
+        })
     }
 }
 

@@ -216,6 +216,53 @@ async fn of_people_who_refund_at_once_one_does_and_the_others_are_told() {
     assert_eq!(shop.dev.read(&order).await["refunds"].as_array().unwrap().len(), 1);
 }
 
+/// Charges are at Stripe alone; a charge of another program belongs to no order.
+#[tokio::test]
+async fn the_search_finds_an_order_by_each_of_its_names() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link("Ada", "view")).await;
+    let placed = shop.dev.place().await;
+    let order = shop.pay(&placed, |it| it["payment_status"] == "paid").await;
+    let at_twin = async |path: &str, body: &str| -> Value {
+        let request = if body.is_empty() {
+            shop.http.get(format!("{}{path}", shop.dev.twin))
+        } else {
+            shop.http.post(format!("{}{path}", shop.dev.twin)).body(body.to_owned())
+        };
+        answer(request.bearer_auth("sk_test_twin")).await.body
+    };
+    let intent = at_twin(&format!("/v1/payment_intents/{}", order["payment_intent"]["id"].as_str().unwrap()), "").await;
+    let other = "amount=500&currency=usd&confirm=true&payment_method=pm_card_visa&return_url=https://shop.example/";
+    let foreign = at_twin("/v1/payment_intents", other).await;
+    let search = async |charge: &str| {
+        let address = format!("{}/console/orders?q={charge}", shop.url());
+        shop.http.get(address).header(COOKIE, &cookie).send().await.unwrap()
+    };
+    let id = order["id"].as_str().unwrap();
+    let names = [id, order["number"].as_str().unwrap(), intent["id"].as_str().unwrap()];
+    for name in names.into_iter().chain(intent["latest_charge"].as_str()) {
+        let found = search(name).await;
+        assert_eq!(found.status(), StatusCode::SEE_OTHER, "{name}");
+        assert_eq!(found.headers()[LOCATION], format!("/console/orders/{id}").as_str(), "{name}");
+    }
+    assert_eq!(search("po_1").await.headers()[LOCATION], "/console/books/payouts/po_1");
+    // Names of customers, of one word too.
+    for customer in ["ada", "cus_ada"] {
+        let line = json!({ "name": "Tea", "amount": 500, "quantity": 1 });
+        let order = json!({ "currency": "usd", "customer": customer, "line_items": [line] });
+        let placed = shop.dev.call(Method::POST, "/orders", Some(&order)).await;
+        let number = placed.body["data"]["number"].as_str().expect("an order").to_owned();
+        let page = search(customer).await;
+        assert_eq!(page.status(), StatusCode::OK, "{customer}");
+        assert!(page.text().await.unwrap().contains(&number), "{customer}");
+    }
+    for none in [foreign["latest_charge"].as_str().unwrap(), "ch_nothing", "py_nothing", "ch_", "re_1", "nobody"] {
+        let page = search(none).await;
+        assert_eq!(page.status(), StatusCode::OK, "{none}");
+        assert!(page.text().await.unwrap().contains("There is no such order"), "{none}");
+    }
+}
+
 #[tokio::test]
 async fn a_form_without_an_amount_or_of_another_site_does_nothing() {
     let shop = Shop::open();

@@ -20,7 +20,7 @@ use paywright_app::{
     WorkerWaker,
 };
 use paywright_domain::dispute::Dispute;
-use paywright_domain::id::{CustomerId, Epoch, RefundId};
+use paywright_domain::id::{ChargeId, CustomerId, Epoch, RefundId};
 use paywright_domain::intent::{CaptureMethod, IntentError};
 use paywright_domain::order::CancelReason;
 use paywright_domain::refund::RefundSnapshot;
@@ -271,6 +271,11 @@ impl ProviderRecords for ProcessPorts {
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
         self.list("read the order of an intent", |stripe, _| Ok(stripe.recorded_order(intent))).await
+    }
+
+    /// Finds nothing: no simulated use case asks.
+    async fn intent_of_charge(&self, _: &ChargeId) -> Result<Option<IntentId>, GatewayError> {
+        Ok(None)
     }
 
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
