@@ -29,7 +29,7 @@ pub struct RecentTotals {
     pub zone: String,
     /// Totals by day and currency; none for a day and a currency in which nothing has happened.
     pub totals: Vec<DailyTotal>,
-    /// Whether each event of the feed is in the totals.
+    /// Whether each event of the feed is in the totals. A fact gets there once it has a position.
     pub is_complete: bool,
 }
 
@@ -60,8 +60,10 @@ impl Totals {
     pub async fn recent(&self, now: Timestamp, days: u16, livemode: bool) -> Result<RecentTotals, StoreError> {
         let today = self.zone.day_of(now);
         let from = (1..days).fold(today, |day, _| day.previous().unwrap_or(day));
+        // Before the totals: what is counted in between is in them, too.
+        let (counted, range) = (self.daily.counted_until().await?, self.feed.feed_range().await?);
+        let is_complete = counted >= range.last;
         let totals = self.daily.daily_totals(from, today, livemode).await?;
-        let is_complete = self.daily.counted_until().await? >= self.feed.feed_range().await?.last;
         Ok(RecentTotals { today, zone: self.zone.name().to_owned(), totals, is_complete })
     }
 }

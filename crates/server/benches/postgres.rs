@@ -145,11 +145,13 @@ async fn fill(cluster: &Cluster, database: &str) {
     let db = connect(&cluster.url(database)).await;
     let all = OPEN + ISSUED;
     let id = "(lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid";
+    // Times as of a history: the books would read orders that have just changed, page by page, beside the rows.
+    let at = "timestamptz '2020-01-01 00:00:00+00' + n * interval '1 second'";
     db.batch_execute(&format!(
         "INSERT INTO orders (id, number, version, customer, currency, total, capture, metadata, livemode, revision, \
              attempt, state, placed_at, updated_at) \
          SELECT {id}, 'ORD-20200101-' || upper(lpad(to_hex(n), 6, '0')), CASE WHEN n > {OPEN} THEN 3 ELSE 1 END, \
-             'cus-ada', 'usd', 12450, 'automatic', '{{}}', false, 1, 1, 'open', now(), now() \
+             'cus-ada', 'usd', 12450, 'automatic', '{{}}', false, 1, 1, 'open', {at}, {at} \
          FROM generate_series(1, {all}) n; \
          INSERT INTO order_lines SELECT {id}, 0, 'Main product 2', '', NULL, 5600, 2 FROM generate_series(1, {all}) n; \
          INSERT INTO order_lines SELECT {id}, 1, 'Leash', '', NULL, 1250, 1 FROM generate_series(1, {all}) n; \

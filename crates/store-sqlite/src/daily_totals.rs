@@ -25,7 +25,7 @@ const COUNTABLE: &str = "
         AND facts.position = feed.fact_position
     JOIN orders ON orders.id = feed.order_id
     LEFT JOIN refunds ON feed.kind = 'refund.changed' AND refunds.order_id = feed.order_id
-        AND refunds.number = json_extract(facts.payload, '$.refund')
+        AND refunds.number = json_extract(facts.payload, '$.refund') AND refunds.intent_id = orders.paid_by
     WHERE feed.position > ?1 AND feed.position <= ?2
         AND (feed.kind = 'order.placed' OR feed.kind = 'order.paid' OR feed.kind = 'refund.changed')
     ORDER BY feed.position

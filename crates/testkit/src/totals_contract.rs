@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paywright_app::{BooksZone, CountedSum, DailyTotal, DailyTotals, Position, Totals, TotalsAddition};
+use paywright_app::{BooksZone, CountedSum, DailyTotal, DailyTotals, OrderRef, Position, Totals, TotalsAddition};
 use paywright_domain::books::Day;
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::refund::{NewRefund, RefundStatus};
@@ -13,7 +13,7 @@ use crate::contract::NOW;
 use crate::contract::order_lists::{Step, walk};
 use crate::feed_contract::{FeedStore, append_all, edited};
 use crate::monitoring_contract::{paid, save, update_refund};
-use crate::{at, usd};
+use crate::{at, order_id, usd};
 
 /// A store with daily totals.
 pub trait TotalsStore: FeedStore + DailyTotals {}
@@ -89,6 +89,10 @@ pub async fn totals_are_what_has_happened_to_the_orders(store: &Arc<dyn TotalsSt
     refund(store, 5, 800, &[Failed]).await;
     refund(store, 6, 1600, &[Succeeded, Failed]).await;
     edited(&**store, 7, 3).await;
+    // A second payment of an order is refunded by a policy.
+    walk(&**store, 8, "ada", &[Step::Answered(IntentStatus::Succeeded), Step::HeldOfAnother]).await;
+    let twice = store.order(&OrderRef::Id(order_id(8))).await.unwrap().unwrap().value;
+    update_refund(&**store, &twice, 1, Succeeded).await;
     let of_today = || async { totals.recent(at(NOW), 30, false).await.unwrap() };
     append_all(&**store).await;
     assert!(!of_today().await.is_complete);
@@ -97,10 +101,10 @@ pub async fn totals_are_what_has_happened_to_the_orders(store: &Arc<dyn TotalsSt
     assert!(found.is_complete);
     assert_eq!((found.zone.as_str(), found.today), ("UTC", BooksZone::default().day_of(at(NOW))));
     let [of_day] = found.totals.as_slice() else { panic!("{found:?}") };
-    assert_eq!(of_day.placed, sum(7, 7 * total.minor()));
-    assert_eq!(of_day.paid, sum(5, 5 * total.minor()));
+    assert_eq!(of_day.placed, sum(8, 8 * total.minor()));
+    assert_eq!(of_day.paid, sum(6, 6 * total.minor()));
     assert_eq!(of_day.refunded, sum(2, 500));
-    assert_eq!(of_day.net_minor(), 5 * total.minor() - 500);
+    assert_eq!(of_day.net_minor(), 6 * total.minor() - 500);
     assert_eq!(totals.recent(at(NOW), 30, true).await.unwrap().totals, []);
 }
 

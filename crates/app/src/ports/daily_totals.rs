@@ -43,7 +43,8 @@ pub struct CountableFact {
     pub livemode: bool,
     /// The fact.
     pub fact: Fact,
-    /// Amount of the refund whose change it is; `None` of another fact.
+    /// Amount of the refund whose change it is, if that gives back the payment that paid the order. Money that was never
+    /// counted as paid, such as a second payment, is not counted as refunded either.
     pub refund: Option<Money>,
 }
 
@@ -71,7 +72,7 @@ pub struct DailyTotal {
     pub placed: CountedSum,
     /// Orders that were paid, with the amounts received.
     pub paid: CountedSum,
-    /// Refunds that succeeded. One that fails afterwards is taken away on the day on which that is known, so this may be
+    /// Refunds of these payments that succeeded. One that fails afterwards is taken away on the day on which that is known, so this may be
     /// negative.
     pub refunded: CountedSum,
 }

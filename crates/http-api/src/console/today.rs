@@ -23,6 +23,8 @@ use crate::problem::Problem;
 const DAYS: u16 = 30;
 /// Most orders with cases, and most breaks, that are counted.
 const CASES_MAX: u16 = 1000;
+/// Time that a fact may wait for its position before the page says that it is not counted, in seconds.
+const POSITION_SECONDS_MAX: u32 = 2;
 /// Difference of the clocks that is said to be one, in seconds: Stripe's signatures are valid for five minutes.
 const CLOCK_SECONDS_MAX: i64 = 60;
 
@@ -242,9 +244,15 @@ fn endpoints(state: &WorkState) -> Card {
     Card { id: "endpoints", title: "Webhook endpoints", link: Some(("/console/endpoints".into(), "Events")), lines }
 }
 
-fn work(state: &WorkState) -> Card {
+fn work(state: &WorkState, takes_orders: bool) -> Card {
     let due = state.backlog.due_tasks.iter().filter_map(|(kind, it)| it.oldest.map(|since| (since, *kind)));
     let mut lines = Vec::new();
+    if !takes_orders {
+        lines.push(Line::of(
+            ACT,
+            "The database takes no writes: no order can be placed or paid. The log has the reason.",
+        ));
+    }
     for (kind, failing) in &state.backlog.failing_tasks {
         let what = counted(usize::try_from(failing.count).unwrap_or(usize::MAX), "task", "tasks");
         let kind = words(kind.name());
@@ -297,15 +305,24 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let orders = api.monitor.orders_with_cases(CASES_MAX).await?;
     let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
     let state = api.monitor.state().await?;
+    let takes_orders = api.app.ready().await.is_ok();
+    let waits = |it: Timestamp| it.plus_seconds(POSITION_SECONDS_MAX) < state.at;
+    let is_complete = recent.is_complete && !state.backlog.unpositioned_events.oldest.is_some_and(waits);
     let shown = TodayPage {
         frame: Frame::of(&api, &operator, Section::Today),
         at: when(now),
         day: recent.today.to_string(),
         zone: recent.zone.clone(),
-        is_complete: recent.is_complete,
+        is_complete,
         days: DAYS,
         currencies: currencies(&recent),
-        cards: vec![cases(&orders, &breaks), endpoints(&state), work(&state), stripe(&state), books(&state)],
+        cards: vec![
+            cases(&orders, &breaks),
+            endpoints(&state),
+            work(&state, takes_orders),
+            stripe(&state),
+            books(&state),
+        ],
     };
     Ok(page(StatusCode::OK, &shown))
 }

@@ -1,4 +1,5 @@
--- Reads the facts of a part of the feed that daily totals count, with the mode of the order and the refund that each is about.
+-- Reads the facts of a part of the feed that daily totals count, with the mode of the order and the refund that each is about,
+-- if that is one of the payment that paid the order.
 -- `LIMIT 1` makes PostgreSQL look each row up, also when it plans for a table that is empty.
 SELECT
     event.position, fact.at, placed.livemode, fact.payload::text,
@@ -17,12 +18,12 @@ CROSS JOIN LATERAL (
     WHERE order_id = event.order_id AND version = event.version AND position = event.fact_position
     LIMIT 1
 ) AS fact
-CROSS JOIN LATERAL (SELECT livemode FROM orders WHERE id = event.order_id LIMIT 1) AS placed
+CROSS JOIN LATERAL (SELECT livemode, paid_by FROM orders WHERE id = event.order_id LIMIT 1) AS placed
 LEFT JOIN LATERAL (
     SELECT currency, amount
     FROM refunds
     WHERE event.kind = 'refund.changed' AND order_id = event.order_id
-        AND number = (fact.payload ->> 'refund')::bigint
+        AND number = (fact.payload ->> 'refund')::bigint AND intent_id = placed.paid_by
     LIMIT 1
 ) AS refund ON true
 ORDER BY event.position

@@ -20,7 +20,7 @@
       height: HEIGHT,
       // The figures are those of dates, which have no zone.
       tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-      axes: [{ ...axis, values: dates, space: 64 }, { ...axis, size: 64, values: (_, ticks) => ticks.map(it => amounts.format(it)) }],
+      axes: [{ ...axis, values: dates, space: 64 }, { ...axis, size: (_, labels) => Math.max(56, ...(labels ?? []).map(it => it.length * 7.5 + 16)), values: (_, ticks) => ticks.map(it => amounts.format(it)) }],
       series: [
         { label: 'Day', value: '{YYYY}-{MM}-{DD}' },
         { label: 'Paid', stroke: color('--plot-1'), fill: color('--plot-1'), paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false }, value },
