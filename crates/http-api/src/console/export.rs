@@ -11,13 +11,17 @@ use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{BooksError, ExportError, ExportFormat, NoExport, Period, Scope};
 
 use super::refusal::Refusal;
-use super::session::signed_in;
+use super::session::{console, signed_in};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Reader, parse_query, string};
 
 /// Largest download, in bytes: it is made in memory.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Types of the files.
+const TEXT: &str = "text/plain; charset=utf-8";
+const CSV: &str = "text/csv; charset=utf-8";
 
 /// Formats of the page, with their names for people.
 pub(super) const FORMATS: [(ExportFormat, &str); 4] = [
@@ -47,10 +51,10 @@ impl Write for Limited {
 /// Name of the file and its type.
 fn file(format: ExportFormat, period: Period) -> (String, &'static str) {
     match format {
-        ExportFormat::Hledger => (format!("paywright-{period}.journal"), "text/plain; charset=utf-8"),
-        ExportFormat::Beancount => (format!("paywright-{period}.beancount"), "text/plain; charset=utf-8"),
-        ExportFormat::Csv => (format!("paywright-{period}-transactions.csv"), "text/csv; charset=utf-8"),
-        ExportFormat::Journal => (format!("paywright-{period}-postings.csv"), "text/csv; charset=utf-8"),
+        ExportFormat::Hledger => (format!("paywright-{period}.journal"), TEXT),
+        ExportFormat::Beancount => (format!("paywright-{period}.beancount"), TEXT),
+        ExportFormat::Csv => (format!("paywright-{period}-transactions.csv"), CSV),
+        ExportFormat::Journal => (format!("paywright-{period}-postings.csv"), CSV),
     }
 }
 
@@ -88,7 +92,7 @@ fn refused(error: NoExport) -> Refusal {
 /// `GET /console/books/export`: the books of a day or a month, in a format of an accounting program.
 pub(super) async fn entries(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     signed_in(&api, &request, Scope::BooksRead).await?;
-    let console = api.console.as_ref().ok_or_else(Problem::no_such_path)?;
+    let accounts = console(&api)?.accounts.clone();
     let fields = parse_query(&request)?;
     let mut problems = FieldProblems::default();
     let mut reader = Reader::new(&fields, &["format", "period"], &mut problems);
@@ -97,7 +101,7 @@ pub(super) async fn entries(api: Data<Api>, request: HttpRequest) -> Result<Http
     let period = reader.required("period", |it| Ok(string(it)?.parse::<Period>()?));
     let (format, period) = problems.done(format.zip(period)).map_err(Problem::query)?;
     let days = (Some(period.first()), Some(period.last()));
-    let written = api.books.export((format, console.accounts.clone()), days, Limited::default()).await;
+    let written = api.books.export((format, accounts), days, Limited::default()).await;
     Ok(download(file(format, period), written.map_err(refused)?.0))
 }
 
@@ -111,5 +115,5 @@ pub(super) async fn tax(api: Data<Api>, request: HttpRequest) -> Result<HttpResp
     let period = problems.done(period).map_err(Problem::query)?;
     let report = api.books.tax(period).await.map_err(Problem::from)?;
     let text = report.to_csv().map_err(|error| Problem::from(BooksError::Money(error)))?;
-    Ok(download((format!("paywright-{period}-taxes.csv"), "text/csv; charset=utf-8"), text.into_bytes()))
+    Ok(download((format!("paywright-{period}-taxes.csv"), CSV), text.into_bytes()))
 }

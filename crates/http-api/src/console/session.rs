@@ -3,9 +3,10 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::web::Payload;
-use paywright_app::{Console, ConsoleSession, Scope};
+use paywright_app::{ConsoleSession, Scope};
 use serde_json::Value;
 
+use super::ConsolePages;
 use super::refusal::Refusal;
 use super::token::ConsoleToken;
 use crate::Api;
@@ -35,14 +36,14 @@ impl Operator {
     }
 }
 
-/// Sign-in of the console; refused if that is switched off.
-pub(super) fn console(api: &Api) -> Result<&Console, Refusal> {
-    api.console.as_ref().map(|it| &it.sign_in).ok_or_else(|| Problem::no_such_path().into())
+/// Needs of the console; refused if that is switched off.
+pub(super) fn console(api: &Api) -> Result<&ConsolePages, Refusal> {
+    api.console.as_ref().ok_or_else(|| Problem::no_such_path().into())
 }
 
 /// Operator whose browser sends a request, and who has `scope`; recorded as the actor of the request.
 pub(super) async fn signed_in(api: &Api, request: &HttpRequest, scope: Scope) -> Result<Operator, Refusal> {
-    let console = console(api)?;
+    let console = &console(api)?.sign_in;
     let token = cookie(request).ok_or(Refusal::NotSignedIn)?;
     // A page that refreshes itself does not keep a session alive that nobody uses.
     let session = if request.headers().contains_key(BY_ITSELF) {

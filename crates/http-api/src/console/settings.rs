@@ -50,7 +50,7 @@ impl SessionRow {
 /// `GET /console/settings`.
 pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::AuditRead).await?;
-    let sessions = console(&api)?.sessions().await?;
+    let sessions = console(&api)?.sign_in.sessions().await?;
     let shown = SettingsPage {
         frame: Frame::of(&api, &operator, Section::Settings),
         sessions: sessions.iter().map(|it| SessionRow::of(it, operator.session.id)).collect(),
@@ -70,6 +70,6 @@ pub(super) async fn end(api: Data<Api>, request: HttpRequest, payload: Payload) 
     let (_, form) = posted(&api, &request, payload, ADMINISTERS).await?;
     let id = Uuid::try_parse(text(&form, "id")).ok();
     // One that has ended meanwhile is what was asked for.
-    console(&api)?.end(id.ok_or(Refusal::NoSuch("session"))?).await?;
+    console(&api)?.sign_in.end(id.ok_or(Refusal::NoSuch("session"))?).await?;
     Ok(see_other("/console/settings"))
 }

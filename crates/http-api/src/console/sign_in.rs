@@ -40,7 +40,7 @@ pub(super) async fn nothing(api: Data<Api>) -> Result<HttpResponse, Refusal> {
 /// `GET /console/sign-in/{token}`: page of a link. It spends nothing, so that a preview of the link does no harm.
 pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResponse, Refusal> {
     let token = ConsoleToken::of(token.into_inner());
-    let link = console(&api)?.link(&token.digest()).await?.ok_or(Refusal::LinkUsed)?;
+    let link = console(&api)?.sign_in.link(&token.digest()).await?.ok_or(Refusal::LinkUsed)?;
     let may = match link.role {
         ConsoleRole::View => "see everything, and change nothing",
         ConsoleRole::Refund => "see everything, and refund, capture and cancel orders",
@@ -53,7 +53,7 @@ pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResp
 
 /// `POST /console/sign-in`: spends the link and begins a session.
 pub(super) async fn begin(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let console = console(&api)?;
+    let console = &console(&api)?.sign_in;
     // A page of another site could put its visitor into a session of someone else.
     if request.headers().get("sec-fetch-site").is_some_and(|it| it != "same-origin" && it != "none") {
         return Err(Refusal::OtherSession);
@@ -75,7 +75,7 @@ pub(super) async fn begin(api: Data<Api>, request: HttpRequest, payload: Payload
 /// `POST /console/sign-out`: ends the session.
 pub(super) async fn end(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let (operator, _) = posted(&api, &request, payload, Scope::OrdersRead).await?;
-    console(&api)?.end(operator.session.id).await?;
+    console(&api)?.sign_in.end(operator.session.id).await?;
     let text = "The session has ended on the server, too.";
     let mut answer = page(StatusCode::OK, &NoSession { title: "You are signed out", text });
     answer.headers_mut().insert(SET_COOKIE, set_cookie(&api, &request, None)?);

@@ -14,10 +14,9 @@ use paywright_domain::{Currency, Order, Timestamp};
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use super::session::signed_in;
+use super::session::{console, signed_in};
 use super::{Frame, Part, Section, When, amount, code, day, page, parts, signed, when, words};
 use crate::Api;
-use crate::problem::Problem;
 
 /// Days of the plot, today included.
 const DAYS: u16 = 30;
@@ -179,7 +178,8 @@ fn midnight(day: Day) -> i64 {
 }
 
 /// `2 disputes`, or `one dispute`.
-fn counted(count: usize, one: &str, many: &str) -> String {
+fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
     if count == 1 { format!("one {one}") } else { format!("{count} {many}") }
 }
 
@@ -220,14 +220,13 @@ fn cases(orders: &[Order], breaks: &[Break]) -> Card {
 
 fn endpoints(state: &WorkState) -> Card {
     let backlog = &state.backlog;
-    let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let mut lines = Vec::new();
     if backlog.endpoints_failing > 0 {
-        let what = counted(number(backlog.endpoints_failing), "endpoint fails", "endpoints fail");
+        let what = counted(backlog.endpoints_failing, "endpoint fails", "endpoints fail");
         lines.push(Line::of(ACT, &format!("Other programs miss events: {what}.")));
     }
     if backlog.endpoints_disabled > 0 {
-        let what = counted(number(backlog.endpoints_disabled), "endpoint is", "endpoints are");
+        let what = counted(backlog.endpoints_disabled, "endpoint is", "endpoints are");
         lines.push(Line::of(LOOK, &format!("Off: {what} disabled.")));
     }
     if let Some(since) = backlog.deliveries.oldest {
@@ -254,7 +253,7 @@ fn work(state: &WorkState, takes_orders: bool) -> Card {
         ));
     }
     for (kind, failing) in &state.backlog.failing_tasks {
-        let what = counted(usize::try_from(failing.count).unwrap_or(usize::MAX), "task", "tasks");
+        let what = counted(failing.count, "task", "tasks");
         let kind = words(kind.name());
         lines.push(Line::of(LOOK, &format!("In the last attempt failed {what} \"{kind}\": the log has the reasons.")));
     }
@@ -299,9 +298,8 @@ fn books(state: &WorkState) -> Card {
 /// `GET /console/today`.
 pub(super) async fn read(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
-    let console = api.console.as_ref().ok_or_else(Problem::no_such_path)?;
     let now = api.app.now();
-    let recent = console.totals.recent(now, DAYS, api.app.livemode()).await?;
+    let recent = console(&api)?.totals.recent(now, DAYS, api.app.livemode()).await?;
     let orders = api.monitor.orders_with_cases(CASES_MAX).await?;
     let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
     let state = api.monitor.state().await?;
