@@ -72,8 +72,8 @@ pub struct DailyTotal {
     pub placed: CountedSum,
     /// Orders that were paid, with the amounts received.
     pub paid: CountedSum,
-    /// Refunds of these payments that succeeded. One that fails afterwards is taken away on the day on which that is known, so this may be
-    /// negative.
+    /// Refunds of these payments that succeeded. One that fails afterwards is taken away on the day on which that is known,
+    /// so this may be negative.
     pub refunded: CountedSum,
 }
 
