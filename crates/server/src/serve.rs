@@ -283,13 +283,12 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, waker, bookkeeper, totals, keep, drain, watch: (watch, secrets) } = service;
+    let Service { api, waker, bookkeeper, totals, keep, drain, watch } = service;
     let shutdown = api.shutdown.clone();
     if let Some(metrics) = api.metrics.clone() {
         tokio::spawn(metrics.keep_up());
     }
-    tokio::spawn(stripe_endpoints::keep_watching(watch, secrets));
-    let worker = Worker::start(&api.app, &api.storefront, (&api.publisher, totals), bookkeeper, &waker, keep);
+    let worker = Worker::start(&api.app, &api.storefront, (&api.publisher, totals), bookkeeper, watch, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

@@ -29,6 +29,8 @@ const CHECK_DRIFT_EVERY: Duration = Duration::from_secs(300);
 const CHECK_FAILED_EVERY: Duration = Duration::from_secs(3600);
 /// Largest delay of the first check, so that processes that start together do not check together.
 const FIRST_CHECK_WITHIN_MS: u64 = 5000;
+/// Pause before drift is looked at again, longer than any step of a command that changes the endpoint.
+const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 
 /// `paywright webhooks ensure`.
 pub(crate) async fn ensure(settings: &Settings, url: &str, dry_run: bool) -> Result<(), Failure> {
@@ -207,44 +209,48 @@ pub(crate) fn watch(
     Ok(EndpointWatch::new(ports, installation, ENDPOINT_SPEC))
 }
 
-/// Checks the endpoint with the secrets that are accepted now.
-async fn checked(watch: &EndpointWatch, secrets: &dyn WebhookSecrets) -> Result<BTreeSet<EndpointDrift>, WatchError> {
-    let known = secrets.current();
-    let drift = watch.check(&known).await?;
-    // The file may have been written since it was read: a rotation is no drift.
-    match secrets.other_than(&known) {
-        Some(newer) if !drift.is_empty() => watch.check(&newer).await,
-        Some(_) | None => Ok(drift),
-    }
-}
-
-/// Checks the endpoint at the start and once a day, until the process ends.
-pub(crate) async fn keep_watching(watch: EndpointWatch, secrets: Arc<dyn WebhookSecrets>) {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(..FIRST_CHECK_WITHIN_MS))).await;
+/// Checks the endpoint at the start and once a day, until the worker is stopped.
+pub(crate) async fn keep_watching(
+    watch: EndpointWatch,
+    secrets: Arc<dyn WebhookSecrets>,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut pause = Duration::from_millis(fastrand::u64(..FIRST_CHECK_WITHIN_MS));
+    let mut confirms = false;
     loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => return,
+        }
+        let known = secrets.current();
+        // The file may have been written since it was read.
+        let known = secrets.other_than(&known).unwrap_or(known);
         // Without the lines of the client: that a key may not list endpoints is no fault.
-        let before = watch.found();
-        let check = checked(&watch, secrets.as_ref()).with_subscriber(NoSubscriber::default());
-        let pause = match check.await {
-            Ok(drift) if drift.is_empty() => CHECK_EVERY,
-            Ok(drift) => {
-                // Each is logged once.
-                for it in drift.difference(&before.unwrap_or_default()) {
-                    tracing::warn!("{}", it.sentence());
-                }
-                CHECK_DRIFT_EVERY
-            }
+        let check = watch.check(&known).with_subscriber(NoSubscriber::default());
+        (confirms, pause) = match check.await {
+            // A command that rotates the secret may be between two of its steps.
+            Ok(drift) if !drift.is_empty() && !confirms => (true, CONFIRM_AFTER),
+            Ok(drift) => (false, tell(&watch, &drift)),
             Err(WatchError::Endpoints(ProviderEndpointsError::Denied(_))) => {
                 tracing::debug!("the webhook endpoints at Stripe are not checked: the key may not list them");
-                CHECK_EVERY
+                (false, CHECK_EVERY)
             }
             Err(error @ (WatchError::Endpoints(_) | WatchError::Store(_) | WatchError::Busy)) => {
                 tracing::debug!(%error, "the webhook endpoint at Stripe was not checked");
-                CHECK_FAILED_EVERY
+                (false, CHECK_FAILED_EVERY)
             }
         };
-        tokio::time::sleep(pause).await;
     }
+}
+
+/// Tells drift, and logs what is new of it. Returns the pause before the next check.
+fn tell(watch: &EndpointWatch, drift: &BTreeSet<EndpointDrift>) -> Duration {
+    let before = watch.found().unwrap_or_default();
+    watch.tell(drift);
+    for it in drift.difference(&before) {
+        tracing::warn!("{}", it.sentence());
+    }
+    if drift.is_empty() { CHECK_EVERY } else { CHECK_DRIFT_EVERY }
 }
 
 #[cfg(test)]

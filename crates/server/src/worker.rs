@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bookkeeper, Publisher, Storefront, Totals, WorkerWaker};
+use paywright_app::{App, Bookkeeper, EndpointWatch, Publisher, Storefront, Totals, WorkerWaker};
+use paywright_payments_stripe::WebhookSecrets;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::retention::{self, Keep};
 use crate::world::now;
-use crate::{books, key_uses, publish};
+use crate::{books, key_uses, publish, stripe_endpoints};
 
 /// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
 const LOOPS: usize = 2;
@@ -62,6 +63,7 @@ impl Worker {
         storefront: &Storefront,
         (publisher, totals): (&Publisher, Totals),
         bookkeeper: Option<Bookkeeper>,
+        (watch, secrets): (EndpointWatch, Arc<dyn WebhookSecrets>),
         waker: &Arc<WorkerSignal>,
         keep: Keep,
     ) -> Self {
@@ -71,6 +73,7 @@ impl Worker {
             tokio::spawn(publish::relay(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
             tokio::spawn(publish::count(totals, publisher.clone(), stopped.clone())),
+            tokio::spawn(stripe_endpoints::keep_watching(watch, secrets, stopped.clone())),
             tokio::spawn(key_uses::record(app.in_background(), stopped.clone())),
             tokio::spawn(retention::delete_old(
                 app.in_background(),

@@ -63,21 +63,24 @@ impl EndpointWatch {
         Self { ports, installation, spec, found: Arc::default() }
     }
 
-    /// Drift that the last successful check of this process found; `None` before the first one.
+    /// Drift that this process was told of last; `None` before the first time.
     pub fn found(&self) -> Option<BTreeSet<EndpointDrift>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Checks the endpoint once. `secrets` are those that are accepted now. After an error the result of the check before
-    /// remains.
+    /// Makes `drift` that of [`Self::found`].
+    pub fn tell(&self, drift: &BTreeSet<EndpointDrift>) {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(drift.clone());
+    }
+
+    /// Checks the endpoint once. `secrets` are those that are accepted now. Drift may be a step of a command that is at
+    /// work: tell it if it is still there a moment later.
     pub async fn check(&self, secrets: &[SecretString]) -> Result<BTreeSet<EndpointDrift>, WatchError> {
         let now = self.ports.clock.now();
         let listed = self.ports.endpoints.endpoints().await?;
         let found = Found::new(listed, self.installation, secrets, now);
         let was_there = self.remember(!found.ours.is_empty(), now).await?;
-        let drift = drift::of(&found, &self.spec, was_there);
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(drift.clone());
-        Ok(drift)
+        Ok(drift::of(&found, &self.spec, was_there))
     }
 
     /// Stores that an endpoint is there now, and returns whether one was there within the last thirty days.

@@ -93,9 +93,11 @@ async fn a_missing_endpoint_is_told_for_thirty_days_by_every_process_and_a_failu
     for watch in [&first, &second] {
         assert_eq!(watch.check(&secrets).await.unwrap(), [EndpointDrift::Missing].into());
     }
+    assert_eq!(second.found(), None, "nothing was told");
+    second.tell(&[EndpointDrift::Missing].into());
     *listed.0.lock().unwrap() = None;
     assert!(second.check(&secrets).await.is_err());
-    assert_eq!(second.found(), Some([EndpointDrift::Missing].into()), "what was found remains");
+    assert_eq!(second.found(), Some([EndpointDrift::Missing].into()), "what was told remains");
     *listed.0.lock().unwrap() = Some(Vec::new());
     shop.clock.advance_seconds(DAY);
     assert_eq!(second.check(&secrets).await.unwrap(), [].into(), "it has gone back to one made by hand");
