@@ -91,6 +91,31 @@ test('today has the figures of the day, a plot of the days, and refreshes by its
   assert.deepEqual(page.mistakes, [])
 })
 
+test('today says when its figures cannot be refreshed', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/today`)
+  const answers = {
+    ended: request => request.respond({ status: 401, contentType: 'text/html', body: '<h1>No session</h1>' }),
+    unreachable: request => request.abort('connectionrefused'),
+    none: request => request.continue()
+  }
+  let answer = answers.none
+  await page.setRequestInterception(true)
+  page.on('request', request => request.headers()['hx-request'] ? answer(request) : request.continue())
+  const notices = () => page.$$eval('.notice', all => all.filter(it => !it.hidden).map(it => it.id))
+  assert.deepEqual(await notices(), [])
+  const days = await page.$$eval('#now section', all => all.length)
+  for (const [name, told] of [['ended', ['ended']], ['unreachable', ['unreachable']], ['none', []]]) {
+    answer = answers[name]
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    const wanted = JSON.stringify(told)
+    const seen = it => JSON.stringify([...document.querySelectorAll('.notice')].filter(it => !it.hidden).map(it => it.id)) === it
+    await page.waitForFunction(seen, {}, wanted)
+    assert.equal(await page.$$eval('#now section', all => all.length), days, `${name}: the figures stay`)
+    if (told.length) await judged(page, name)
+  }
+})
+
 test('every page fits, is accessible, small and free of errors, in light and dark and at three sizes', async () => {
   const pages = {
     'no session': ['/console', null],

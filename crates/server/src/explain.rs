@@ -7,7 +7,7 @@ use paywright_app::{BooksAccess, explain_order};
 use crate::cli::ExplainOptions;
 use crate::database::{Schema, Stores, order_named, order_ref};
 use crate::settings::Settings;
-use crate::world::SystemClock;
+use crate::world::{RandomIds, SystemClock};
 use crate::{Failure, say};
 
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
@@ -32,7 +32,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
         });
         say(&format!("{}  {}{cause}", moment.at, moment.sentence));
     }
-    let ledger = BooksAccess::new(books, Arc::new(SystemClock)).ledger(order.id).await?;
+    let ledger = BooksAccess::new(books, Arc::new(SystemClock), Arc::new(RandomIds)).ledger(order.id).await?;
     if !ledger.lines.is_empty() {
         say(&format!("\nIn the books:\n{}", ledger.to_summary().trim_end()));
     }

@@ -33,6 +33,13 @@ impl<'a> Entries<'a> {
     }
 }
 
+impl Entries<'static> {
+    /// One entry, for a statement that returns rows.
+    pub(crate) fn of_one(entry: &AuditEntry) -> Result<Self, ColumnError> {
+        Self::of(std::iter::once(StoredAuditEntry::of(entry).map(StoredAuditEntry::into_owned)))
+    }
+}
+
 /// Values of [`Entries`] without any, for tests that run a statement by its text.
 #[cfg(test)]
 pub(crate) const NO_ENTRIES: &str = "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'";

@@ -37,7 +37,7 @@ async fn events_that_an_endpoint_comes_to_wait_for_during_a_deletion_are_kept() 
         "{ORDER}, 'spree', now(), 3, 'https://shop.example/', '', '{{}}', '{{}}', now(), 1, NULL, 'k', NULL, NULL, NULL, NULL"
     );
     for request in [
-        format!("EXECUTE resend ({ENDPOINT}, {ORDER}, 4, now(), 100)"),
+        format!("EXECUTE resend ({ENDPOINT}, {ORDER}, 4, now(), 100, {NO_ENTRIES})"),
         format!("EXECUTE set_back (3, {ENDPOINT}, {NO_ENTRIES})"),
         format!("EXECUTE add_endpoint ({new_endpoint}, {NO_ENTRIES})"),
     ] {

@@ -9,12 +9,13 @@ use paywright_app::{
 };
 use uuid::Uuid;
 
+use crate::audit_trail::{Entries, audited};
 use crate::endpoint_rows::Attempts;
 use crate::failure::Failure;
 use crate::feed::{EventColumns, EventRow};
 use crate::queue::Claim;
 use crate::rows::{Column, pg_position, pg_time};
-use crate::statement::statement;
+use crate::statement::{filled, statement};
 
 /// Statement that puts events into queues (`fill_queues.sql`).
 pub(crate) struct FillQueues {
@@ -240,21 +241,31 @@ pub(crate) struct Resend {
     now: PgTimestamp,
     endpoint: Uuid,
     resends_max: i64,
+    entries: Entries<'static>,
 }
 
 impl Resend {
-    pub(crate) fn of(endpoint: EndpointId, subject: SubjectId, position: i64, now: PgTimestamp) -> Self {
+    pub(crate) fn of(
+        endpoint: EndpointId,
+        subject: SubjectId,
+        (position, now): (i64, PgTimestamp),
+        entries: Entries<'static>,
+    ) -> Self {
         let resends_max = i64::try_from(RESENDS_MAX).unwrap_or(i64::MAX);
-        Self { order: subject.0, position, now, endpoint: endpoint.0, resends_max }
+        Self { order: subject.0, position, now, endpoint: endpoint.0, resends_max, entries }
     }
 }
 
-statement!(Resend => (Bool, Bool, Bool, Nullable<Timestamptz>), include_str!("sql/resend.sql"), self {
+/// Text of the statement [`Resend`].
+const RESEND: &str = filled!(include_str!("sql/resend.sql"), "{audited}" => audited!("accepted"));
+
+statement!(Resend => (Bool, Bool, Bool, Nullable<Timestamptz>), RESEND, self {
     endpoint: SqlUuid = self.endpoint,
     order: SqlUuid = self.order,
     position: BigInt = self.position,
     now: Timestamptz = self.now,
     resends_max: BigInt = self.resends_max,
+    ..Entries = self.entries,
 });
 
 /// Query for what waits for an endpoint.

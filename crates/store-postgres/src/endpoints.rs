@@ -427,8 +427,10 @@ impl Endpoints for PostgresStore {
         subject: SubjectId,
         position: Position,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<ResendOutcome, StoreError> {
-        let resend = Resend::of(endpoint, subject, pg_position(position), pg_time(now));
+        let entries = Entries::of_one(entry).map_err(|error| Failure::from(error).of_write())?;
+        let resend = Resend::of(endpoint, subject, (pg_position(position), pg_time(now)), entries);
         let rows: Vec<ResendRow> = self.written(resend).await.map_err(Failure::of_write)?;
         // Without a row the endpoint was deleted.
         let row = rows.into_iter().next().ok_or(StoreError::Conflict)?;

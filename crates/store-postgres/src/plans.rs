@@ -120,7 +120,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
                  '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
                 "webhook_queues_pkey",
             ),
-            ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
+            ("resend", &format!("{ID}, {ID}, 1, now(), 100, {NO_ENTRIES}"), "webhook_endpoints_pkey"),
             ("change", &change_arguments(), "webhook_endpoints_pkey"),
             ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),
             ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),

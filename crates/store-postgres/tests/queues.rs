@@ -13,7 +13,7 @@ use paywright_app::{
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::endpoint_contract::{endpoint, endpoint_id};
 use paywright_testkit::postgres::Database;
-use paywright_testkit::{at, changes, edit_of_lines, place};
+use paywright_testkit::{at, audit_entry, changes, edit_of_lines, place};
 use uuid::Uuid;
 
 const NOW: i64 = 1_743_415_000;
@@ -237,6 +237,6 @@ async fn a_commit_without_a_snapshot_stores_nothing_for_the_feed() {
     assert_eq!(store.unpositioned_events(10).await.unwrap(), []);
     let rows = database.client().await.query("SELECT FROM order_snapshots", &[]).await.unwrap();
     assert!(rows.is_empty());
-    let missing = store.resend(endpoint_id(1), place(1).order.id.into(), Position(1), at(NOW)).await;
+    let missing = store.resend(endpoint_id(1), place(1).order.id.into(), Position(1), at(NOW), &audit_entry()).await;
     assert!(matches!(missing, Err(StoreError::Conflict)), "{missing:?}");
 }

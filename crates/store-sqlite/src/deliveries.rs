@@ -14,6 +14,7 @@ use paywright_app::{
 use paywright_domain::Timestamp;
 
 use crate::SqliteStore;
+use crate::audit_trail;
 use crate::endpoints;
 use crate::failure::Failure;
 use crate::feed;
@@ -129,8 +130,16 @@ impl Endpoints for SqliteStore {
         subject: SubjectId,
         position: Position,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<ResendOutcome, StoreError> {
-        self.writer.run(move |db| self::resend(db, endpoint, subject, position, now)).await
+        let entry = entry.clone();
+        self.writer
+            .run(move |db| {
+                let outcome = self::resend(db, endpoint, subject, position, now)?;
+                audit_trail::add(db, Some(&entry).filter(|_| outcome == ResendOutcome::Accepted))?;
+                Ok(outcome)
+            })
+            .await
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

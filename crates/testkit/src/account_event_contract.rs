@@ -17,7 +17,7 @@ use crate::feed_contract::{
     FeedStore, FeedSubject, all, append, append_all, commit, edited, lease, positions, read, take_feed,
 };
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, pass};
-use crate::{at, order_id, place, subject_of};
+use crate::{at, audit_entry, order_id, place, subject_of};
 
 /// Account of the tests, at a time.
 pub fn account_at(seconds: i64) -> AccountEventContext {
@@ -202,7 +202,8 @@ pub async fn the_account_events_of_a_subject_are_delivered_in_order(subject: &im
     fail(store, &first, NOW + 30).await;
     assert_eq!(lease_all(store, NOW + 29).await, []);
     assert_eq!(drain(store, NOW + 30).await, [1, 3]);
-    let resent = store.resend(endpoint_id(1), paid("po_1").subject, Position(1), at(NOW + 40)).await.unwrap();
+    let resent =
+        store.resend(endpoint_id(1), paid("po_1").subject, Position(1), at(NOW + 40), &audit_entry()).await.unwrap();
     assert_eq!(resent, ResendOutcome::Accepted);
     let again = lease_only(store, NOW + 40).await;
     assert_eq!((next(&again), again.next.as_ref().map(|it| it.kind)), ((1, 0, true), Some(FeedEventType::PayoutPaid)));

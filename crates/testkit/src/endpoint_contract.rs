@@ -31,6 +31,7 @@ macro_rules! endpoint_contract {
             endpoints_that_get_no_events_are_read_up_to_a_limit
             an_endpoint_is_deleted_with_its_queues_and_attempts
             a_change_of_an_endpoint_is_stored_with_its_audit_entry
+            a_resend_is_stored_with_its_audit_entry
             attempts_are_read_from_the_newest_on
             an_attempt_is_read_unchanged
             attempts_are_deleted_by_age_and_limit

@@ -11,7 +11,7 @@ use crate::contract::NOW;
 use crate::endpoint_contract::{add_endpoint, attempt, change, disabled, endpoint, endpoint_id, stored};
 use crate::feed_contract::{FeedStore, FeedSubject, append_all, edited};
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, one_more_event, one_order, pass, release};
-use crate::{at, subject_of};
+use crate::{at, audit_entry, subject_of};
 
 /// Position, number of parts that are done, number of failed attempts, and whether it is sent again on request.
 fn part(queue: &LeasedQueue) -> (u64, u32, u32, bool) {
@@ -66,10 +66,11 @@ pub async fn a_resend_has_parts_of_its_own(subject: &impl FeedSubject) {
     assert_eq!(part(&third), (3, 1, 0, false));
     fail(store, &third, NOW + 50).await;
     for position in [2, 1] {
-        let resent = store.resend(endpoint_id(1), subject_of(1), Position(position), at(NOW)).await.unwrap();
+        let resent =
+            store.resend(endpoint_id(1), subject_of(1), Position(position), at(NOW), &audit_entry()).await.unwrap();
         assert_eq!(resent, ResendOutcome::Accepted);
     }
-    let still_waits = store.resend(endpoint_id(1), subject_of(1), Position(3), at(NOW)).await.unwrap();
+    let still_waits = store.resend(endpoint_id(1), subject_of(1), Position(3), at(NOW), &audit_entry()).await.unwrap();
     assert_eq!(still_waits, ResendOutcome::StillWaits { next_attempt_at: Some(at(NOW + 50)) });
     for position in [2, 1] {
         pass_part(store, &lease_only(store, NOW).await, 2).await;

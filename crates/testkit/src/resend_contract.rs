@@ -1,17 +1,18 @@
 //! Contract tests of events that are sent again on request, a part of
 //! [`endpoint_contract!`](macro@crate::endpoint_contract).
 
-use paywright_app::{EndpointState, Position, RESENDS_MAX, ResendOutcome};
+use paywright_app::{Act, EndpointState, Position, RESENDS_MAX, ResendOutcome};
 
 use crate::contract::NOW;
+use crate::contract::audit_trail::{entries, entry};
 use crate::endpoint_contract::{change, disabled, endpoint_id};
 use crate::feed_contract::{FeedStore, FeedSubject, lease};
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, one_more_event, one_order, pass, passed};
-use crate::{at, subject_of};
+use crate::{at, audit_entry, subject_of};
 
 /// Requests to send an event of the first order to the first endpoint again.
 async fn resend(store: &dyn FeedStore, position: u64, now: i64) -> ResendOutcome {
-    store.resend(endpoint_id(1), subject_of(1), Position(position), at(now)).await.unwrap()
+    store.resend(endpoint_id(1), subject_of(1), Position(position), at(now), &audit_entry()).await.unwrap()
 }
 
 /// Asserts that an event is accepted to be sent again.
@@ -27,6 +28,21 @@ async fn third_fails(store: &dyn FeedStore, again_at: i64) {
         pass(store, &lease_only(store, NOW).await).await;
     }
     fail(store, &lease_only(store, NOW).await, again_at).await;
+}
+
+/// A request that is refused leaves no entry; one that is repeated leaves one each time.
+pub async fn a_resend_is_stored_with_its_audit_entry(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 1000).await;
+    let resend = async |position: u64, n: u8| {
+        let entry = entry(n, "hook", Act::EndpointEventResent { position });
+        store.resend(endpoint_id(1), subject_of(1), Position(position), at(NOW), &entry).await.unwrap()
+    };
+    assert_eq!(resend(1, 1).await, ResendOutcome::Accepted);
+    assert!(matches!(resend(3, 2).await, ResendOutcome::StillWaits { .. }));
+    assert!(matches!(resend(9, 3).await, ResendOutcome::StillWaits { .. }));
+    assert_eq!(resend(1, 4).await, ResendOutcome::Accepted);
+    assert_eq!(entries(store).await, [4, 1]);
 }
 
 /// The event that waits keeps its failed attempts and its time.

@@ -6,7 +6,7 @@ use crate::contract::{NOW, first, then};
 use crate::endpoint_contract::{add_endpoint, disabled, endpoint, endpoint_id};
 use crate::feed_contract::{FeedSubject, all, append, append_all, commit, edited, payment, positions, read, take_feed};
 use crate::queue_contract::{fill, lease_one, pass};
-use crate::{at, changes, order_id, place, subject_of};
+use crate::{at, audit_entry, changes, order_id, place, subject_of};
 
 /// Positions go on after a deletion, and the facts of the orders stay.
 pub async fn the_oldest_events_are_deleted_up_to_a_time_and_a_limit(subject: &impl FeedSubject) {
@@ -100,7 +100,7 @@ pub async fn events_in_a_queue_are_not_deleted(subject: &impl FeedSubject) {
     assert_eq!(delete().await, held(0));
     pass(store, &second).await;
     pass(store, &lease_one(store, subject_of(1)).await).await;
-    let resent = store.resend(endpoint_id(1), subject_of(1), Position(3), at(NOW)).await.unwrap();
+    let resent = store.resend(endpoint_id(1), subject_of(1), Position(3), at(NOW), &audit_entry()).await.unwrap();
     assert_eq!(resent, ResendOutcome::Accepted);
     assert_eq!(delete().await, held(1));
     pass(store, &lease_one(store, subject_of(1)).await).await;

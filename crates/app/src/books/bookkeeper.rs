@@ -79,6 +79,7 @@ pub struct Bookkeeper {
     pub(super) cursors: Arc<dyn Cursors>,
     pub(super) balance: Arc<dyn ProviderBalance>,
     pub(super) clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     pub(super) settings: BooksSettings,
     pub(super) warnings: Arc<Warnings>,
     owner: Uuid,
@@ -167,12 +168,12 @@ impl Bookkeeper {
         let warnings = Arc::clone(&app.warnings);
         let is_due = Arc::new(AtomicBool::new(true));
         let has_read_refused = Arc::default();
-        Self { books, orders, cursors, balance, clock, settings, warnings, owner, is_due, has_read_refused }
+        Self { books, orders, cursors, balance, clock, ids, settings, warnings, owner, is_due, has_read_refused }
     }
 
     /// Access to the books without Stripe.
     pub fn access(&self) -> BooksAccess {
-        BooksAccess::new(Arc::clone(&self.books), Arc::clone(&self.clock))
+        BooksAccess::new(Arc::clone(&self.books), Arc::clone(&self.clock), Arc::clone(&self.ids))
     }
 
     /// Makes the next step of this process due at once.

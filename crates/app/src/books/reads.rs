@@ -11,8 +11,8 @@ use super::Break;
 use super::bookkeeper::BooksError;
 use super::breaks::Resolution;
 use crate::{
-    BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakPage, BreakPlace, BreakQuery,
-    Clock, PayoutQuery, RowFilter, RowQuery, StoreError, Versioned,
+    Act, AuditEntry, BookedEntry, BookedPayout, BookedTransaction, Books, BooksChanges, BooksState, BreakPage,
+    BreakPlace, BreakQuery, Clock, Ids, PayoutQuery, RowFilter, RowQuery, StoreError, Versioned,
 };
 
 /// Number of rows that are read at once.
@@ -64,12 +64,13 @@ impl RowPlace {
 pub struct BooksAccess {
     pub(super) books: Arc<dyn Books>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
 }
 
 impl BooksAccess {
     /// Access to the books in a database.
-    pub const fn new(books: Arc<dyn Books>, clock: Arc<dyn Clock>) -> Self {
-        Self { books, clock }
+    pub const fn new(books: Arc<dyn Books>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { books, clock, ids }
     }
 
     /// State of the books; `None` before they are begun.
@@ -102,8 +103,8 @@ impl BooksAccess {
         }
     }
 
-    /// Resolves a break with a note of who explains it. Returns the break; `None` if there is none with this name. A break
-    /// that is gone or resolved stays as it is.
+    /// Resolves a break with a note of who explains it, which is an act in the audit trail. Returns the break; `None` if there
+    /// is none with this name. A break that is gone or resolved stays as it is.
     pub async fn resolve(&self, id: &str, by: &str, note: &str) -> Result<Option<Break>, BooksError> {
         let mut attempt = 1;
         loop {
@@ -113,10 +114,13 @@ impl BooksAccess {
             if !found.is_open() {
                 return Ok(Some(found));
             }
-            let resolution = Resolution { at: self.clock.now(), by: by.to_owned(), note: note.to_owned() };
+            let (at, note) = (self.clock.now(), note.to_owned());
+            let act = Act::BreakResolved { note: note.clone() };
+            let audit = Some(AuditEntry::of_current_work(self.ids.as_ref(), at, id, act));
+            let resolution = Resolution { at, by: by.to_owned(), note };
             let resolved = Break { resolution: Some(resolution), ..found };
             let breaks = vec![resolved.clone()];
-            match self.books.commit_books(&BooksChanges { breaks, ..BooksChanges::new(version, value) }).await {
+            match self.books.commit_books(&BooksChanges { breaks, audit, ..BooksChanges::new(version, value) }).await {
                 Err(StoreError::Conflict) if attempt < crate::ATTEMPTS_MAX => {
                     self.clock.pause(attempt).await;
                     attempt += 1;

@@ -331,6 +331,7 @@ impl Publisher {
             EndpointFormat::Spree => self.spree_format.test_body(TEST_TYPE, now),
         };
         let webhook = endpoint.webhook(event, now, body, None);
+        self.endpoints.add_audit_entry(&self.audit_entry(id, Act::EndpointTestBegun)).await?;
         let result = self.sender.send(&webhook).await;
         let is_accepted = result.answer.as_ref().is_ok_and(|it| (200..300).contains(&it.status));
         let outcome = if is_accepted { AttemptOutcome::Delivered } else { AttemptOutcome::Failed };
@@ -347,8 +348,8 @@ impl Publisher {
         let query = FeedQuery { after, until: position, types: Vec::new(), order: None, limit: 1 };
         let events = self.feed.feed_events(&query).await?;
         let event = events.first().ok_or(EndpointError::EventNotFound)?;
-        let now = self.clock.now();
-        match self.endpoints.resend(id, event.reference().subject, position, now).await? {
+        let (now, entry) = (self.clock.now(), self.audit_entry(id, Act::EndpointEventResent { position: position.0 }));
+        match self.endpoints.resend(id, event.reference().subject, position, now, &entry).await? {
             ResendOutcome::Accepted => {
                 self.waker.wake_deliverer();
                 Ok(())

@@ -172,9 +172,24 @@ pub enum Act {
         /// Position after which every event is sent.
         after: u64,
     },
+    /// An event is sent to an endpoint again.
+    #[serde(rename = "webhook_endpoint.event_resent")]
+    EndpointEventResent {
+        /// Position of the event.
+        position: u64,
+    },
+    /// A test event is about to be sent to an endpoint.
+    #[serde(rename = "webhook_endpoint.test_begun")]
+    EndpointTestBegun,
     /// An endpoint was deleted.
     #[serde(rename = "webhook_endpoint.deleted")]
     EndpointDeleted,
+    /// A difference between the books and Stripe was explained by a person.
+    #[serde(rename = "break.resolved")]
+    BreakResolved {
+        /// Explanation of the difference.
+        note: String,
+    },
     /// A link to sign in to the console was made.
     #[serde(rename = "console.link_created")]
     ConsoleLinkCreated {
@@ -232,7 +247,10 @@ impl Act {
             | Self::EndpointEnabled
             | Self::EndpointDisabled
             | Self::EndpointReplayed { .. }
+            | Self::EndpointEventResent { .. }
+            | Self::EndpointTestBegun
             | Self::EndpointDeleted
+            | Self::BreakResolved { .. }
             | Self::ConsoleLinkCreated { .. }
             | Self::ConsoleSignedIn { .. }
             | Self::ConsoleSessionEnded
@@ -315,7 +333,10 @@ variant_names! {
         EndpointEnabled => "webhook_endpoint.enabled",
         EndpointDisabled => "webhook_endpoint.disabled",
         EndpointReplayed => "webhook_endpoint.replayed",
+        EndpointEventResent => "webhook_endpoint.event_resent",
+        EndpointTestBegun => "webhook_endpoint.test_begun",
         EndpointDeleted => "webhook_endpoint.deleted",
+        BreakResolved => "break.resolved",
         ConsoleLinkCreated => "console.link_created",
         ConsoleSignedIn => "console.signed_in",
         ConsoleSessionEnded => "console.session_ended",
@@ -361,7 +382,10 @@ impl fmt::Display for Act {
             Self::EndpointEnabled => f.write_str("enabled"),
             Self::EndpointDisabled => f.write_str("disabled"),
             Self::EndpointReplayed { after } => write!(f, "every event after {after} again"),
+            Self::EndpointEventResent { position } => write!(f, "event {position} again"),
+            Self::EndpointTestBegun => f.write_str("test event"),
             Self::EndpointDeleted => f.write_str("deleted"),
+            Self::BreakResolved { note } => write!(f, "resolved: {note}"),
             Self::ConsoleLinkCreated { operator, role } => write!(f, "link for {operator:?} with the role {role}"),
             Self::ConsoleSignedIn { role } => write!(f, "signed in with the role {role}"),
             Self::ConsoleSessionEnded => f.write_str("session ended"),

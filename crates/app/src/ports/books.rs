@@ -8,6 +8,7 @@ use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
 use paywright_domain::{Currency, IntentId, OrderId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::audit_trail::AuditEntry;
 use super::feed::AccountEvent;
 use super::provider_balance::BalanceSum;
 use super::store::{StoreError, Version, Versioned};
@@ -135,6 +136,8 @@ pub struct BooksChanges {
     /// Events of the account to store for the feed without a position, each after the earlier ones of its subject. One whose
     /// id is stored already is left out.
     pub events: Vec<AccountEvent>,
+    /// Entry of the audit trail, if a person has asked for the changes.
+    pub audit: Option<AuditEntry>,
 }
 
 impl BooksChanges {
@@ -150,6 +153,7 @@ impl BooksChanges {
             days: Vec::new(),
             breaks: Vec::new(),
             events: Vec::new(),
+            audit: None,
         }
     }
 }

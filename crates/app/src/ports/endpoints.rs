@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
-use super::audit_trail::AuditEntry;
+use super::audit_trail::{AuditEntry, AuditTrail};
 use super::feed::{FeedEvent, Position};
 use super::lease::Lease;
 use super::store::{StoreError, Versioned};
@@ -25,7 +25,7 @@ use crate::endpoints::{Attempt, AttemptPage, AttemptQuery, AttemptSearch, Endpoi
 /// Each call is one transaction. A change that a caller has asked for is stored with its entry of the audit trail; one that
 /// stores nothing stores no entry. `testkit::endpoint_contract!` checks each store against these docs.
 #[async_trait]
-pub trait Endpoints: Send + Sync {
+pub trait Endpoints: AuditTrail {
     /// Stores a new endpoint that gets the events after `position`. [`StoreError::Conflict`] if its id exists.
     async fn add_endpoint(
         &self,
@@ -114,13 +114,14 @@ pub trait Endpoints: Send + Sync {
 
     /// Puts an event at the end of the resends of its subject's queue, due at `now` unless another one is before it.
     /// Nothing is changed if it is there already. [`StoreError::Conflict`] if there is no such endpoint. From then on
-    /// the event is not deleted until it has been sent.
+    /// the event is not deleted until it has been sent. `entry` is stored if the event will be sent again.
     async fn resend(
         &self,
         endpoint: EndpointId,
         subject: SubjectId,
         position: Position,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<ResendOutcome, StoreError>;
 
     /// Stores an attempt that belongs to no queue, unless its endpoint was deleted.

@@ -56,16 +56,17 @@ async fn changes_of_endpoints_are_listed_newest_first_by_page() {
         (Method::POST, "/disable", Value::Null),
         (Method::POST, "/enable", Value::Null),
         (Method::POST, "/replay", json!({ "after": 0 })),
+        (Method::POST, "/test", Value::Null),
         (Method::DELETE, "", Value::Null),
     ] {
         let answer = service.call(method, &format!("{path}{below}"), &body).await;
         assert!((200..300).contains(&answer.status), "{answer:?}");
     }
     let all = trail(&service, &format!("?subject={id}")).await;
-    let expected = ["deleted", "replayed", "enabled", "disabled", "secret_rotated", "changed", "created"];
+    let expected = ["deleted", "test_begun", "replayed", "enabled", "disabled", "secret_rotated", "changed", "created"];
     let expected: Vec<_> = expected.iter().map(|it| format!("webhook_endpoint.{it}")).collect();
     assert_eq!(acts(&all).iter().map(|it| it.0).collect::<Vec<_>>(), expected);
-    assert_eq!(all["audit_entries"][5]["what"], "description changed, at example.com");
+    assert_eq!(all["audit_entries"][6]["what"], "description changed, at example.com");
     assert!(!all.to_string().contains("secret-path"), "a URL may have a secret: {all}");
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {

@@ -298,8 +298,15 @@ async fn a_break_is_resolved_once_in_the_name_of_the_key() {
     let resolution = json!({ "at": "2025-03-31T09:57:30Z", "by": "shop", "note": "paid in cash" });
     assert_eq!(resolved.body["data"]["resolution"], resolution);
     assert_eq!(listed(&get(&service, &format!("{BOOKS}/breaks")).await, "breaks"), [""; 0]);
+    let acts = async || {
+        let trail = get(&service, &format!("/api/v1/shop/audit_entries?subject={OPEN_BREAK}")).await;
+        let entries = trail.body["data"]["audit_entries"].as_array().unwrap().clone();
+        entries.iter().map(|it| format!("{} {}", it["act"], it["what"])).collect::<Vec<_>>()
+    };
+    assert_eq!(acts().await, [r#""break.resolved" "resolved: paid in cash""#]);
     let again = resolve(OPEN_BREAK, "something else").await;
     assert_eq!((again.status, &again.body["data"]), (200, &resolved.body["data"]), "{again:?}");
+    assert_eq!(acts().await.len(), 1, "nothing was done the second time");
     let gone = resolve("amount:pi_1", "x").await;
     assert_eq!((&gone.body["data"]["status"], &gone.body["data"]["resolution"]), (&json!("gone"), &Value::Null));
     let unknown = resolve("amount:pi_404", "x").await;

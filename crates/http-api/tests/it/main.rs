@@ -174,7 +174,7 @@ impl Service {
             console: None,
             app,
             publisher,
-            books: BooksAccess::new(books, hands),
+            books: BooksAccess::new(books, hands, Arc::new(CountedIds::default())),
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
             bodies: Bodies::default(),

@@ -218,7 +218,7 @@ pub(crate) fn resident(pid: u32) -> (f64, f64) {
 }
 
 /// Reads one answer into `buffer`, and returns its status.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     buffer.clear();
     loop {
         assert_ne!(stream.read_buf(buffer).await.unwrap(), 0, "the server hung up");

@@ -17,7 +17,7 @@ use crate::operator::operator;
 use crate::serve::{bookkeeper, gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::WorkerSignal;
-use crate::world::SystemClock;
+use crate::world::{RandomIds, SystemClock};
 use crate::{Failure, say, say_lines};
 
 /// Runs a command; returns whether nothing is wrong.
@@ -27,7 +27,7 @@ pub(crate) async fn run(options: BooksOptions) -> Result<bool, Failure> {
         return reconcile(&settings, since).await;
     }
     let stores = settings.database()?.open(1, Schema::Check).await?;
-    let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock));
+    let access = BooksAccess::new(Arc::clone(&stores.books), Arc::new(SystemClock), Arc::new(RandomIds));
     match options.command {
         BooksCommand::Reconcile { .. } => {}
         BooksCommand::Statement { period, format } => print_statement(&access, period, format).await?,

@@ -429,5 +429,5 @@ async fn the_console_serves_people_in_a_browser() {
         ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 14, &environment, dev);
+    node("console", "console.test.mjs", 15, &environment, dev);
 }

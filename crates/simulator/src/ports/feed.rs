@@ -5,9 +5,10 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, DeletedFeedEvents, DueQueue, Endpoint, EndpointId,
-    Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position,
-    QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints, Versioned, WaitingOrders,
+    Attempt, AttemptPage, AttemptQuery, AttemptSearch, AuditEntry, AuditQuery, AuditTrail, DeletedFeedEvents, DueQueue,
+    Endpoint, EndpointId, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
+    LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint, SubjectId, TroubledEndpoints,
+    Versioned, WaitingOrders,
 };
 use paywright_domain::Timestamp;
 
@@ -164,6 +165,18 @@ impl Feed for ScheduledFeed {
 }
 
 #[async_trait]
+impl AuditTrail for ScheduledFeed {
+    async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (it, entry) = (self.clone(), entry.clone());
+        self.write("add audit entry", async move { it.store.add_audit_entry(&entry).await }).await
+    }
+
+    async fn audit_entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read("read audit entries", self.store.audit_entries(query)).await
+    }
+}
+
+#[async_trait]
 impl Endpoints for ScheduledFeed {
     async fn add_endpoint(
         &self,
@@ -292,10 +305,11 @@ impl Endpoints for ScheduledFeed {
         subject: SubjectId,
         position: Position,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<ResendOutcome, StoreError> {
-        let it = self.clone();
+        let (it, entry) = (self.clone(), entry.clone());
         let write = async move {
-            let resent = it.store.resend(endpoint, subject, position, now);
+            let resent = it.store.resend(endpoint, subject, position, now, &entry);
             it.clone().done(resent, |books, _| books.resend(endpoint, position)).await
         };
         self.write("resend event", write).await

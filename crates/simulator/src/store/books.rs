@@ -299,6 +299,7 @@ impl Books for MemoryStore {
         self.write(move |it| {
             it.books.commit(&changes)?;
             it.feed.add_account_events(&changes.events);
+            it.audit.extend(changes.audit.clone());
             Ok(())
         })
     }

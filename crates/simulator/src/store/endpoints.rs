@@ -497,8 +497,14 @@ impl Endpoints for MemoryStore {
         subject: SubjectId,
         position: Position,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<ResendOutcome, StoreError> {
-        self.write(move |it| it.endpoints.resend((endpoint, subject), position, it.feed.range.deleted, now))
+        let entry = entry.clone();
+        self.write(move |it| {
+            let outcome = it.endpoints.resend((endpoint, subject), position, it.feed.range.deleted, now)?;
+            it.audit.extend((outcome == ResendOutcome::Accepted).then(|| entry.clone()));
+            Ok(outcome)
+        })
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use paywright_app::stored::{
 };
 
 use crate::account_events::{AccountEvents, store_account_events};
+use crate::audit_trail::{Entries as AuditEntries, audited};
 use crate::columns::tables;
 use crate::failure::Failure;
 use crate::statement::{filled, parameters, statement};
@@ -142,10 +143,11 @@ pub(crate) struct CommitBooks<'a> {
     days: Days<'a>,
     breaks: Breaks<'a>,
     events: AccountEvents,
+    audit: AuditEntries<'a>,
 }
 
 statement!(CommitBooks<'_> => (),
-    filled!(include_str!("../sql/commit_books.sql"), "{events}" => store_account_events!("head")),
+    filled!(include_str!("../sql/commit_books.sql"), "{events}" => store_account_events!("head"), "{audited}" => audited!("head")),
     self {
     expected_version: BigInt = self.expected,
     state: SqlText = self.state,
@@ -157,6 +159,7 @@ statement!(CommitBooks<'_> => (),
     ..Days = self.days,
     ..Breaks = self.breaks,
     ..AccountEvents = self.events,
+    ..AuditEntries = self.audit,
 });
 
 impl<'a> CommitBooks<'a> {
@@ -195,6 +198,7 @@ impl<'a> CommitBooks<'a> {
             days: Days::of(days.into_iter().map(Ok))?,
             breaks: Breaks::of(breaks.into_iter().map(Ok))?,
             events: AccountEvents::of(&changes.events),
+            audit: AuditEntries::of_all(changes.audit.as_slice())?,
         })
     }
 }

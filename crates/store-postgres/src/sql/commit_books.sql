@@ -167,5 +167,6 @@ WITH begun AS (
         theirs_currency = excluded.theirs_currency, theirs_amount = excluded.theirs_amount, since = excluded.since,
         first_seen = excluded.first_seen, gone_at = excluded.gone_at, resolution = excluded.resolution
 ),
-{events}
+{events},
+{audited}
 SELECT FROM head

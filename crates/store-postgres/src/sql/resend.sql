@@ -22,7 +22,10 @@ WITH head AS MATERIALIZED (
         ) AS it
     )
     RETURNING :position = ANY (resends) AS is_accepted, done < :position AND done < last AS still_waits, next_due_at
-)
+), accepted AS (
+    SELECT FROM queue WHERE is_accepted
+),
+{audited}
 SELECT is_accepted, still_waits, false, CASE WHEN is_enabled AND still_waits THEN next_due_at END FROM queue, endpoint
 UNION ALL
 SELECT

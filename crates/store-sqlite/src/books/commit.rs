@@ -11,6 +11,7 @@ use super::tables::{
     BreakRow, ClearingRow, ClosedDayRow, EntryRow, PayoutRow, TransactionRow, balance_transactions, book_breaks,
     book_entries, books, clearing_accounts, closed_days, payout_members, payout_sums, payouts,
 };
+use crate::audit_trail;
 use crate::failure::Failure;
 use crate::feed::append_account_events;
 use crate::rows::Column;
@@ -53,7 +54,8 @@ pub(super) fn changes(db: &mut SqliteConnection, changes: &BooksChanges) -> Resu
             .set(&row)
             .execute(db)?;
     }
-    append_account_events(db, &changes.events)
+    append_account_events(db, &changes.events)?;
+    audit_trail::add(db, changes.audit.as_ref())
 }
 
 /// Replaces the state, unless the books have another version than `expected`.

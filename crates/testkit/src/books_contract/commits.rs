@@ -1,8 +1,8 @@
 //! Cases of commits as a whole.
 
 use paywright_app::{
-    AccountEvent, BalanceAmount, BalanceReading, BalanceSum, BooksChanges, BooksState, ClosedRef, SubjectId, Version,
-    Versioned,
+    AccountEvent, Act, BalanceAmount, BalanceReading, BalanceSum, BooksChanges, BooksState, ClosedRef, SubjectId,
+    Version, Versioned,
 };
 use paywright_domain::books::{BalanceType, SignedMoney};
 use paywright_domain::fact::FeedEventType;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     BooksSubject, USD, all_days, changes, charge, day, expectation, on, open_items, payment, payout, po, state, txn,
 };
+use crate::contract::audit_trail::{entries, entry};
 use crate::contract::is_conflict;
 
 /// All fields of the state are written and read, and each commit makes the next version.
@@ -137,4 +138,18 @@ pub async fn account_events_are_stored_by_the_commit(subject: &impl BooksSubject
     let stored = store.unpositioned_events(10).await.unwrap();
     let subjects: Vec<SubjectId> = stored.iter().map(|it| it.subject).collect();
     assert_eq!(subjects, [event(1).subject, event(3).subject]);
+}
+
+/// The entry of a commit is stored with it, and that of a commit that another one has overtaken is not.
+pub async fn an_audit_entry_is_stored_by_the_commit(subject: &impl BooksSubject) {
+    let store = &*subject.books_store();
+    let with_entry = |version, n| {
+        let act = Act::BreakResolved { note: "paid in cash \u{1F4B6}".to_owned() };
+        BooksChanges { audit: Some(entry(n, "missing_there:pi_1", act)), ..changes(version) }
+    };
+    store.commit_books(&with_entry(0, 1)).await.unwrap();
+    assert!(is_conflict(&store.commit_books(&with_entry(0, 2)).await));
+    store.commit_books(&with_entry(1, 3)).await.unwrap();
+    store.commit_books(&changes(2)).await.unwrap();
+    assert_eq!(entries(store).await, [3, 1]);
 }

@@ -52,6 +52,7 @@ macro_rules! books_contract {
             one_of_two_racing_first_commits_succeeds
             a_commit_that_fails_in_part_writes_nothing
             account_events_are_stored_by_the_commit
+            an_audit_entry_is_stored_by_the_commit
             a_balance_transaction_is_read_unchanged
             an_entry_is_read_unchanged
             known_balance_transactions_are_those_that_are_stored

@@ -38,6 +38,22 @@ impl<'a> StoredAuditEntry<'a> {
         })
     }
 
+    /// The same row, which borrows from no entry.
+    pub fn into_owned(self) -> StoredAuditEntry<'static> {
+        let owned = |it: Cow<'a, str>| Cow::Owned(it.into_owned());
+        StoredAuditEntry {
+            id: self.id,
+            at: self.at,
+            act: owned(self.act),
+            subject: owned(self.subject),
+            actor: self.actor.map(owned),
+            key_id: self.key_id,
+            address: self.address.map(owned),
+            request: self.request.map(owned),
+            details: owned(self.details),
+        }
+    }
+
     /// Restores the entry.
     pub fn restore(self) -> Result<AuditEntry, ColumnError> {
         let column = |name| Column("audit_entries", name);

@@ -1,4 +1,5 @@
-// Plots of the days, from the figures in the page. Without this script, the tables have them.
+// Plots of the days, from the figures in the page, and notices when these cannot be refreshed. Without this script, the tables
+// have the figures, and nothing is refreshed.
 'use strict'
 {
   const HEIGHT = 220
@@ -35,4 +36,14 @@
   addEventListener('resize', () => {
     for (const [place, plot] of plots) plot.setSize({ width: place.clientWidth, height: HEIGHT })
   })
+
+  const notices = ['ended', 'unreachable'].map(id => document.getElementById(id))
+  const show = shown => notices.forEach(it => { it.hidden = it.id !== shown })
+  // An answer that is an error leaves the page as it is.
+  document.addEventListener('htmx:after:request', event => {
+    const { status } = event.detail.ctx.response
+    show(status === 401 ? 'ended' : status >= 400 ? 'unreachable' : null)
+  })
+  // Without an answer.
+  document.addEventListener('htmx:error', () => show('unreachable'))
 }
