@@ -97,6 +97,7 @@ test('today says when its figures cannot be refreshed', async () => {
   const answers = {
     ended: request => request.respond({ status: 401, contentType: 'text/html', body: '<h1>No session</h1>' }),
     unreachable: request => request.abort('connectionrefused'),
+    replaced: request => request.respond({ status: 200, contentType: 'text/html', body: '<h1>Maintenance</h1>' }),
     none: request => request.continue()
   }
   let answer = answers.none
@@ -105,7 +106,7 @@ test('today says when its figures cannot be refreshed', async () => {
   const notices = () => page.$$eval('.notice', all => all.filter(it => !it.hidden).map(it => it.id))
   assert.deepEqual(await notices(), [])
   const days = await page.$$eval('#now section', all => all.length)
-  for (const [name, told] of [['ended', ['ended']], ['unreachable', ['unreachable']], ['none', []]]) {
+  for (const [name, told] of [['ended', ['ended']], ['unreachable', ['late']], ['none', []], ['replaced', ['late']], ['none', []]]) {
     answer = answers[name]
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
     const wanted = JSON.stringify(told)

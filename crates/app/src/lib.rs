@@ -72,12 +72,12 @@ pub use audit::{Audit, Difference, DifferenceClass};
 pub use audit_trail::audit_subject;
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksFigures,
-    BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
-    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerSummaryView,
-    LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView,
-    Period, PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement,
-    StatementBuilder, StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView,
-    TaxReport, TaxReportView, TaxTotal, TaxTotalView, UnknownZone,
+    BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakNote, BreakView, Comparison, Correction, DaySummary,
+    ExchangeSum, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView,
+    LedgerSummaryView, LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView,
+    PayoutMovement, PayoutView, Period, PeriodError, PostingView, Resolution, ResolutionView, RowPlace,
+    SignedAmountView, Statement, StatementBuilder, StatementError, StatementStatus, StatementView, Sums, TaxFigures,
+    TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView, UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;

@@ -1,4 +1,4 @@
-//! `paywright audit-trail`: prints who has moved money or changed access.
+//! `paywright audit-trail`: prints who has done what.
 
 use paywright_app::{Actor, AuditEntry, AuditQuery, audit_subject};
 

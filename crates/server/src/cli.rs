@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Review(ReviewOptions),
     /// Compare every order with what Stripe lists, and print the differences; exit code 1 if there are any.
     Audit(AuditOptions),
-    /// Print who has moved money or changed access, from where and when, the newest first.
+    /// Print who has moved money, changed access, sent events again or explained a break, from where and when, the newest first.
     AuditTrail(AuditTrailOptions),
     /// Read the books: statements, taxes, payouts, what does not agree with Stripe, and exports for accounting programs.
     Books(BooksOptions),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
+use paywright_domain::text::Text;
 use paywright_domain::{OrderId, Timestamp};
 
 use super::Break;
@@ -23,6 +24,9 @@ const BREAKS_AT_ONCE: u16 = 500;
 
 /// Largest number of characters of a note.
 pub const NOTE_LEN_MAX: usize = 2000;
+
+/// Explanation of a break by a person.
+pub type BreakNote = Text<1, NOTE_LEN_MAX>;
 
 /// A payout with what it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,16 +109,17 @@ impl BooksAccess {
 
     /// Resolves a break with a note of who explains it, which is an act in the audit trail. Returns the break; `None` if there
     /// is none with this name. A break that is gone or resolved stays as it is.
-    pub async fn resolve(&self, id: &str, by: &str, note: &str) -> Result<Option<Break>, BooksError> {
+    pub async fn resolve(&self, id: &str, by: &str, note: &BreakNote) -> Result<Option<Break>, BooksError> {
         let mut attempt = 1;
         loop {
+            // Before the break: of two resolutions at once the one that commits second has a stale version.
+            let Some(Versioned { version, value }) = self.books.books().await? else { return Ok(None) };
             let found = self.books.breaks(&BreakQuery::Named(vec![id.to_owned()])).await?;
             let Some(found) = found.into_iter().next() else { return Ok(None) };
-            let Some(Versioned { version, value }) = self.books.books().await? else { return Ok(None) };
             if !found.is_open() {
                 return Ok(Some(found));
             }
-            let (at, note) = (self.clock.now(), note.to_owned());
+            let (at, note) = (self.clock.now(), note.to_string());
             let act = Act::BreakResolved { note: note.clone() };
             let audit = Some(AuditEntry::of_current_work(self.ids.as_ref(), at, id, act));
             let resolution = Resolution { at, by: by.to_owned(), note };

@@ -1,4 +1,4 @@
-//! Audit trail: every act that moves money or changes access, with who did it and from where.
+//! Audit trail: every act that moves money, changes access, sends events again or explains a break, with who did it and from where.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ impl AuditEntry {
     }
 }
 
-/// Act that moves money or changes access.
+/// Act that moves money, changes access, sends events again or explains a break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act")]
 pub enum Act {
@@ -382,10 +382,11 @@ impl fmt::Display for Act {
             Self::EndpointEnabled => f.write_str("enabled"),
             Self::EndpointDisabled => f.write_str("disabled"),
             Self::EndpointReplayed { after } => write!(f, "every event after {after} again"),
-            Self::EndpointEventResent { position } => write!(f, "event {position} again"),
-            Self::EndpointTestBegun => f.write_str("test event"),
+            Self::EndpointEventResent { position } => write!(f, "event at position {position}, to be sent again"),
+            Self::EndpointTestBegun => f.write_str("test event begins to be sent"),
             Self::EndpointDeleted => f.write_str("deleted"),
-            Self::BreakResolved { note } => write!(f, "resolved: {note}"),
+            // A line break in it could look like another entry.
+            Self::BreakResolved { note } => write!(f, "resolved: {note:?}"),
             Self::ConsoleLinkCreated { operator, role } => write!(f, "link for {operator:?} with the role {role}"),
             Self::ConsoleSignedIn { role } => write!(f, "signed in with the role {role}"),
             Self::ConsoleSessionEnded => f.write_str("session ended"),

@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{Break, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Publisher, Scope, anomaly_reason, cases_of};
+use paywright_app::{
+    Break, BreakNote, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Publisher, Scope, anomaly_reason, cases_of,
+};
 use paywright_domain::books::SignedMoney;
 use paywright_domain::{Order, Timestamp};
 
@@ -15,6 +17,7 @@ use super::session::{posted, signed_in, text};
 use super::{Frame, Part, Section, When, amount, page, parts, see_other, signed, when, words};
 use crate::Api;
 use crate::problem::Problem;
+use crate::reader::parse_query;
 
 /// Most orders with cases that are read, and most cases of each kind on the page.
 const ORDERS_MAX: u16 = 1000;
@@ -25,6 +28,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[template(path = "attention.html")]
 struct AttentionPage {
     frame: Frame,
+    notice: Option<&'static str>,
     groups: Vec<Group>,
     breaks: Vec<BreakRow>,
     endpoints: Vec<EndpointRow>,
@@ -156,8 +160,15 @@ pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
     let endpoints = api.publisher.list_endpoints(None, Publisher::ENDPOINTS_MAX).await?;
     let endpoints = endpoints.iter().map(EndpointRow::of).filter(EndpointRow::is_in_trouble);
+    let notice = match text(&parse_query(&request)?, "done") {
+        "resolved" => Some("The break is resolved, with your note."),
+        "before" => Some("The break was resolved before, and your note was not stored."),
+        "gone" => Some("The break is gone: both sides agree now. Your note was not stored."),
+        _ => None,
+    };
     let shown = AttentionPage {
         frame: Frame::of(&api, &operator, Section::Attention),
+        notice,
         groups: groups(&orders, api.app.now()),
         breaks: breaks.iter().map(BreakRow::of).collect(),
         endpoints: endpoints.take(CASES_MAX.into()).collect(),
@@ -177,11 +188,17 @@ pub(super) async fn of_act() -> HttpResponse {
 pub(super) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let (operator, form) = posted(&api, &request, payload, Scope::BooksWrite).await?;
     let (id, note) = (text(&form, "id"), text(&form, "note"));
-    if note.is_empty() || note.chars().count() > NOTE_LEN_MAX {
-        let detail = format!("note must have 1 to {NOTE_LEN_MAX} characters");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_resolution", detail).into());
-    }
-    let found = api.books.resolve(id, operator.session.operator.as_str(), note).await?;
-    found.ok_or(Refusal::NoSuch("break"))?;
-    Ok(see_other("/console/attention"))
+    // A form sends a line break as two characters, and a browser counts it as one.
+    let note = BreakNote::new(note.replace("\r\n", "\n")).map_err(|problem| {
+        let detail = format!("note {problem}");
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_resolution", detail)
+    })?;
+    let by = operator.session.operator.as_str();
+    let found = api.books.resolve(id, by, &note).await?.ok_or(Refusal::NoSuch("break"))?;
+    let done = match (&found.gone_at, &found.resolution) {
+        (None, Some(it)) if it.by == by && it.note == note.as_str() => "resolved",
+        (None, Some(_)) => "before",
+        (Some(_), _) | (None, None) => "gone",
+    };
+    Ok(see_other(&format!("/console/attention?done={done}#result")))
 }

@@ -180,7 +180,10 @@ pub(super) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>)
     let before = text(&query, "before");
     let older_than = if before.is_empty() { None } else { Some(place(before).ok_or(Refusal::NoSuch("page"))?) };
     let notice = match text(&query, "done") {
-        "resent" => Some(("The event is sent again", "Its attempt appears below.")),
+        "resent" => Some((
+            "The event will be sent again",
+            "Its attempt appears below: soon if the endpoint is enabled, else once it is.",
+        )),
         "enabled" => Some(("The endpoint is enabled", "What waits is sent now.")),
         "disabled" => Some(("The endpoint is disabled", "Events wait, and are sent when it is enabled again.")),
         "replayed" => {

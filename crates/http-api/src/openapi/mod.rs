@@ -57,7 +57,7 @@ fields, names of anomalies and types of events. The documentation is in `docs/ap
         (name = "Books", description = "Books of the balance at Stripe: statements, payouts, and what does not agree."),
         (name = "Events", description = "Feed of what happened to all orders."),
         (name = "Webhook endpoints", description = "Endpoints of other programs, to which events are sent."),
-        (name = "Audit trail", description = "Every act that moved money or changed access."),
+        (name = "Audit trail", description = "Every act that moved money, changed access, told other programs something or explained a break."),
         (name = "Stripe", description = "Events of Stripe."),
         (name = "Health", description = "Probes and metrics."),
     ),

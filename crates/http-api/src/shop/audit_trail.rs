@@ -110,7 +110,7 @@ struct EntriesView<'a> {
     next_cursor: Option<Uuid>,
 }
 
-/// Lists the audit trail, newest first: every act that moves money or changes access.
+/// Lists the audit trail, newest first: every act that moves money, changes access, sends events again or explains a break.
 #[utoipa::path(
     get, path = "/audit_entries", tag = "Audit trail", operation_id = "listAuditEntries",
     params(AuditParameters),

@@ -303,7 +303,7 @@ async fn a_break_is_resolved_once_in_the_name_of_the_key() {
         let entries = trail.body["data"]["audit_entries"].as_array().unwrap().clone();
         entries.iter().map(|it| format!("{} {}", it["act"], it["what"])).collect::<Vec<_>>()
     };
-    assert_eq!(acts().await, [r#""break.resolved" "resolved: paid in cash""#]);
+    assert_eq!(acts().await, [r#""break.resolved" "resolved: \"paid in cash\"""#]);
     let again = resolve(OPEN_BREAK, "something else").await;
     assert_eq!((again.status, &again.body["data"]), (200, &resolved.body["data"]), "{again:?}");
     assert_eq!(acts().await.len(), 1, "nothing was done the second time");

@@ -5,10 +5,11 @@ mod keep;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use paywright_app::{AccountNames, BooksAccess, BreakList, BreakQuery, ExportFormat, NOTE_LEN_MAX, PayoutView, Period};
+use paywright_app::{
+    AccountNames, BooksAccess, BreakList, BreakNote, BreakQuery, ExportFormat, PayoutView, Period, Work, WorkId,
+};
 use paywright_domain::books::Day;
 use paywright_domain::id::PayoutId;
-use paywright_domain::text::Text;
 
 pub(crate) use self::keep::keep;
 use crate::cli::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
@@ -130,14 +131,14 @@ async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> R
 }
 
 async fn resolve(access: &BooksAccess, id: &str, note: &str) -> Result<(), Failure> {
-    let note = Text::<1, NOTE_LEN_MAX>::new(note.trim()).map_err(|problem| format!("--note {problem}"))?;
-    let note = note.as_str();
+    let note = BreakNote::new(note.trim()).map_err(|problem| format!("--note {problem}"))?;
     let by = operator().to_string();
-    let found = access.resolve(id, &by, note).await?;
+    let resolving = access.resolve(id, &by, &note);
+    let found = Work::by(operator(), WorkId::Background("books")).scope(resolving).await?;
     let resolved = found.ok_or_else(|| format!("there is no break {id}: `paywright books breaks` lists them"))?;
     say(match (&resolved.gone_at, &resolved.resolution) {
         (Some(_), _) => "The break is gone already.",
-        (None, Some(it)) if it.note == note => "Resolved.",
+        (None, Some(it)) if it.note == note.as_str() => "Resolved.",
         (None, _) => "The break was resolved before.",
     });
     Ok(())

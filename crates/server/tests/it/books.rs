@@ -106,6 +106,9 @@ impl Shop {
         // Not explained yet, it is told again.
         assert_eq!(self.books(&["reconcile"]).code, Some(1));
         assert_eq!(self.shown(&["resolve", id, "--note", "Explained by the test."]), "Resolved.\n");
+        let trail = command(&["audit-trail", "--subject", id], self.served.folder()).output().unwrap();
+        let act = format!("  break.resolved  {id}  resolved: \"Explained by the test.\"  by operator ");
+        assert!(String::from_utf8_lossy(&trail.stdout).contains(&act), "{trail:?}");
         self.agrees();
         let all = self.json(&["breaks", "--all"])["breaks"].clone();
         assert_eq!((all.as_array().unwrap().len(), &all[0]["status"]), (1, &json!("resolved")), "{all}");

@@ -361,6 +361,29 @@ async fn a_secret_is_rotated_once_however_often_the_form_is_sent() {
     assert_eq!(entries.matches("webhook_endpoint.secret_rotated").count(), 1, "{entries}");
 }
 
+/// Books have a break of this name in none of these calls: a note is checked first.
+#[tokio::test]
+async fn a_note_about_a_break_is_checked_as_by_the_api() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link).await;
+    let (_, page) = shop.get("/console/attention", &cookie).await;
+    let csrf = field(&page, "csrf");
+    let lines = "x%0D%0A".repeat(999);
+    for (note, status, says) in [
+        ("", 422, "note must have at least 1 characters"),
+        ("a%1B%5B2Jb", 422, "note must not contain control characters"),
+        ("a%E2%80%AEb", 422, "note must not contain characters that reorder text"),
+        // 2,000 characters, as a browser counts them.
+        (&format!("{lines}xx"), 404, "no break"),
+    ] {
+        let answer =
+            shop.post("/console/attention/resolve", &cookie, &format!("csrf={csrf}&id=amount:pi_1&note={note}")).await;
+        let (found, page) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(found, status, "{note}: {page}");
+        assert!(page.contains(says), "{note}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn a_service_has_no_console_unless_that_is_set() {
     let folder = TempDir::new().unwrap();

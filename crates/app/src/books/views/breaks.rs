@@ -150,7 +150,7 @@ fn text_of(it: &Break, now: Timestamp) -> String {
     let end = match (&it.resolution, it.gone_at) {
         (_, Some(at)) => format!("  gone at {at}"),
         (Some(resolution), None) => {
-            format!("  resolved at {} by {}: {}", resolution.at, resolution.by, resolution.note)
+            format!("  resolved at {} by {}: {:?}", resolution.at, resolution.by, resolution.note)
         }
         (None, None) => format!("  next: {}", it.class.next_step()),
     };

@@ -37,13 +37,15 @@
     for (const [place, plot] of plots) plot.setSize({ width: place.clientWidth, height: HEIGHT })
   })
 
-  const notices = ['ended', 'unreachable'].map(id => document.getElementById(id))
+  const notices = ['ended', 'late'].map(id => document.getElementById(id))
   const show = shown => notices.forEach(it => { it.hidden = it.id !== shown })
-  // An answer that is an error leaves the page as it is.
   document.addEventListener('htmx:after:request', event => {
-    const { status } = event.detail.ctx.response
-    show(status === 401 ? 'ended' : status >= 400 ? 'unreachable' : null)
+    const { response: { status }, text } = event.detail.ctx
+    const isToday = status === 200 && text.includes('id="now"')
+    show(isToday ? null : status === 401 ? 'ended' : 'late')
+    // Another page, such as a proxy's, would leave nothing that is refreshed.
+    if (!isToday) event.preventDefault()
   })
   // Without an answer.
-  document.addEventListener('htmx:error', () => show('unreachable'))
+  document.addEventListener('htmx:error', () => show('late'))
 }

@@ -1,6 +1,6 @@
 //! Queries and bodies of calls about the books. All problems of one are reported together.
 
-use paywright_app::{BookedPayout, BooksZone, BreakPage, BreakPlace, BreakQuery, NOTE_LEN_MAX, Period, RowPlace};
+use paywright_app::{BookedPayout, BooksZone, BreakNote, BreakPage, BreakPlace, BreakQuery, Period, RowPlace};
 use paywright_domain::Timestamp;
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, PayoutId};
@@ -42,8 +42,6 @@ const MEMBER_CURSOR: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?\\.[0-9]+\\.[0-9A-Za-
 
 /// Name of a break: its class, a colon, and the name of an object.
 type BreakName = Text<1, 400>;
-/// Explanation of a break.
-type Note = Text<1, NOTE_LEN_MAX>;
 
 const RESOLUTION: [&str; 2] = ["id", "note"];
 
@@ -51,7 +49,7 @@ body_schema! {
     /// Body that [`NewResolution::read`] reads.
     ResolutionBody as "NewBreakResolution" = BodyObject::of(&RESOLUTION)
         .required("id", text::<BreakName>().description(Some("Name of the break.")))
-        .required("note", text::<Note>().description(Some("Explanation, for the people who read the books later.")))
+        .required("note", text::<BreakNote>().description(Some("Explanation, for the people who read the books later.")))
         .done();
 }
 
@@ -304,7 +302,7 @@ impl BreaksQuery {
 /// Resolution of a break.
 pub(super) struct NewResolution {
     pub(super) id: String,
-    pub(super) note: String,
+    pub(super) note: BreakNote,
 }
 
 impl NewResolution {
@@ -312,7 +310,7 @@ impl NewResolution {
         let mut problems = FieldProblems::default();
         let mut it = Reader::new(body, &RESOLUTION, &mut problems);
         let id = it.required("id", |it| Ok(BreakName::new(read_string(it)?)?.to_string()));
-        let note = it.required("note", |it| Ok(Note::new(read_string(it)?)?.to_string()));
+        let note = it.required("note", |it| Ok(BreakNote::new(read_string(it)?)?));
         let read = id.zip(note).map(|(id, note)| Self { id, note });
         problems.done(read).map_err(|it| Problem::invalid(INVALID_RESOLUTION, it))
     }
