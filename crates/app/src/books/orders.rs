@@ -33,16 +33,21 @@ impl Place {
 }
 
 impl Bookkeeper {
-    /// Books the facts of all orders that have changed since the last walk, page by page.
+    /// Books the facts of all orders that have changed since the last walk, page by page. What changes meanwhile is left to
+    /// the next one: where orders change as fast as they are read, a walk would have no end.
     pub(super) async fn book_orders(
         &self,
         mut books: Versioned<BooksState>,
     ) -> Result<Versioned<BooksState>, BooksError> {
         let began = self.clock.now();
+        // Those of the moment at which it began are in it.
+        let end = began.plus_seconds(1);
         let mut place = Place { from: books.value.orders_until.minus_seconds(OVERLAP_SECONDS), offset: 0 };
         loop {
-            let filter =
-                OrderFilter { updated: TimeRange { from: Some(place.from), until: None }, ..OrderFilter::default() };
+            let filter = OrderFilter {
+                updated: TimeRange { from: Some(place.from), until: Some(end) },
+                ..OrderFilter::default()
+            };
             let (sort, limit) = (OrderSort::UpdatedAt, ORDERS_AT_ONCE);
             let search = OrderSearch { filter, sort, offset: place.offset, limit };
             let page = self.orders.search_orders(&search).await?;

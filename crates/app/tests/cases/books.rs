@@ -214,6 +214,21 @@ async fn a_movement_that_stripe_lists_after_the_balance_has_it_is_no_break() {
 }
 
 /// The new one is not the first of its second in the list.
+/// As an order that changes while the walk goes on.
+#[tokio::test]
+async fn what_changes_after_a_walk_has_begun_is_booked_by_the_next_one() {
+    let kept = Kept::open().await;
+    kept.shop.clock.advance_seconds(60);
+    let order = kept.shop.paid().await;
+    let entries = async || kept.bookkeeper().access().ledger(order.id).await.unwrap().lines.len();
+    kept.shop.clock.set_back_seconds(60);
+    kept.reconciled().await;
+    assert_eq!(entries().await, 0);
+    kept.shop.clock.advance_seconds(60);
+    kept.reconciled().await;
+    assert_eq!(entries().await, 1);
+}
+
 #[tokio::test]
 async fn a_movement_of_the_same_second_while_the_balance_is_read_is_no_break() {
     let kept = Kept::open().await;
