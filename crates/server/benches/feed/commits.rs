@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use paywright_app::{
     Changes, DeletedFeedEvents, Endpoints, EventRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Ids,
-    Lease, Position, Publisher, PublisherPorts, Store, StoreError, Version,
+    Lease, Position, Publisher, Store, StoreError, Version,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
-use paywright_http_api::SpreeFormat;
-use paywright_testkit::{CountingWaker, ScriptedSender, new_order};
+use paywright_testkit::new_order;
 
-use crate::world::{FreshIds, RealClock, now, relay, unpublished};
-use crate::{TASKS, median};
+use crate::TASKS;
+use crate::world::{FreshIds, Rates, now, publisher, relay, unpublished};
 
 pub(crate) fn head() {
     println!(
@@ -32,34 +31,17 @@ pub(crate) async fn measure<S: Store + Feed + Endpoints + 'static>(
     seconds: u64,
 ) {
     let timed = Arc::new(Timed { store: Arc::clone(store), committed: Mutex::default(), waits: Mutex::default() });
-    let publisher = Publisher::new(PublisherPorts {
-        feed: Arc::<Timed<S>>::clone(&timed),
-        endpoints: Arc::<S>::clone(store),
-        sender: Arc::new(ScriptedSender::without_key()),
-        spree_format: Arc::new(SpreeFormat),
-        clock: Arc::new(RealClock),
-        ids: Arc::new(FreshIds),
-        waker: Arc::new(CountingWaker::default()),
-    });
-    let (mut without, mut with, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let publisher = publisher(Arc::<Timed<S>>::clone(&timed), Arc::<S>::clone(store));
+    let mut rates = Rates::default();
     for _ in 0..rounds {
         let before = rate(&timed, None, seconds).await;
         let after = rate(&timed, Some(&publisher), seconds).await;
-        without.push(before);
-        with.push(after);
-        ratios.push(after / before);
+        rates.add(before, after);
     }
     let mut waits = std::mem::take(&mut *timed.waits.lock().unwrap());
     waits.sort();
     let wait = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
-    println!(
-        "{name:<12} {:>14.0} {:>14.0} {:>7.3}  {:>9.1} {:>9.1}",
-        median(&mut without),
-        median(&mut with),
-        median(&mut ratios),
-        wait(0.5),
-        wait(0.99)
-    );
+    println!("{name:<12} {}  {:>9.1} {:>9.1}", rates.columns(), wait(0.5), wait(0.99));
 }
 
 /// Commits placed orders for some seconds; with the feed, runs the relay meanwhile. Returns the commits per second.

@@ -75,8 +75,3 @@ async fn benchmark(seconds: u64) {
         deliveries::measure("PostgreSQL", &cluster.url("shop")).await;
     }
 }
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}

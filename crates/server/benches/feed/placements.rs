@@ -9,23 +9,21 @@ use async_trait::async_trait;
 use paywright_app::{
     ApiKey, App, Books, BooksAccess, Carts, Changes, CompletedOrdersQuery, Endpoints, Feed, IdempotencyKey,
     IdempotencyRecord, Monitor, Monitoring, OrderFilter, OrderQuery, OrderRef, OrderSearch, Orders, Ports, PriceList,
-    Publisher, PublisherPorts, RecordedFact, Scope, Settings, Store, StoreError, StorePorts, Storefront, Versioned,
+    Publisher, RecordedFact, Scope, Settings, Store, StoreError, StorePorts, Storefront, Versioned,
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Currency, Order, OrderId, Timestamp};
-use paywright_http_api::{
-    Api, ApiKeyText, Bodies, EventPages, ListenOptions, RateLimits, Shutdown, SpreeFormat, Tokens, serve,
-};
+use paywright_http_api::{Api, ApiKeyText, Bodies, EventPages, ListenOptions, RateLimits, Shutdown, Tokens, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
-use paywright_testkit::{CountingWaker, ScriptedSender, audit_entry};
+use paywright_testkit::{CountingWaker, audit_entry};
 use secrecy::SecretString;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
+use crate::TASKS;
 use crate::rig::{self, ORDER};
-use crate::world::{FreshIds, RealClock, now, relay, unpublished};
-use crate::{TASKS, median};
+use crate::world::{FreshIds, Rates, RealClock, now, publisher, relay, unpublished};
 
 /// Time within which a stopped server finishes, in seconds.
 const FINISH_SECONDS: u64 = 5;
@@ -43,18 +41,10 @@ where
     let scopes = vec![Scope::OrdersWrite];
     let of_key = ApiKey::new(Uuid::from_u128(1), "load".into(), key.digest(), scopes, now());
     store.add_api_key(&of_key, &audit_entry()).await.unwrap();
-    let publisher = Publisher::new(PublisherPorts {
-        feed: Arc::<S>::clone(store),
-        endpoints: Arc::<S>::clone(store),
-        sender: Arc::new(ScriptedSender::without_key()),
-        spree_format: Arc::new(SpreeFormat),
-        clock: Arc::new(RealClock),
-        ids: Arc::new(FreshIds),
-        waker: Arc::new(CountingWaker::default()),
-    });
+    let publisher = publisher(Arc::<S>::clone(store), Arc::<S>::clone(store));
     let with_feed = listening(store, Arc::<S>::clone(store), &publisher);
     let without_feed = listening(store, Arc::new(Unpublished(Arc::<S>::clone(store))), &publisher);
-    let (mut without, mut with, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rates = Rates::default();
     for _ in 0..rounds {
         let before = rate(&without_feed, key.expose(), seconds).await;
         let stop = Arc::new(AtomicBool::new(false));
@@ -62,12 +52,9 @@ where
         let after = rate(&with_feed, key.expose(), seconds).await;
         stop.store(true, Ordering::Relaxed);
         relay.await.unwrap();
-        without.push(before);
-        with.push(after);
-        ratios.push(after / before);
+        rates.add(before, after);
     }
-    let (before, after, ratio) = (median(&mut without), median(&mut with), median(&mut ratios));
-    println!("{name:<12} {before:>14.0} {after:>14.0} {ratio:>7.3}");
+    println!("{name:<12} {}", rates.columns());
 }
 
 /// Serves the API with these orders, and returns the address.

@@ -1,18 +1,59 @@
-//! Clock and ids of the benchmark, the relay, and commits as before there was a feed.
+//! Clock and ids of the benchmark, the publisher with its relay, commits as before there was a feed, and rates of both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paywright_app::{Changes, Clock, Ids, Publisher};
+use paywright_app::{Changes, Clock, Endpoints, Feed, Ids, Publisher, PublisherPorts};
 use paywright_domain::{Fact, IntentId, OrderId, Timestamp};
-use paywright_testkit::usd;
+use paywright_http_api::SpreeFormat;
+use paywright_testkit::{CountingWaker, ScriptedSender, usd};
 use tokio::task::JoinHandle;
 use uuid::{NoContext, Uuid};
 
 /// Pause of the relay after a step, as in the program.
 const RELAY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Use cases of the feed, which send nothing.
+pub(crate) fn publisher(feed: Arc<dyn Feed>, endpoints: Arc<dyn Endpoints>) -> Publisher {
+    Publisher::new(PublisherPorts {
+        feed,
+        endpoints,
+        sender: Arc::new(ScriptedSender::without_key()),
+        spree_format: Arc::new(SpreeFormat),
+        clock: Arc::new(RealClock),
+        ids: Arc::new(FreshIds),
+        waker: Arc::new(CountingWaker::default()),
+    })
+}
+
+/// Rates without and with the feed, in turn.
+#[derive(Default)]
+pub(crate) struct Rates {
+    without: Vec<f64>,
+    with: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+impl Rates {
+    pub(crate) fn add(&mut self, without: f64, with: f64) {
+        self.without.push(without);
+        self.with.push(with);
+        self.ratios.push(with / without);
+    }
+
+    /// Medians of both rates and of their ratio, as columns of a table.
+    pub(crate) fn columns(&mut self) -> String {
+        let Self { without, with, ratios } = self;
+        format!("{:>14.0} {:>14.0} {:>7.3}", median(without), median(with), median(ratios))
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
 
 /// Gives events their positions until `stop` is set and each has one.
 pub(crate) fn relay(publisher: Publisher, stop: Arc<AtomicBool>) -> JoinHandle<()> {
