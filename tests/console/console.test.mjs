@@ -10,7 +10,7 @@ import { fits, needed, newPage, picture } from '../demo/browser.mjs'
 const base = needed('PAYWRIGHT_URL')
 // Links to sign in, and the orders that the pages show.
 const links = { administer: needed('LINK_ADMINISTER'), view: needed('LINK_VIEW') }
-const [paid, authorized, open] = ['PAID', 'AUTHORIZED', 'OPEN'].map(needed)
+const [paid, authorized, open, held] = ['PAID', 'AUTHORIZED', 'OPEN', 'HELD'].map(needed)
 const endpoint = needed('ENDPOINT')
 const payout = needed('PAYOUT')
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -125,6 +125,7 @@ test('every page fits, is accessible, small and free of errors, in light and dar
     'no orders': ['/console/orders?q=nobody%40example.com', 'administer'],
     'a paid order': [`/console/orders/${paid}`, 'administer'],
     'an authorized order': [`/console/orders/${authorized}`, 'administer'],
+    'an order held for review': [`/console/orders/${held}`, 'administer'],
     'an order for a role that views': [`/console/orders/${paid}`, 'view'],
     attention: ['/console/attention', 'administer'],
     endpoints: ['/console/endpoints', 'administer'],
@@ -256,6 +257,27 @@ test('a form that is sent many times at once is one refund', async () => {
   assert.equal((await page.$$('#refunds ~ table tbody tr')).length, 2)
 })
 
+test('money of another amount is accepted with the keyboard alone, and the page says what became of it', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/attention`)
+  await Promise.all([page.waitForNavigation(), page.click(`a[href$="${held}"]`)])
+  const accept = 'details:has(form[action$="/accept"])'
+  assert.match(await page.$eval(accept, it => it.textContent), /56\.00 USD is due, and 50\.00 USD was received: 6\.00 USD less\./)
+  await page.focus(`${accept} summary`)
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type('a voucher of 6.00')
+  await judged(page, 'accept')
+  await picture(page, 'accept-1440-light')
+  await page.keyboard.press('Tab')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.match(await page.$eval('#result', it => it.textContent), /The payment was accepted/)
+  assert.match(await page.$eval('#anomalies ~ table', it => it.textContent), /amount differs[^]*accepted/)
+  assert.equal(await page.$(accept), null)
+  await page.goto(`${base}/console/attention`)
+  assert.equal(await page.$(`a[href$="${held}"]`), null, 'nobody needs to decide any more')
+})
+
 test('a page that is out of date says so and does nothing', async () => {
   const page = await signedIn('administer')
   await page.goto(`${base}/console/orders/${open}`)
@@ -289,11 +311,27 @@ test('a role that views has no forms, and its acts are refused', async () => {
   assert.match(await page.$eval('#acts ~ .empty', it => it.textContent), /changes nothing/)
   const csrf = (await fieldsOf(page, '/sign-out')).csrf
   const order = await page.$eval('#ids ~ dl .id', it => it.textContent)
-  for (const path of [`orders/${order}/refund`, `orders/${order}/capture`, `orders/${order}/cancel`, `endpoints/${endpoint}/disable`, 'attention/resolve']) {
+  for (const path of [`orders/${order}/refund`, `orders/${order}/capture`, `orders/${order}/cancel`, `orders/${order}/accept`, `endpoints/${endpoint}/disable`, 'attention/resolve']) {
     const answer = await post(page, `/console/${path}`, { csrf, key: '01a2a7c1-02fb-7b45-89c5-4a6729276452', seen: '1' })
     assert.equal(answer.status, 403, path)
     assert.match(answer.text, /Your role does not allow this/)
   }
+})
+
+test('without JavaScript an order is found, and a part of it refunded', async () => {
+  const page = await signedIn('administer')
+  await page.setJavaScriptEnabled(false)
+  await page.goto(`${base}/console/today`)
+  assert.match(await page.$eval('#recent-USD ~ details', it => it.textContent), /USD/, 'the table has what the plot shows')
+  await page.goto(`${base}/console/orders`)
+  await page.type('#q', paid)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.equal(await page.$eval('h1', it => it.textContent), paid)
+  await page.click('details:has(form.part input[id^=refund-amount]) summary')
+  await page.click('[id^=refund-amount]', { count: 3 })
+  await page.keyboard.type('1.25')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.match(await page.$eval('#result', it => it.textContent), /Refund \d: 1\.25 USD/)
 })
 
 test('signing out ends the session', async () => {

@@ -199,7 +199,19 @@ fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Pol
         {
             "; all of it has been refunded".to_owned()
         }
-        Policy::HoldForReview => "; a person must decide, and refunding the payment ends the hold".to_owned(),
+        Policy::HoldForReview => match anomaly.accepted_at {
+            Some(at) if order.anomalies_in_review().all(|it| it != anomaly) => {
+                format!("; a person accepted it as the payment at {at}")
+            }
+            Some(_) | None => {
+                let ends = if matches!(mismatch, Mismatch::AmountDiffers { .. }) {
+                    "refunding the payment or accepting it ends the hold"
+                } else {
+                    "refunding the payment ends the hold"
+                };
+                format!("; a person must decide, and {ends}")
+            }
+        },
         Policy::Refund => {
             let of_policy =
                 |it: &&Refund| Some(&it.intent) == anomaly.intent.as_ref() && it.origin == RefundOrigin::Policy;
@@ -284,6 +296,10 @@ impl Moment {
     }
 }
 
+fn payment_accepted(intent: &IntentId, expected: Money, received: Money) -> String {
+    format!("{} of {intent} was accepted as the payment, where {} was due.", money(received), money(expected))
+}
+
 fn sentence(fact: &Fact) -> String {
     match fact {
         Fact::OrderPlaced { total } => format!("The order was placed for {}.", money(*total)),
@@ -314,6 +330,8 @@ fn sentence(fact: &Fact) -> String {
         }
         Fact::RequestFailed { request, failure } => request_failed(request, failure),
         Fact::AuthorizationEnded { intent } => format!("The authorization of {intent} ended: the money was released."),
+        // The note is for the shop's own people, and a customer may read this.
+        Fact::PaymentAccepted { intent, expected, received, .. } => payment_accepted(intent, *expected, *received),
         Fact::PaymentConfirmed { intent, received } => {
             format!("Stripe confirmed that {intent} received {}.", money(*received))
         }

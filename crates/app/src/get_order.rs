@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::perform::PerformError;
 use crate::{
-    Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError,
-    GatewayError, OrderRef, RefundPaymentError, StoreError,
+    AcceptPaymentError, Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError,
+    CreatePaymentIntentError, EditOrderError, GatewayError, OrderRef, RefundPaymentError, StoreError,
 };
 
 /// Why an order could not be read.
@@ -34,6 +34,7 @@ macro_rules! wrap_store_error {
 
 wrap_store_error!(
     CancelOrderError,
+    AcceptPaymentError,
     CapturePaymentError,
     CheckPaymentError,
     CreatePaymentIntentError,

@@ -5,6 +5,7 @@
 //! runtime, a database or a protocol: everything outside is reached through ports such as [`Store`],
 //! [`PaymentGateway`], [`Clock`] and [`Ids`], so that a simulator can replace all of it.
 
+mod accept_payment;
 mod access;
 mod actor;
 mod attention;
@@ -65,6 +66,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use paywright_domain::anomaly::Policies;
 use uuid::Uuid;
 
+pub use accept_payment::AcceptPaymentError;
 pub use access::Access;
 pub use actor::Actor;
 pub use attention::{Case, awaits_answer, cases_of};
@@ -72,12 +74,12 @@ pub use audit::{Audit, Difference, DifferenceClass};
 pub use audit_trail::audit_subject;
 pub use books::{
     AccountNameError, AccountNames, BalanceSummary, Bookkeeper, BookkeeperPorts, BooksAccess, BooksError, BooksFigures,
-    BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakNote, BreakView, Comparison, Correction, DaySummary,
-    ExchangeSum, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView,
-    LedgerSummaryView, LedgerView, NOTE_LEN_MAX, NoExport, NoStatement, PayoutContent, PayoutMemberView,
-    PayoutMovement, PayoutView, Period, PeriodError, PostingView, Resolution, ResolutionView, RowPlace,
-    SignedAmountView, Statement, StatementBuilder, StatementError, StatementStatus, StatementView, Sums, TaxFigures,
-    TaxLine, TaxLineView, TaxReport, TaxReportView, TaxTotal, TaxTotalView, UnknownZone,
+    BooksSettings, BooksZone, Break, BreakClass, BreakList, BreakView, Comparison, Correction, DaySummary, ExchangeSum,
+    ExportEntry, ExportError, ExportFormat, ExportRow, Exporter, Ledger, LedgerLine, LedgerLineView, LedgerSummaryView,
+    LedgerView, NoExport, NoStatement, PayoutContent, PayoutMemberView, PayoutMovement, PayoutView, Period,
+    PeriodError, PostingView, Resolution, ResolutionView, RowPlace, SignedAmountView, Statement, StatementBuilder,
+    StatementError, StatementStatus, StatementView, Sums, TaxFigures, TaxLine, TaxLineView, TaxReport, TaxReportView,
+    TaxTotal, TaxTotalView, UnknownZone,
 };
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;

@@ -155,6 +155,7 @@ fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
         | Fact::IntentCreated { intent, .. }
         | Fact::IntentChanged { intent, .. }
         | Fact::OperationRequested { intent, .. }
+        | Fact::PaymentAccepted { intent, .. }
         | Fact::AuthorizationEnded { intent }
         | Fact::PaymentConfirmed { intent, .. }
         | Fact::ProceedsKnown { intent, .. }

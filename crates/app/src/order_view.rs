@@ -184,6 +184,10 @@ pub(crate) struct AnomalyView<'a> {
     payment_intent: Option<&'a str>,
     reason: Option<&'a str>,
     found_at: Time,
+    /// Time at which a person accepted the money as the payment of the order; null if nobody did. Absent in events from before
+    /// that could be done.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    accepted_at: Option<Time>,
 }
 
 impl<'a> AnomalyView<'a> {
@@ -201,6 +205,7 @@ impl<'a> AnomalyView<'a> {
             payment_intent: anomaly.intent.as_ref().map(IntentId::as_str),
             reason: anomaly.reason.as_deref(),
             found_at: Time(anomaly.found_at),
+            accepted_at: anomaly.accepted_at.map(Time),
         }
     }
 }

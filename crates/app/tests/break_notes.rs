@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use paywright_app::{
     AuditQuery, AuditTrail, BookedEntry, BookedPayout, BookedTransaction, Books, BooksAccess, BooksChanges, BooksState,
-    Break, BreakClass, BreakNote, BreakQuery, CategorySum, ClearingItem, ClosedDay, OpenItemQuery, PayoutQuery,
-    RowQuery, StoreError, Version, Versioned,
+    Break, BreakClass, BreakQuery, CategorySum, ClearingItem, ClosedDay, OpenItemQuery, PayoutQuery, RowQuery,
+    StoreError, Version, Versioned,
 };
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, OrderNumber};
+use paywright_domain::text::Note;
 use paywright_domain::{IntentId, OrderId};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{CountedIds, HandClock, at};
@@ -30,7 +31,7 @@ impl Rivaled {
     async fn read(&self) {
         if self.reads.fetch_add(1, Ordering::SeqCst) + 1 == self.n {
             let rival = access(Arc::<SqliteStore>::clone(&self.store));
-            let note = BreakNote::new("first").expect("a note");
+            let note = Note::new("first").expect("a note");
             rival.resolve(BREAK, "bob", &note).await.expect("books").expect("a break");
         }
     }
@@ -125,7 +126,7 @@ async fn the_first_of_two_explanations_of_a_break_stays() {
         let changes = BooksChanges { breaks: vec![found], ..BooksChanges::new(Version::NEW, state) };
         store.commit_books(&changes).await.unwrap();
         let rivaled = Rivaled { store: Arc::clone(&store), reads: AtomicU32::new(0), n };
-        let second = access(Arc::new(rivaled)).resolve(BREAK, "ada", &BreakNote::new("second").unwrap()).await;
+        let second = access(Arc::new(rivaled)).resolve(BREAK, "ada", &Note::new("second").unwrap()).await;
         let resolution = second.unwrap().unwrap().resolution.unwrap();
         assert_eq!((resolution.by.as_str(), resolution.note.as_str()), ("bob", "first"), "read {n}");
         let query = AuditQuery { older_than: None, subject: Some(BREAK.into()), key: None, limit: 10 };

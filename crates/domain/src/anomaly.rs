@@ -1,5 +1,7 @@
 //! Anomalies: money that does not match its order, the policies on it, and notices for a person.
 
+#[cfg(doc)]
+use crate::Order;
 use crate::{IntentId, Money, Timestamp};
 
 /// Anomaly of an order: money that does not match it, or a notice for a person. Each is recorded once for its intent
@@ -16,6 +18,34 @@ pub struct Anomaly {
     pub reason: Option<String>,
     /// Time at which it was recorded.
     pub found_at: Timestamp,
+    /// Time at which a person accepted the money as the payment of its order ([`Order::accept_payment`]); `None` if nobody
+    /// did. [`Mismatch::AmountDiffers`] has the amount that was accepted from then on.
+    pub accepted_at: Option<Timestamp>,
+}
+
+impl Anomaly {
+    /// Anomaly that nobody has decided on yet.
+    pub const fn new(intent: Option<IntentId>, kind: AnomalyKind, reason: Option<String>, found_at: Timestamp) -> Self {
+        Self { intent, kind, reason, found_at, accepted_at: None }
+    }
+
+    /// Amount that was accepted as the payment of the order; `None` if nobody has accepted it.
+    pub fn accepted_amount(&self) -> Option<Money> {
+        self.accepted_at?;
+        match self.kind {
+            AnomalyKind::Mismatch { mismatch: Mismatch::AmountDiffers { received, .. }, .. } => Some(received),
+            AnomalyKind::Mismatch {
+                mismatch:
+                    Mismatch::PaidAfterCancel { .. }
+                    | Mismatch::SecondPayment { .. }
+                    | Mismatch::WrongCurrency { .. }
+                    | Mismatch::WrongLivemode { .. }
+                    | Mismatch::PaymentNotConfirmed { .. },
+                ..
+            }
+            | AnomalyKind::Notice(_) => None,
+        }
+    }
 }
 
 /// Kind of an [`Anomaly`].
@@ -132,7 +162,8 @@ pub enum NoticeKind {
 pub enum Policy {
     /// The money is refunded, by a task of its own.
     Refund,
-    /// The order waits for a person: the money does not pay it, and it takes no other payment until a refund.
+    /// The order waits for a person, who refunds the money or accepts it as the payment: until then it does not pay the
+    /// order, and the order takes no other payment.
     #[default]
     HoldForReview,
 }
@@ -323,6 +354,8 @@ mod stored {
         #[serde(default)]
         reason: Option<String>,
         found_at: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accepted_at: Option<Timestamp>,
     }
 
     fn hold_for_review() -> String {
@@ -331,8 +364,8 @@ mod stored {
 
     impl From<Anomaly> for StoredAnomaly {
         fn from(anomaly: Anomaly) -> Self {
-            let Anomaly { intent, kind, reason, found_at } = anomaly;
-            Self { intent, kind: kind.details(), policy: kind.policy_name().to_owned(), reason, found_at }
+            let Anomaly { intent, kind, reason, found_at, accepted_at } = anomaly;
+            Self { intent, kind: kind.details(), policy: kind.policy_name().to_owned(), reason, found_at, accepted_at }
         }
     }
 
@@ -340,12 +373,13 @@ mod stored {
         type Error = String;
 
         fn try_from(stored: StoredAnomaly) -> Result<Self, String> {
-            let StoredAnomaly { intent, kind, policy, reason, found_at } = stored;
+            let StoredAnomaly { intent, kind, policy, reason, found_at, accepted_at } = stored;
             let unknown = || {
                 let [refund, hold] = [Policy::Refund, Policy::HoldForReview].map(Policy::name);
                 format!("the policy of an anomaly must be `{refund}`, `{hold}` or `{TELL}`")
             };
-            Ok(Self { intent, kind: AnomalyKind::restore(kind, &policy).ok_or_else(unknown)?, reason, found_at })
+            let kind = AnomalyKind::restore(kind, &policy).ok_or_else(unknown)?;
+            Ok(Self { intent, kind, reason, found_at, accepted_at })
         }
     }
 }

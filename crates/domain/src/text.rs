@@ -12,13 +12,19 @@ use thiserror::Error;
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
+/// Maximum number of characters of a [`Note`].
+pub const NOTE_LEN_MAX: usize = 2000;
+
+/// Note in which a person says why they decided so.
+pub type Note = Text<1, NOTE_LEN_MAX>;
+
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextProblem {
     /// The text has fewer characters than the minimum, without leading and trailing white space and without characters
     /// that are not seen.
-    #[error("must have at least {min} characters")]
+    #[error("must have at least {min} {}", if *.min == 1 { "character" } else { "characters" })]
     TooShort {
         /// Minimum number of characters.
         min: usize,

@@ -70,7 +70,7 @@ fn each_fact_of_orders_and_intents_has_its_stored_form() {
                 "status": "requires_payment_method", "last_error": error_json }),
         ),
         (
-            Fact::AnomalyFound { anomaly: Anomaly { intent: Some(intent()), kind, reason: None, found_at: at() } },
+            Fact::AnomalyFound { anomaly: Anomaly::new(Some(intent()), kind, None, at()) },
             json!({ "kind": "order.anomaly", "anomaly": { "intent": "pi_1", "found_at": 1_743_415_050_000_000_i64,
                 "policy": "hold_for_review", "reason": null,
                 "kind": { "name": "amount_differs", "expected": money, "received": { "minor": 1, "currency": "usd" } } } }),
@@ -139,6 +139,16 @@ fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
             },
             json!({ "kind": "refund.changed", "refund": 2, "provider_id": null, "before": "requested",
                 "status": "failed", "failure": "provider_failed" }),
+        ),
+        (
+            Fact::PaymentAccepted {
+                intent: intent(),
+                expected: usd(11_200),
+                received: usd(11_200),
+                note: paywright_domain::text::Note::new("rounding").unwrap(),
+            },
+            json!({ "kind": "payment_intent.accepted", "intent": "pi_1", "expected": money, "received": money,
+                "note": "rounding" }),
         ),
         (
             Fact::AuthorizationEnded { intent: intent() },
@@ -268,19 +278,27 @@ fn a_mismatch_and_a_notice_have_the_same_fields_to_the_byte() {
     let mismatch = Mismatch::SecondPayment { received: usd(1) };
     let mismatch = AnomalyKind::Mismatch { mismatch, policy: Policy::Refund };
     let notice = AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 2 });
-    for (kind, reason, text) in [
+    for (kind, reason, accepted_at, text) in [
         (
             mismatch,
+            None,
             None,
             r#"{"intent":"pi_1","kind":{"name":"second_payment","received":{"minor":1,"currency":"usd"}},"policy":"refund","reason":null,"found_at":1743415050000000}"#,
         ),
         (
             notice,
             Some("declined".to_owned()),
+            None,
             r#"{"intent":"pi_1","kind":{"name":"refund_failed","refund":2},"policy":"tell","reason":"declined","found_at":1743415050000000}"#,
         ),
+        (
+            mismatch,
+            None,
+            Some(at()),
+            r#"{"intent":"pi_1","kind":{"name":"second_payment","received":{"minor":1,"currency":"usd"}},"policy":"refund","reason":null,"found_at":1743415050000000,"accepted_at":1743415050000000}"#,
+        ),
     ] {
-        let anomaly = Anomaly { intent: Some(intent()), kind, reason, found_at: at() };
+        let anomaly = Anomaly { accepted_at, ..Anomaly::new(Some(intent()), kind, reason, at()) };
         assert_eq!(serde_json::to_string(&anomaly).unwrap(), text);
         assert_eq!(serde_json::from_str::<Anomaly>(text).unwrap(), anomaly);
         let unknown = text.replace("refund\",\"reason", "hush\",\"reason").replace("tell", "hush");
@@ -308,6 +326,7 @@ fn an_older_anomaly_without_policy_is_deserialized() {
         kind: AnomalyKind::Mismatch { mismatch: Mismatch::WrongLivemode { live: true }, policy: Policy::HoldForReview },
         reason: None,
         found_at: at(),
+        accepted_at: None,
     };
     assert_eq!(serde_json::from_value::<Fact>(form).unwrap(), Fact::AnomalyFound { anomaly });
 }

@@ -7,10 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
-    GatewayError, GetOrderError, ListOrdersError, PlaceOrderError, RefundPaymentError, SettleFromProviderError,
-    StoreError, WebhookError,
+    AcceptPaymentError, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull,
+    EditOrderError, GatewayError, GetOrderError, ListOrdersError, PlaceOrderError, RefundPaymentError,
+    SettleFromProviderError, StoreError, WebhookError,
 };
+use paywright_domain::intent::AcceptError;
 use paywright_domain::intent::{RequestIntentError, SettleError};
 use paywright_domain::operation::{CancelError, CaptureError, EditError, NotNow};
 use paywright_domain::order::{ContentError, PaymentState};
@@ -375,6 +376,23 @@ impl From<CapturePaymentError> for Problem {
                 CaptureError::NotNow(reason) => reason.into(),
             },
             CapturePaymentError::Provider(error) => GatewayError::Refused(error).into(),
+        }
+    }
+}
+
+impl From<AcceptPaymentError> for Problem {
+    fn from(error: AcceptPaymentError) -> Self {
+        match error {
+            AcceptPaymentError::Order(error) => error.into(),
+            AcceptPaymentError::Refused(error) => match error {
+                AcceptError::NotHeld => Self::conflict("payment_not_in_review", error.to_string()),
+                AcceptError::Several => Self::conflict("payment_intent_not_named", error.to_string()),
+                AcceptError::Paid => Self::conflict("order_paid", error.to_string()),
+                AcceptError::Canceled => Self::conflict("order_canceled", error.to_string()),
+                AcceptError::NotConfirmed => Self::conflict("payment_not_confirmed", error.to_string()).retry_in(2),
+                AcceptError::Amount { .. } => Self::amount(&error),
+                AcceptError::NotNow(reason) => reason.into(),
+            },
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Actions of the people of a run: customers, the shop, operators, banks, and people at Stripe's dashboard.
 
 use paywright_app::{
-    Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
-    EditOrderError, EndpointFormat, GetOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError,
-    PlacedOrder, ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
+    AcceptPaymentError, Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError,
+    CreatePaymentIntentError, EditOrderError, EndpointFormat, GetOrderError, IdempotencyKey, IdempotentRequest,
+    OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
 };
 use paywright_domain::fact::FeedEventType;
-use paywright_domain::intent::{CaptureMethod, IntentStatus};
+use paywright_domain::intent::{CaptureMethod, IntentStatus, NewAcceptance};
 use paywright_domain::order::{CancelReason, OrderEdit};
 use paywright_domain::refund::NewRefund;
-use paywright_domain::text::Text;
+use paywright_domain::text::{Note, Text};
 use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, OrderId};
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub(crate) enum Act {
     RefundAs(&'static str, i64),
     /// As [`Act::Refund`], without an idempotency key.
     RefundWithoutKey(i64),
+    /// An operator accepts the money that is held for its amount as the payment.
+    Accept,
     /// Something is done at Stripe, outside Paywright.
     External(ExternalAction),
     /// An event of the other mode arrives that reports the intent as succeeded.
@@ -93,10 +95,12 @@ pub(crate) enum EndpointAct {
 /// Payment that a forged event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forgery {
-    /// A payment of the order's newest intent.
-    OfItsIntent,
-    /// A payment of an intent that Stripe does not have.
-    OfNoIntent,
+    /// The amount due, received by the order's newest intent.
+    AmountDue,
+    /// Another amount, received by the order's newest intent.
+    OtherAmount,
+    /// The amount due, received by an intent that Stripe does not have.
+    NoIntent,
 }
 
 fn usd(minor: i64) -> Option<Money> {
@@ -141,6 +145,7 @@ impl Person {
             Act::Refund(minor) => self.refund(minor, Some(format!("refund {} {index}", self.number))).await,
             Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
+            Act::Accept => self.accept().await,
             Act::External(action) => {
                 self.world.turn(Call::External, action.name()).await;
                 let mut core = self.world.core();
@@ -203,7 +208,7 @@ impl Person {
         core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
     }
 
-    /// Sends an event that Stripe did not create, and that reports the amount due as received.
+    /// Sends an event that Stripe did not create, and that reports the amount due as received, or another one.
     fn send_forged_event(&self, forgery: Forgery) {
         let mut core = self.world.core();
         let Some(order) = core.books.order else { return };
@@ -211,13 +216,18 @@ impl Person {
         let name = order.to_string();
         let newest = core.stripe.twin.intents().filter(|it| it.metadata.get("order_id") == Some(&name)).last();
         let id = match (forgery, newest.map(|it| it.id.to_owned())) {
-            (Forgery::OfItsIntent, Some(id)) => id,
-            (Forgery::OfItsIntent, None) | (Forgery::OfNoIntent, _) => "pi_forged".to_owned(),
+            (Forgery::AmountDue | Forgery::OtherAmount, Some(id)) => id,
+            (Forgery::AmountDue | Forgery::OtherAmount, None) | (Forgery::NoIntent, _) => "pi_forged".to_owned(),
         };
         let total = self.world.store.read(|it| it.orders.get(&order).map(|it| it.value.total));
         let (Ok(intent), Some(total)) = (IntentId::new(id), total) else { return };
         let unpaid = IntentSnapshot::new(intent, order, total, now);
-        let forged = IntentSnapshot { status: IntentStatus::Succeeded, received: total, ..unpaid };
+        let received = match forgery {
+            Forgery::OtherAmount => usd(total.minor() - 1).unwrap_or(total),
+            Forgery::AmountDue | Forgery::NoIntent => total,
+        };
+        core.books.changed_elsewhere |= received != total;
+        let forged = IntentSnapshot { status: IntentStatus::Succeeded, received, ..unpaid };
         let event = ProviderEvent {
             id: format!("evt_forged_{}", core.draw()),
             kind: "payment_intent.succeeded".to_owned(),
@@ -375,6 +385,19 @@ impl Person {
         };
         let is_definite =
             |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Order(GetOrderError::Store(_)));
+        drop(self.retry_until_definite(self.tries, ask, is_definite).await);
+    }
+
+    async fn accept(&self) {
+        let Some(order) = self.order() else { return };
+        let Ok(note) = Note::new("a person decides so") else { return };
+        self.world.core().books.acceptances += 1;
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let new = NewAcceptance { intent: None, amount: None, note: note.clone() };
+            Box::pin(async move { app.accept_payment(&OrderRef::Id(order), &new).await })
+        };
+        let is_definite =
+            |error: &AcceptPaymentError| !matches!(error, AcceptPaymentError::Order(GetOrderError::Store(_)));
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 

@@ -11,6 +11,7 @@ use paywright_domain::refund::{RefundOrigin, RefundStatus};
 use paywright_domain::{Fact, IntentId, Order, Timestamp};
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
+use crate::acceptances;
 use crate::books::{Books, Violation};
 use crate::feed_books::FeedBooks;
 use crate::restored;
@@ -73,7 +74,8 @@ pub(crate) fn always(tables: &Tables, twin: &Twin, books: &mut Books) -> Checked
         each_anomaly_is_recorded_once(order)?;
         payments_match_the_amount_due(order, books)?;
         no_event_of_the_other_mode_is_applied(order)?;
-        money_moves_on_record(order, tables)?;
+        decisions_on_money_are_on_record(order, tables)?;
+        acceptances::always(order, tables, twin, books)?;
     }
     restored::always(tables, twin, books)
 }
@@ -153,25 +155,31 @@ fn each_payment_is_recorded_once(order: &Order, tables: &Tables) -> Checked {
     Ok(())
 }
 
-/// Whether a fact is a refund or a capture that was decided here.
-fn moves_money(fact: &Fact) -> bool {
+/// Whether a fact is a refund, a capture or an acceptance that was decided here.
+fn decides_on_money(fact: &Fact) -> bool {
     if let Fact::RefundRequested { origin, .. } = fact {
         return *origin != RefundOrigin::Provider;
     }
-    matches!(fact, Fact::OperationRequested { name, .. } if name == "capture")
+    let is_capture = matches!(fact, Fact::OperationRequested { name, .. } if name == "capture");
+    is_capture || matches!(fact, Fact::PaymentAccepted { .. })
 }
 
-/// Checks that each refund and each capture that was decided here has one entry in the audit trail.
-fn money_moves_on_record(order: &Order, tables: &Tables) -> Checked {
+/// Checks that each refund, capture and acceptance that was decided here has one entry in the audit trail.
+fn decisions_on_money_are_on_record(order: &Order, tables: &Tables) -> Checked {
     let facts = tables.facts.get(&order.id).map(Vec::as_slice).unwrap_or_default();
-    let decided = facts.iter().filter(|it| moves_money(&it.fact)).count();
+    let decided = facts.iter().filter(|it| decides_on_money(&it.fact)).count();
     let subject = order.id.to_string();
     let is_of_money = |it: &&AuditEntry| {
-        matches!(it.act, Act::RefundRequested { .. } | Act::CaptureRequested { .. }) && it.subject == subject
+        let is_one =
+            matches!(it.act, Act::RefundRequested { .. } | Act::CaptureRequested { .. } | Act::PaymentAccepted { .. });
+        is_one && it.subject == subject
     };
     let recorded: Vec<_> = tables.audit.iter().filter(is_of_money).collect();
     if recorded.len() != decided {
-        return fail("audit", format!("{decided} refunds and captures, and in the audit trail: {recorded:?}"));
+        return fail(
+            "audit",
+            format!("{decided} refunds, captures and acceptances, and in the audit trail: {recorded:?}"),
+        );
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use paywright_domain::fact::FeedEventType;
 use paywright_stripe_twin::{TransactionView, Twin};
 use uuid::Uuid;
 
+use crate::acceptances;
 use crate::books::{Books, Violation};
 use crate::books_agree::{
     balances_agree, closed_days_have_their_rows, each_movement_is_booked, foreign_payments, payouts_agree,
@@ -172,6 +173,7 @@ impl KeptBooks {
 
     /// Checks the books once the run is at rest.
     fn at_rest(&self, tables: &Tables, twin: &Twin, books: &Books, shared_account: bool) -> Checked {
+        acceptances::are_booked(&tables.books, tables)?;
         let kept = &tables.books;
         let Some(state) = kept.state.as_ref().map(|it| &it.value) else {
             return fail("books", "the books were never begun".to_owned());

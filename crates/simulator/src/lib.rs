@@ -7,6 +7,7 @@
 //! shrunk to the shortest one that breaks the same invariant, and printed step by step. `docs/proof.md` says what this
 //! proves.
 
+mod acceptances;
 mod acts;
 mod acts_at_books;
 mod acts_at_endpoints;

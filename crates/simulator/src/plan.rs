@@ -4,6 +4,7 @@ use paywright_app::EndpointFormat;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::CaptureMethod;
 
+use crate::acceptances::ACCEPTANCES;
 use crate::acts::{Act, Consumer, Forgery};
 use crate::books_stories::{ANYTHING_OF_BOOKS, BOOKS_STORIES, BooksPlan};
 use crate::external_actions::{ExternalAction, VISA};
@@ -251,19 +252,19 @@ pub(crate) const WORKLOADS: &[Workload] = &[
 
 /// Stories in which the webhook secret was stolen.
 pub(crate) const FORGED: &[Workload] = &[
-    story("forged event", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), Act::Check], &[Act::Check, Act::Check]]),
-    story("forged event without a callback", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent)]]),
-    story("forged event before the payment", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), PAY, Act::Check]]),
-    story("forged event while paying", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), Act::Check], &[PAY, Act::Check]]),
-    story("forged intent", PLACED, &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[Act::CreateIntent, Act::Check]]),
-    story("forged intent while paying", SHOWN, &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[PAY, Act::Check]]),
+    story("forged event", SHOWN, &[&[Act::Forge(Forgery::AmountDue), Act::Check], &[Act::Check, Act::Check]]),
+    story("forged event without a callback", SHOWN, &[&[Act::Forge(Forgery::AmountDue)]]),
+    story("forged event before the payment", SHOWN, &[&[Act::Forge(Forgery::AmountDue), PAY, Act::Check]]),
+    story("forged event while paying", SHOWN, &[&[Act::Forge(Forgery::AmountDue), Act::Check], &[PAY, Act::Check]]),
+    story("forged intent", PLACED, &[&[Act::Forge(Forgery::NoIntent), Act::Check], &[Act::CreateIntent, Act::Check]]),
+    story("forged intent while paying", SHOWN, &[&[Act::Forge(Forgery::NoIntent), Act::Check], &[PAY, Act::Check]]),
     story(
         "forged intent of a paid order",
         PAID,
-        &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[Act::Refund(Some(300)), Act::Check]],
+        &[&[Act::Forge(Forgery::NoIntent), Act::Check], &[Act::Refund(Some(300)), Act::Check]],
     ),
-    story("forged event and a refund", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent)], &[Act::Refund(None), Act::Check]]),
-    story("forged event after a cancellation", SHOWN, &[&[Act::Cancel, Act::Forge(Forgery::OfNoIntent)], &[PAY]]),
+    story("forged event and a refund", SHOWN, &[&[Act::Forge(Forgery::AmountDue)], &[Act::Refund(None), Act::Check]]),
+    story("forged event after a cancellation", SHOWN, &[&[Act::Cancel, Act::Forge(Forgery::NoIntent)], &[PAY]]),
 ];
 
 /// One of so many runs has forged events.
@@ -328,6 +329,13 @@ const RESTORED_BOOKS_EVERY: u64 = 96;
 
 /// Remainder of the seeds of the runs with a restore that are about the books.
 const OF_RESTORED_BOOKS: u64 = 27;
+
+/// One of so many runs is about an acceptance, and half of these are about the books too.
+const ACCEPTED_EVERY: u64 = 48;
+
+/// Remainder of the seeds of the runs about an acceptance: none of them is about the feed, has a restore or another story
+/// of the books.
+const OF_ACCEPTANCE: u64 = 5;
 
 /// Number of steps after which no more faults happen in a run about the books, of which each step makes many calls.
 const BOOKS_STEPS_MAX: u32 = 700;
@@ -433,6 +441,8 @@ impl Plan {
             Self::of_feed(&mut rng)
         } else if seed % BOOKS_EVERY == OF_BOOKS {
             Self::of_books(&mut rng)
+        } else if seed % ACCEPTED_EVERY == OF_ACCEPTANCE {
+            rng.choice(ACCEPTANCES).map(Self::of_story).unwrap_or_default()
         } else if seed % FORGED_EVERY == FORGED_EVERY - 1 {
             rng.choice(FORGED).map(Self::of_story).unwrap_or_default()
         } else {
@@ -476,7 +486,11 @@ impl Plan {
         } else if seed % 16 < 4 {
             plan.endpoints = &[EVERY_EVENT];
         }
-        if seed % BOOKS_EVERY == OF_BOOKS || seed % RESTORED_BOOKS_EVERY == OF_RESTORED_BOOKS {
+        let is_about_acceptance = seed % ACCEPTED_EVERY == OF_ACCEPTANCE;
+        if is_about_acceptance && (seed / ACCEPTED_EVERY).is_multiple_of(2)
+            || seed % BOOKS_EVERY == OF_BOOKS
+            || seed % RESTORED_BOOKS_EVERY == OF_RESTORED_BOOKS
+        {
             plan.keep_books(&mut rng);
         }
         plan

@@ -85,5 +85,6 @@ tables! {
         anomaly_policies: policy as SqlText,
         anomaly_reasons: reason as Nullable<SqlText>,
         anomaly_found_at: found_at as Timestamptz,
+        anomaly_accepted_at: accepted_at as Nullable<Timestamptz>,
     }
 }

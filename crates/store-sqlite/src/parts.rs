@@ -129,6 +129,7 @@ stored_table! {
         policy: Text,
         reason: Nullable<Text>,
         found_at: BigInt,
+        accepted_at: Nullable<BigInt>,
     }
 }
 

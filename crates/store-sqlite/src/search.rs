@@ -31,7 +31,9 @@ const HOLDS: &str = "anomalies.policy = 'hold_for_review' AND (
                         AND origin = 'policy' AND refunds.status = 'failed'
                         AND failure = 'payment_not_confirmed'
                 )
-                ELSE received > refunded
+                ELSE received > refunded AND (
+                    accepted_at IS NULL OR received <> json_extract(anomalies.payload, '$.received.minor')
+                )
             END
     )
 )";

@@ -180,12 +180,22 @@ fn write_disputes(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
 }
 
 fn write_anomalies(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
-    let of_order = anomalies::table.filter(anomalies::order_id.eq(order.id.0.as_bytes().as_slice()));
+    let id = order.id.0.as_bytes().as_slice();
+    let of_order = anomalies::table.filter(anomalies::order_id.eq(id));
     let stored: i64 = if order.anomalies.len() > 1 { of_order.count().get_result(db)? } else { 0 };
     let stored = usize::try_from(stored).unwrap_or_default();
-    for (index, anomaly) in order.anomalies.iter().enumerate().skip(stored) {
-        let row = AnomalyRow::of(id_of(order), position(index)?, StoredAnomaly::of(anomaly)?);
-        diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
+    for (index, anomaly) in order.anomalies.iter().enumerate() {
+        // Of a stored anomaly, nothing but its acceptance changes.
+        if index < stored && anomaly.accepted_at.is_none() {
+            continue;
+        }
+        let index = position(index)?;
+        let row = AnomalyRow::of(id_of(order), index, StoredAnomaly::of(anomaly)?);
+        let is_updated = anomaly.accepted_at.is_some()
+            && diesel::update(anomalies::table.find((id, index))).set(&row).execute(db)? > 0;
+        if !is_updated {
+            diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
+        }
     }
     Ok(())
 }

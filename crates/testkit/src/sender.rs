@@ -119,6 +119,7 @@ impl EventFormat for PartsFormat {
             | FeedEventType::IntentCreated
             | FeedEventType::IntentChanged
             | FeedEventType::IntentConfirmed
+            | FeedEventType::PaymentAccepted
             | FeedEventType::AuthorizationEnded
             | FeedEventType::RefundRequested
             | FeedEventType::RefundChanged

@@ -37,7 +37,7 @@ pub use self::days::{BooksZone, UnknownZone};
 pub use self::export::{AccountNameError, AccountNames, ExportEntry, ExportError, ExportFormat, ExportRow, Exporter};
 pub use self::figures::BooksFigures;
 pub use self::ledger::{Ledger, LedgerLine};
-pub use self::reads::{BooksAccess, BreakNote, NOTE_LEN_MAX, PayoutContent, RowPlace};
+pub use self::reads::{BooksAccess, PayoutContent, RowPlace};
 pub use self::reports::NoExport;
 pub use self::statement::{Period, PeriodError, Statement, StatementStatus, StatementView};
 pub use self::statements::NoStatement;

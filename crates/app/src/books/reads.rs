@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, OrderNumber, PayoutId};
-use paywright_domain::text::Text;
+use paywright_domain::text::Note;
 use paywright_domain::{OrderId, Timestamp};
 
 use super::Break;
@@ -21,12 +21,6 @@ const ROWS_AT_ONCE: u16 = 500;
 
 /// Number of breaks that are read at once.
 const BREAKS_AT_ONCE: u16 = 500;
-
-/// Largest number of characters of a note.
-pub const NOTE_LEN_MAX: usize = 2000;
-
-/// Explanation of a break by a person.
-pub type BreakNote = Text<1, NOTE_LEN_MAX>;
 
 /// A payout with what it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +103,7 @@ impl BooksAccess {
 
     /// Resolves a break with a note of who explains it, which is an act in the audit trail. Returns the break; `None` if there
     /// is none with this name. A break that is gone or resolved stays as it is.
-    pub async fn resolve(&self, id: &str, by: &str, note: &BreakNote) -> Result<Option<Break>, BooksError> {
+    pub async fn resolve(&self, id: &str, by: &str, note: &Note) -> Result<Option<Break>, BooksError> {
         let mut attempt = 1;
         loop {
             // Before the break: of two resolutions at once the one that commits second has a stale version.

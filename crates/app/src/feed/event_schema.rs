@@ -7,8 +7,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::account_event_view::{BreakFoundView, PayoutChangedView};
 use super::event_view::{
-    AnomalyFoundView, CanceledView, DisputeChangedView, DisputeOpenedView, EditedView, EventFieldsView, IntentView,
-    PaymentView, RefundChangedView, RefundRequestedView, StatusView,
+    AcceptedView, AnomalyFoundView, CanceledView, DisputeChangedView, DisputeOpenedView, EditedView, EventFieldsView,
+    IntentView, PaymentView, RefundChangedView, RefundRequestedView, StatusView,
 };
 use crate::OrderView;
 
@@ -35,6 +35,7 @@ fn shown(kind: FeedEventType, referred: &mut Schemas) -> Object {
         FeedEventType::OrderCanceled => object_of::<CanceledView>(referred),
         FeedEventType::OrderAnomaly => object_of::<AnomalyFoundView<'_>>(referred),
         FeedEventType::IntentChanged => object_of::<StatusView<'_>>(referred),
+        FeedEventType::PaymentAccepted => object_of::<AcceptedView<'_>>(referred),
         FeedEventType::AuthorizationEnded => object_of::<IntentView<'_>>(referred),
         FeedEventType::RefundRequested => object_of::<RefundRequestedView<'_>>(referred),
         FeedEventType::RefundChanged => object_of::<RefundChangedView<'_>>(referred),

@@ -68,6 +68,7 @@ enum ChangeView<'a> {
     Edited(EditedView),
     Canceled(CanceledView),
     Payment(PaymentView<'a>),
+    Accepted(AcceptedView<'a>),
     Status(StatusView<'a>),
     Intent(IntentView<'a>),
     RefundRequested(RefundRequestedView<'a>),
@@ -149,6 +150,25 @@ pub(crate) struct RefundRequestedView<'a> {
     origin: RefundOriginName,
 }
 
+/// Money of another amount than was due, accepted as the payment.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct AcceptedView<'a> {
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    /// Amount received, which was accepted.
+    amount: DecimalAmount,
+    amount_due: DecimalAmount,
+    currency: CurrencyCode,
+}
+
+impl<'a> AcceptedView<'a> {
+    fn of(intent: &'a IntentId, expected: Money, received: Money) -> Self {
+        let (amount, amount_due) = (DecimalAmount(received), DecimalAmount(expected));
+        Self { payment_intent: intent.as_str(), amount, amount_due, currency: received.into() }
+    }
+}
+
 /// Change of a refund's status.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -211,6 +231,9 @@ impl<'a> ChangeView<'a> {
                 status: (*status).into(),
                 last_error: last_error.as_ref().map(LastErrorView::of),
             }),
+            Fact::PaymentAccepted { intent, expected, received, .. } => {
+                Self::Accepted(AcceptedView::of(intent, *expected, *received))
+            }
             Fact::AuthorizationEnded { intent } => Self::Intent(IntentView { payment_intent: intent.as_str() }),
             Fact::RefundRequested { refund, intent, amount, origin } => Self::RefundRequested(RefundRequestedView {
                 refund: *refund,

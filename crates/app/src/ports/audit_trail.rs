@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use async_trait::async_trait;
 use paywright_domain::fact::Fact;
 use paywright_domain::refund::RefundOrigin;
+use paywright_domain::text::Note;
 use paywright_domain::{IntentId, Money, Timestamp, variant_names};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -109,6 +110,18 @@ pub enum Act {
         intent: IntentId,
         /// Amount that is captured; `None` for all of it.
         amount: Option<Money>,
+    },
+    /// Money of another amount than was due was accepted as the payment of its order.
+    #[serde(rename = "payment_intent.accepted")]
+    PaymentAccepted {
+        /// PaymentIntent whose money was accepted.
+        intent: IntentId,
+        /// Amount due.
+        expected: Money,
+        /// Amount received.
+        received: Money,
+        /// Why it was accepted.
+        note: Note,
     },
     /// An application or an operator has asked to cancel an order, which releases an authorized payment.
     #[serde(rename = "cancellation.requested")]
@@ -232,11 +245,12 @@ impl Act {
         Self::EndpointChanged { fields, old_host: host(before), host: host(after) }
     }
 
-    /// Amount of money that is about to move, if it is known.
+    /// Amount of the money that the act is about, if it is known.
     pub const fn amount(&self) -> Option<Money> {
         match self {
             Self::RefundRequested { amount, .. } => Some(*amount),
             Self::CaptureRequested { amount, .. } => *amount,
+            Self::PaymentAccepted { received, .. } => Some(*received),
             Self::CancellationRequested
             | Self::KeyCreated { .. }
             | Self::KeyRotated { .. }
@@ -288,6 +302,12 @@ impl Act {
             }
             Fact::OperationRequested { name, .. } if name == CANCEL => Self::canceled_by(cause),
             Fact::OrderCanceled { .. } => Self::canceled_by(cause),
+            Fact::PaymentAccepted { intent, expected, received, note } => Some(Self::PaymentAccepted {
+                intent: intent.clone(),
+                expected: *expected,
+                received: *received,
+                note: note.clone(),
+            }),
             Fact::OperationRequested { .. }
             | Fact::OrderPlaced { .. }
             | Fact::OrderEdited { .. }
@@ -323,6 +343,7 @@ variant_names! {
     pub Act::name {
         RefundRequested => "refund.requested",
         CaptureRequested => "capture.requested",
+        PaymentAccepted => "payment_intent.accepted",
         CancellationRequested => "cancellation.requested",
         KeyCreated => "api_key.created",
         KeyRotated => "api_key.rotated",
@@ -355,6 +376,9 @@ impl fmt::Display for Act {
             }
             Self::CaptureRequested { intent, amount: Some(amount) } => write!(f, "capture of {amount} of {intent}"),
             Self::CaptureRequested { intent, amount: None } => write!(f, "capture of {intent}"),
+            Self::PaymentAccepted { intent, expected, received, note } => {
+                write!(f, "{received} of {intent} accepted, where {expected} was due: {:?}", note.as_str())
+            }
             Self::CancellationRequested => f.write_str("cancellation"),
             Self::KeyCreated { name, scopes, networks, expires_at, calls_per_minute } => {
                 write!(f, "key {name:?} with the scopes {}", scopes.join(", "))?;

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use paywright_app::{Access, OrderRef, SettleFromProviderError};
-use paywright_domain::intent::IntentStatus;
+use paywright_app::{AcceptPaymentError, Access, AuditQuery, OrderRef, SettleFromProviderError};
+use paywright_domain::intent::{AcceptError, IntentStatus, NewAcceptance};
 use paywright_domain::order::{OrderState, PaymentState};
+use paywright_domain::text::Note;
 use paywright_domain::{Fact, IntentId};
 use paywright_testkit::{at, issuing_gateway, order_id, usd};
 
@@ -101,4 +102,37 @@ async fn a_payment_of_another_amount_is_held_for_review_once() {
     let facts = shop.store.orders.facts(order.id).await.unwrap();
     let anomalies = facts.iter().filter(|it| matches!(it.fact, Fact::AnomalyFound { .. })).count();
     assert_eq!(anomalies, 1);
+}
+
+/// Two people accept the same money at once, and Stripe's event is delivered again: it pays the order once.
+#[tokio::test]
+async fn money_of_another_amount_is_accepted_once_and_on_record() {
+    let shop = Shop::with(issuing_gateway(at(NOW))).await;
+    let (order, intent) = issued(&shop).await;
+    let mut short = update(&order, &intent, IntentStatus::Succeeded);
+    short.received = usd(10_000);
+    shop.app.settle_from_provider(&short).await.unwrap();
+    let which = OrderRef::Id(order.id);
+    let new = |minor| NewAcceptance { intent: None, amount: Some(usd(minor)), note: Note::new("a coupon").unwrap() };
+    let other = shop.app.accept_payment(&which, &new(11_200)).await;
+    let received = usd(10_000);
+    assert!(matches!(other, Err(AcceptPaymentError::Refused(AcceptError::Amount { received: it })) if it == received));
+    let one = new(10_000);
+    let (first, second) = tokio::join!(shop.app.accept_payment(&which, &one), shop.app.accept_payment(&which, &one));
+    let accepted = first.unwrap();
+    assert_eq!(accepted.payment_state(), PaymentState::Paid);
+    assert_eq!(second.unwrap(), accepted);
+    let again = shop.app.settle_from_provider(&short).await.unwrap();
+    assert_eq!(again.payment_state(), PaymentState::Paid);
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
+    for kind in ["payment_intent.accepted", "order.paid"] {
+        assert_eq!(facts.iter().filter(|it| it.fact.kind() == kind).count(), 1, "{kind}");
+    }
+    let query = AuditQuery { older_than: None, subject: Some(order.id.to_string()), key: None, limit: 10 };
+    let entries = shop.store.audit_trail.audit_entries(&query).await.unwrap();
+    let acts: Vec<_> = entries.iter().map(|it| (it.act.name(), it.act.to_string())).collect();
+    let what = format!("100.00 USD of {intent} accepted, where {} was due: \"a coupon\"", order.total);
+    assert_eq!(acts, [("payment_intent.accepted", what)]);
+    let explained = shop.app.explain(&which, &Access::All).await.unwrap();
+    assert!(explained.because.iter().any(|it| it.contains("a person accepted it as the payment")), "{explained:?}");
 }

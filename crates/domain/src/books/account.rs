@@ -24,6 +24,9 @@ pub enum Account {
     Sales(SalesPart),
     /// Reductions of revenue and taxes by refunds.
     Refunds(SalesPart),
+    /// Expense: what was due and not received of payments that were accepted all the same, less what was received above
+    /// the amount due.
+    PaymentDifferences,
     /// Expense: amounts lost in disputes.
     Disputes,
     /// Expense: fees of Stripe.
@@ -51,6 +54,7 @@ impl Account {
             | Self::Reserves
             | Self::Clearing(_)
             | Self::PayoutsInTransit
+            | Self::PaymentDifferences
             | Self::Disputes
             | Self::Fees(_)
             | Self::TaxOnFees
@@ -154,6 +158,7 @@ impl fmt::Display for Account {
             Self::PayoutsInTransit => f.write_str("payouts_in_transit"),
             Self::Sales(part) => write!(f, "sales:{part}"),
             Self::Refunds(part) => write!(f, "refunds:{part}"),
+            Self::PaymentDifferences => f.write_str("payment_differences"),
             Self::Disputes => f.write_str("disputes"),
             Self::Fees(kind) => write!(f, "fees:{}", kind.name()),
             Self::TaxOnFees => f.write_str("tax_on_fees"),

@@ -59,6 +59,24 @@ impl Entry {
         }
     }
 
+    /// Makes an entry of these postings, with one posting for each account and currency.
+    pub(super) fn netted(postings: Vec<Posting>) -> Result<Self, EntryError> {
+        let mut sums: Vec<Posting> = Vec::new();
+        for posting in postings {
+            let is_same =
+                |it: &&mut Posting| it.account == posting.account && it.amount.currency() == posting.amount.currency();
+            match sums.iter_mut().find(is_same) {
+                Some(sum) => sum.amount = sum.amount.plus(posting.amount)?,
+                None => sums.push(posting),
+            }
+        }
+        Self::new(sums)
+    }
+
+    pub(super) fn into_postings(self) -> Vec<Posting> {
+        self.postings
+    }
+
     /// Postings of the entry. Only those of taxes may have an amount of zero.
     pub fn postings(&self) -> &[Posting] {
         &self.postings

@@ -6,7 +6,7 @@ use super::*;
 use crate::anomaly::Policies;
 use crate::dispute::{Dispute, DisputeStatus};
 use crate::id::{BalanceTransactionId, DisputeId, PayoutId, RefundId};
-use crate::intent::{IntentPlan, IntentStatus};
+use crate::intent::{IntentPlan, IntentStatus, NewAcceptance};
 use crate::money::{MoneyError, Percent};
 use crate::order::tests::at;
 use crate::order::{Adjustment, AdjustmentKind, ContentError, TaxRateDetails};
@@ -376,6 +376,109 @@ fn the_facts_of_an_order_expect_each_movement_once_and_its_return() {
     for first in 0..facts.len() {
         let earlier = expected_by(&order, read().take(first)).unwrap();
         assert_eq!(earlier, expected[..earlier.len()]);
+    }
+}
+
+/// Order of 100.00 plus 19.00 of tax whose payment has received another amount, which was accepted.
+fn accepted(received: i64) -> Order {
+    let lines = vec![LineItem::new("x", money(10_000, Currency::Usd), 1).unwrap()];
+    let adjustments = vec![adjustment(AdjustmentKind::Tax, "VAT", money(1_900, Currency::Usd))];
+    let new = NewOrder { lines, adjustments, ..NewOrder::empty(Currency::Usd) };
+    let order = Order::place(OrderId(uuid::Uuid::from_u128(9)), new, at(100)).unwrap().order;
+    let created = IntentSnapshot::new(pi("1"), order.id, order.total, at(300));
+    let paid = IntentSnapshot { status: IntentStatus::Succeeded, received: money(received, Currency::Usd), ..created };
+    let held = order.settle(&paid, &Policies::DEFAULT, at(301)).unwrap().order;
+    let acceptance = NewAcceptance { intent: None, amount: None, note: Text::new("enough").unwrap() };
+    held.accept_payment(&acceptance, at(400)).unwrap().order
+}
+
+/// Facts of an accepted payment, with its refunds before and after, of which the first failed in the end.
+fn facts_of_acceptance(order: &Order, refunds: u32) -> Vec<(Timestamp, Fact)> {
+    let change =
+        |refund, before, status| Fact::RefundChanged { refund, provider_id: None, before, status, failure: None };
+    let received = order.intents.first().unwrap().received;
+    let succeeded = IntentStatus::Succeeded;
+    let mut facts = vec![Fact::IntentChanged {
+        intent: pi("1"),
+        before: IntentStatus::Processing,
+        status: succeeded,
+        last_error: None,
+    }];
+    if refunds > 0 {
+        facts.push(change(1, RefundStatus::Requested, RefundStatus::Succeeded));
+    }
+    let note = Text::new("enough").unwrap();
+    facts.push(Fact::PaymentAccepted { intent: pi("1"), expected: order.total, received, note });
+    facts.push(Fact::OrderPaid { by: pi("1"), amount: received });
+    facts.extend((2..=refunds).map(|it| change(it, RefundStatus::Requested, RefundStatus::Succeeded)));
+    if refunds > 0 {
+        facts.push(change(1, RefundStatus::Succeeded, RefundStatus::Failed));
+    }
+    (500..).map(at).zip(facts).collect()
+}
+
+fn with_refunds(order: &Order, amounts: &[i64]) -> Order {
+    let mut data = order.data.clone();
+    let refunds = amounts.iter().zip(1..).map(|(amount, number)| {
+        let made = refund(order, money(*amount, Currency::Usd), &format!("re_{number}"));
+        Refund { number, ..made }
+    });
+    data.refunds = refunds.collect();
+    Order::restore(data).unwrap()
+}
+
+#[test]
+fn an_accepted_payment_is_the_whole_sale_and_a_difference() {
+    let tax = SalesPart::Tax(tax("VAT"));
+    for (received, difference) in [(11_000, 900), (12_500, -600)] {
+        let order = accepted(received);
+        let facts = facts_of_acceptance(&order, 0);
+        let expected = expected_by(&order, facts.iter().map(|(at, fact)| (*at, fact))).unwrap();
+        let ids: Vec<(&str, i64)> = expected.iter().map(|it| (it.id.as_str(), it.at.unix_seconds())).collect();
+        assert_eq!(ids, [("pi_1", 500), ("pi_1:accepted", 501)]);
+        assert_eq!(
+            Books(expected.iter().take(1).map(|it| it.entry.clone()).collect())
+                .balance(&Account::Sales(SalesPart::Unexpected)),
+            -received
+        );
+        let books = Books(expected.iter().map(|it| it.entry.clone()).collect());
+        assert_eq!(books.balance(&Account::Sales(SalesPart::Unexpected)), 0);
+        assert_eq!(books.balance(&Account::Sales(SalesPart::Goods)), -10_000);
+        assert_eq!(books.balance(&Account::Sales(tax.clone())), -1_900);
+        assert_eq!(books.balance(&Account::PaymentDifferences), difference);
+        assert_eq!(books.balance(&Account::Clearing(Source::Payment { intent: pi("1") })), received);
+        // The same payment in one entry, as it is booked where its acceptance came first.
+        let whole =
+            Entry::of_payment(&order, &pi("1"), money(0, Currency::Usd), money(received, Currency::Usd)).unwrap();
+        let whole = Books(vec![whole]);
+        assert_eq!(whole.balance(&Account::Sales(tax.clone())), -1_900);
+        assert_eq!(whole.balance(&Account::PaymentDifferences), difference);
+    }
+}
+
+#[test]
+fn refunds_of_an_accepted_payment_undo_its_sale_and_its_difference() {
+    let tax = Account::Refunds(SalesPart::Tax(tax("VAT")));
+    let goods = Account::Refunds(SalesPart::Goods);
+    // Amount received, refunds (the first of them before the acceptance; it fails at last), and what is left booked of goods,
+    // tax and difference.
+    for (received, refunds, left) in [
+        // What is missing of the total goes with the last of the money.
+        (11_000, &[1_190, 9_810][..], [9_000, 1_710, 0]),
+        (11_000, &[500][..], [0, 0, 900]),
+        // What is above the total is refunded first.
+        (12_500, &[600, 1_190][..], [1_000, 190, -600]),
+    ] {
+        let order = with_refunds(&accepted(received), refunds);
+        let count = u32::try_from(refunds.len()).unwrap();
+        let facts = facts_of_acceptance(&order, count);
+        let expected = expected_by(&order, facts.iter().map(|(at, fact)| (*at, fact))).unwrap();
+        let books = Books(expected.iter().map(|it| it.entry.clone()).collect());
+        for account in [Account::Sales(SalesPart::Unexpected), Account::Refunds(SalesPart::Unexpected)] {
+            assert_eq!(books.balance(&account), 0, "{account}");
+        }
+        let balances = [books.balance(&goods), books.balance(&tax), books.balance(&Account::PaymentDifferences)];
+        assert_eq!(balances, left, "{refunds:?} of {received}");
     }
 }
 

@@ -20,6 +20,8 @@ pub enum FeedEventType {
     IntentChanged,
     /// Stripe's answer confirmed a payment that only events of Stripe had reported.
     IntentConfirmed,
+    /// Money of another amount than was due was accepted as the payment.
+    PaymentAccepted,
     /// An authorization ended without a capture.
     AuthorizationEnded,
     /// A refund was requested.
@@ -49,6 +51,7 @@ variant_names! {
         IntentCreated => "payment_intent.created",
         IntentChanged => "payment_intent.changed",
         IntentConfirmed => "payment_intent.confirmed",
+        PaymentAccepted => "payment_intent.accepted",
         AuthorizationEnded => "payment_intent.authorization_ended",
         RefundRequested => "refund.requested",
         RefundChanged => "refund.changed",
@@ -75,6 +78,7 @@ impl FeedEventType {
             | Self::IntentCreated
             | Self::IntentChanged
             | Self::IntentConfirmed
+            | Self::PaymentAccepted
             | Self::AuthorizationEnded
             | Self::RefundRequested
             | Self::RefundChanged
@@ -95,6 +99,7 @@ impl FeedEventType {
             // Another error with the same status is not a change for other programs.
             Fact::IntentChanged { before, status, .. } => (before != status).then_some(Self::IntentChanged),
             Fact::PaymentConfirmed { .. } => Some(Self::IntentConfirmed),
+            Fact::PaymentAccepted { .. } => Some(Self::PaymentAccepted),
             Fact::AuthorizationEnded { .. } => Some(Self::AuthorizationEnded),
             Fact::RefundRequested { .. } => Some(Self::RefundRequested),
             Fact::RefundChanged { .. } => Some(Self::RefundChanged),

@@ -11,6 +11,7 @@ use crate::intent::{IntentError, IntentRequest, IntentStatus};
 use crate::order::CancelReason;
 use crate::refund::{RefundFailure, RefundOrigin, RefundStatus};
 use crate::task::{ProviderFailure, ProviderRequest};
+use crate::text::Note;
 use crate::{IntentId, Money};
 
 /// Entry in the history of an order: something that happened to it. Facts are stored in the commit of the state that
@@ -48,6 +49,18 @@ pub enum Fact {
         by: IntentId,
         /// Amount received.
         amount: Money,
+    },
+    /// A person accepted the money of a PaymentIntent as the payment of the order, although it is not the amount due.
+    #[cfg_attr(feature = "serde", serde(rename = "payment_intent.accepted"))]
+    PaymentAccepted {
+        /// Id of the PaymentIntent.
+        intent: IntentId,
+        /// Amount due.
+        expected: Money,
+        /// Amount received, which was accepted.
+        received: Money,
+        /// Why it was accepted.
+        note: Note,
     },
     /// A PaymentIntent request was committed; it is sent to Stripe next.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.requested"))]
@@ -221,6 +234,7 @@ variant_names! {
         OrderEdited => "order.edited",
         OrderCanceled => "order.canceled",
         OrderPaid => "order.paid",
+        PaymentAccepted => "payment_intent.accepted",
         IntentRequested => "payment_intent.requested",
         IntentRefused => "payment_intent.refused",
         IntentCreated => "payment_intent.created",

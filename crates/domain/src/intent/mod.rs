@@ -34,11 +34,13 @@
 //! # }
 //! ```
 
+mod accept;
 mod confirm;
 mod receipt;
 mod request;
 mod settle;
 
+pub use self::accept::{AcceptError, NewAcceptance};
 pub use self::request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use self::settle::SettleError;
 

@@ -29,7 +29,7 @@ impl Order {
 impl Decision {
     /// Records that Stripe refused this address. The order is not held for it.
     pub(crate) fn refuse_receipt_email(&mut self, email: &Email, found_at: Timestamp) {
-        let anomaly = Anomaly { intent: None, kind: REFUSED, reason: Some(email.as_str().to_owned()), found_at };
+        let anomaly = Anomaly::new(None, REFUSED, Some(email.as_str().to_owned()), found_at);
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
     }

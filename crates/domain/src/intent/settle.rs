@@ -18,8 +18,9 @@ pub enum SettleError {
 }
 
 impl Order {
-    /// Records a snapshot of a PaymentIntent. This is the only way to [`OrderState::Paid`], for an answer to a request,
-    /// a webhook, a callback and a poll alike.
+    /// Records a snapshot of a PaymentIntent. This is the only way to [`OrderState::Paid`] by the amount that is due, for an
+    /// answer to a request, a webhook, a callback and a poll alike; by another amount an order is paid by
+    /// [`Order::accept_payment`] alone.
     ///
     /// Snapshots may be repeated and come in any order; one that changes nothing gives a decision without facts. Money
     /// that does not match the order becomes an [`Anomaly`], once for an intent, and is treated by `policies`.
@@ -224,7 +225,7 @@ impl Decision {
     }
 
     /// Makes the order paid by the money of `intent`.
-    fn pay_by(&mut self, intent: &PaymentIntent, now: Timestamp) {
+    pub(super) fn pay_by(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let by = intent.id.clone();
         self.order.data.state = OrderState::Paid { by: by.clone(), at: now };
         self.facts.push(Fact::OrderPaid { by, amount: intent.received });
@@ -253,7 +254,7 @@ impl Decision {
         if self.order.anomalies.iter().any(|it| it.intent == intent && it.kind.is_same(kind)) {
             return false;
         }
-        let anomaly = Anomaly { intent, kind, reason, found_at };
+        let anomaly = Anomaly::new(intent, kind, reason, found_at);
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
         true

@@ -375,7 +375,8 @@ impl Order {
     }
 
     /// Whether the order is held for review: a person must decide on received money that does not match it. A full
-    /// refund of that money ends the hold, except where its livemode differs.
+    /// refund of that money ends the hold, except where its livemode differs; money of another amount can be accepted
+    /// instead ([`Order::accept_payment`]).
     pub fn is_held_for_review(&self) -> bool {
         self.anomalies_in_review().next().is_some()
     }
@@ -394,6 +395,7 @@ impl Order {
                 Mismatch::PaymentNotConfirmed { reported, .. } => {
                     anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, reported) || self.has_late_money(it))
                 }
+                Mismatch::AmountDiffers { .. } if self.is_accepted(anomaly) => false,
                 Mismatch::PaidAfterCancel { .. }
                 | Mismatch::SecondPayment { .. }
                 | Mismatch::AmountDiffers { .. }

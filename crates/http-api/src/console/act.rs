@@ -16,7 +16,7 @@ use super::session::{Operator, posted, text};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::Fields;
-use crate::shop::{cancel_reason, capture_amount, new_refund};
+use crate::shop::{cancel_reason, capture_amount, new_acceptance, new_refund};
 
 /// Scope of the idempotency keys of forms: no application has this id.
 const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
@@ -57,10 +57,10 @@ impl Form {
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_refund", detail))
     }
 
-    /// Amount that was typed, for a page that asks for it again.
+    /// Text that was typed, for a page that asks for it again.
     fn typed(&self) -> Typed {
         let typed = |name| text(&self.fields, name).to_owned();
-        Typed { intent: typed("payment_intent"), amount: typed(AMOUNT) }
+        Typed { intent: typed("payment_intent"), amount: typed(AMOUNT), note: typed("note") }
     }
 }
 
@@ -160,6 +160,30 @@ pub(super) async fn capture(
         app.capture_payment(&OrderRef::Id(order.id), &Access::All, amount).await?;
         Ok("capture".to_owned())
     };
+    perform((&api, &operator, &form), &which, Order::is_paid, act).await
+}
+
+/// `POST /console/orders/{order}/accept`: accepts money of another amount than is due as the payment.
+pub(super) async fn accept(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (operator, mut fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
+    if let Some(Value::String(note)) = fields.get_mut("note") {
+        // A form ends lines with two characters, of which the page has counted one.
+        *note = note.replace("\r\n", "\n");
+    }
+    let (which, form) = (named(&order)?, Form::of(fields));
+    let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
+    let act = |order: Order| async move {
+        has_amount?;
+        let new = new_acceptance(&fields, order.total.currency())?;
+        app.accept_payment(&OrderRef::Id(order.id), &new).await?;
+        Ok("accept".to_owned())
+    };
+    // Of two who accept the same money at once, the second finds it accepted: so does a form that is sent twice.
     perform((&api, &operator, &form), &which, Order::is_paid, act).await
 }
 

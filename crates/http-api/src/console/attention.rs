@@ -4,19 +4,17 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{
-    Break, BreakNote, BreakPage, BreakQuery, Case, NOTE_LEN_MAX, Publisher, Scope, anomaly_reason, cases_of,
-};
+use paywright_app::{Break, BreakPage, BreakQuery, Case, Publisher, Scope, anomaly_reason, cases_of};
 use paywright_domain::books::SignedMoney;
+use paywright_domain::text::{NOTE_LEN_MAX, Note};
 use paywright_domain::{Order, Timestamp};
 
 use super::endpoints::EndpointRow;
 use super::order::dashboard;
 use super::refusal::Refusal;
-use super::session::{posted, signed_in, text};
+use super::session::{Operator, posted, signed_in, text};
 use super::{Frame, Part, Section, When, amount, page, parts, see_other, signed, when, words};
 use crate::Api;
-use crate::problem::Problem;
 use crate::reader::parse_query;
 
 /// Most orders with cases that are read, and most cases of each kind on the page.
@@ -28,7 +26,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[template(path = "attention.html")]
 struct AttentionPage {
     frame: Frame,
-    notice: Option<&'static str>,
+    notice: Option<Notice>,
     groups: Vec<Group>,
     breaks: Vec<BreakRow>,
     endpoints: Vec<EndpointRow>,
@@ -109,6 +107,8 @@ struct BreakRow {
     theirs: String,
     since: When,
     next_step: &'static str,
+    /// Note that was typed and refused.
+    typed: Option<String>,
 }
 
 impl BreakRow {
@@ -122,6 +122,7 @@ impl BreakRow {
             theirs: shown(it.theirs),
             since: when(it.since),
             next_step: it.class.next_step(),
+            typed: None,
         }
     }
 }
@@ -143,9 +144,11 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
             "answer or accept it in Stripe's Dashboard; disputed money cannot be refunded",
             |it| matches!(it, Case::DisputeToAnswer(_)),
         ),
-        group("Held for review", "open the order: a refund of the money ends the review", |it| {
-            matches!(it, Case::Review(_))
-        }),
+        group(
+            "Held for review",
+            "open the order: the review ends when the money is refunded, or another amount is accepted",
+            |it| matches!(it, Case::Review(_)),
+        ),
         group("Failed refunds", "open the order and refund again, or give the money back in another way", |it| {
             matches!(it, Case::RefundFailed(_))
         }),
@@ -153,30 +156,58 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
     groups.into_iter().filter(|it| !it.cases.is_empty()).collect()
 }
 
-/// `GET /console/attention`.
-pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
+/// Notice of what became of a note.
+struct Notice {
+    class: &'static str,
+    text: String,
+}
+
+/// Note that was typed for a break and refused.
+struct Typed {
+    id: String,
+    note: String,
+}
+
+/// Answer with the page, under a notice if there is one.
+async fn shown(
+    api: &Api,
+    operator: &Operator,
+    status: StatusCode,
+    notice: Option<Notice>,
+    typed: Option<Typed>,
+) -> Result<HttpResponse, Refusal> {
     let orders = api.monitor.orders_with_cases(ORDERS_MAX).await?;
     let breaks = api.books.breaks(&BreakQuery::Open(BreakPage::first(CASES_MAX))).await?;
     let endpoints = api.publisher.list_endpoints(None, Publisher::ENDPOINTS_MAX).await?;
     let endpoints = endpoints.iter().map(EndpointRow::of).filter(EndpointRow::is_in_trouble);
-    let notice = match text(&parse_query(&request)?, "done") {
-        "resolved" => Some("The break is resolved, with your note."),
-        "before" => Some("The break was resolved before, and your note was not stored."),
-        "gone" => Some("The break is gone: both sides agree now. Your note was not stored."),
-        _ => None,
+    let of_break = |it: &Break| {
+        let typed = typed.as_ref().filter(|typed| typed.id == it.id).map(|typed| typed.note.clone());
+        BreakRow { typed, ..BreakRow::of(it) }
     };
     let shown = AttentionPage {
-        frame: Frame::of(&api, &operator, Section::Attention),
+        frame: Frame::of(api, operator, Section::Attention),
         notice,
         groups: groups(&orders, api.app.now()),
-        breaks: breaks.iter().map(BreakRow::of).collect(),
+        breaks: breaks.iter().map(of_break).collect(),
         endpoints: endpoints.take(CASES_MAX.into()).collect(),
         may_resolve: operator.may(Scope::BooksWrite),
         note_max: NOTE_LEN_MAX,
         has_more: orders.len() >= usize::from(ORDERS_MAX) || breaks.len() >= usize::from(CASES_MAX),
     };
-    Ok(page(StatusCode::OK, &shown))
+    Ok(page(status, &shown))
+}
+
+/// `GET /console/attention`.
+pub(super) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let operator = signed_in(&api, &request, Scope::OrdersRead).await?;
+    let text = match text(&parse_query(&request)?, "done") {
+        "resolved" => Some("The break is resolved, with your note."),
+        "before" => Some("The break was resolved before, and your note was not stored."),
+        "gone" => Some("The break is gone: both sides agree now. Your note was not stored."),
+        _ => None,
+    };
+    let notice = text.map(|it| Notice { class: "notice", text: it.to_owned() });
+    shown(&api, &operator, StatusCode::OK, notice, None).await
 }
 
 /// `GET` of the address of an act: leads to the page.
@@ -189,10 +220,15 @@ pub(super) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Paylo
     let (operator, form) = posted(&api, &request, payload, Scope::BooksWrite).await?;
     let (id, note) = (text(&form, "id"), text(&form, "note"));
     // A form sends a line break as two characters, and a browser counts it as one.
-    let note = BreakNote::new(note.replace("\r\n", "\n")).map_err(|problem| {
-        let detail = format!("note {problem}");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_resolution", detail)
-    })?;
+    let note = match Note::new(note.replace("\r\n", "\n")) {
+        Ok(note) => note,
+        Err(problem) => {
+            let text = format!("The note {problem}. Nothing was changed.");
+            let notice = Some(Notice { class: "error", text });
+            let typed = Some(Typed { id: id.to_owned(), note: note.to_owned() });
+            return shown(&api, &operator, StatusCode::UNPROCESSABLE_ENTITY, notice, typed).await;
+        }
+    };
     let by = operator.session.operator.as_str();
     let found = api.books.resolve(id, by, &note).await?.ok_or(Refusal::NoSuch("break"))?;
     let done = match (&found.gone_at, &found.resolution) {

@@ -49,7 +49,9 @@ impl EntryRow {
             at: when(entry.at),
             act: entry.act.to_string(),
             kind,
-            is_of_order: ["refund.", "capture.", "cancellation."].iter().any(|it| kind.starts_with(it)),
+            is_of_order: ["refund.", "capture.", "cancellation.", "payment_intent."]
+                .iter()
+                .any(|it| kind.starts_with(it)),
             subject: entry.subject.clone(),
             by: entry.actor.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
             address: entry.address.map(|it| it.to_string()),

@@ -7,9 +7,11 @@ use askama::Template;
 use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope, awaits_answer};
 use paywright_domain::anomaly::Anomaly;
 use paywright_domain::dispute::Dispute;
+use paywright_domain::intent::PaymentIntent;
 use paywright_domain::operation::OperationKind;
-use paywright_domain::order::{AdjustmentKind, CancelReason};
+use paywright_domain::order::{AdjustmentKind, CancelReason, OrderState};
 use paywright_domain::refund::{NewRefund, Refund, RefundOrigin, RefundReason, RefundStatus};
+use paywright_domain::text::NOTE_LEN_MAX;
 use paywright_domain::{IntentId, LineItem, Money, Order, Timestamp};
 use uuid::Uuid;
 
@@ -62,14 +64,15 @@ pub(super) struct Notice {
     pub(super) class: &'static str,
     pub(super) title: String,
     pub(super) text: String,
-    /// Amount that was typed into a form that was refused.
+    /// Text that was typed into a form that was refused.
     pub(super) typed: Option<Typed>,
 }
 
-/// Amount that was typed into a form, and the payment that the form is of; empty for a capture.
+/// Text that was typed into a form, and the payment that the form is of; empty for a capture.
 pub(super) struct Typed {
     pub(super) intent: String,
     pub(super) amount: String,
+    pub(super) note: String,
 }
 
 struct Line {
@@ -107,7 +110,7 @@ struct Intent {
 }
 
 impl Intent {
-    fn of(order: &Order, intent: &paywright_domain::intent::PaymentIntent) -> Self {
+    fn of(order: &Order, intent: &PaymentIntent) -> Self {
         let left = order.left_of(&intent.id);
         let refunded = intent.received.minus(left).map_or_else(|_| String::new(), amount);
         Self {
@@ -131,6 +134,9 @@ pub(super) fn dashboard(order: &Order, kind: &str, id: &str) -> String {
 #[derive(Default)]
 struct Acts {
     refunds: Vec<RefundForm>,
+    accepts: Vec<AcceptForm>,
+    /// Largest number of characters of a note.
+    note_max: usize,
     capture: Option<CaptureForm>,
     cancel: bool,
     /// State of the order that the page shows ([`seen`]): an act on a page that is out of date is refused.
@@ -154,6 +160,42 @@ struct RefundForm {
     currency: String,
     /// Amount that was typed and refused.
     typed: Option<String>,
+}
+
+/// Form by which money of another amount than is due is accepted as the payment.
+struct AcceptForm {
+    intent: String,
+    is_one_of_many: bool,
+    received: String,
+    decimal: String,
+    due: String,
+    /// Difference in words, like `15.00 USD less`.
+    difference: String,
+    /// Whether it also makes the order paid.
+    pays: bool,
+    /// Note that was typed and refused.
+    typed: Option<String>,
+}
+
+impl AcceptForm {
+    fn of(order: &Order, intent: &PaymentIntent, is_one_of_many: bool) -> Self {
+        let due = intent.capture_requested.unwrap_or(order.total);
+        let difference = match (intent.received.minus(due), due.minus(intent.received)) {
+            (Ok(more), _) => format!("{} more", amount(more)),
+            (Err(_), Ok(less)) => format!("{} less", amount(less)),
+            (Err(_), Err(_)) => String::new(),
+        };
+        Self {
+            intent: intent.id.as_str().to_owned(),
+            is_one_of_many,
+            received: amount(intent.received),
+            decimal: intent.received.to_decimal(),
+            due: amount(due),
+            difference,
+            pays: matches!(order.state, OrderState::Open),
+            typed: None,
+        }
+    }
 }
 
 struct CaptureForm {
@@ -196,12 +238,16 @@ impl Acts {
             currency: code(it.currency()),
             typed: None,
         });
+        let accepts: Vec<_> = order.payments_to_accept().map(|it| AcceptForm::of(order, it, is_one_of_many)).collect();
         let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
         if !operator.may(Scope::PaymentsWrite) || !operator.may(Scope::OrdersWrite) {
-            return Self { lacks_role: !refunds.is_empty() || capture.is_some() || cancel, ..Self::default() };
+            let lacks_role = !refunds.is_empty() || !accepts.is_empty() || capture.is_some() || cancel;
+            return Self { lacks_role, ..Self::default() };
         }
         Self {
             refunds,
+            accepts,
+            note_max: NOTE_LEN_MAX,
             capture,
             cancel,
             seen: seen(order),
@@ -212,8 +258,10 @@ impl Acts {
     }
 
     /// Keeps what was typed in the form that was refused.
-    fn keep(&mut self, Typed { intent, amount }: Typed) {
-        if let Some(form) = self.refunds.iter_mut().find(|it| it.intent == intent) {
+    fn keep(&mut self, Typed { intent, amount, note }: Typed) {
+        if let (Some(form), false) = (self.accepts.iter_mut().find(|it| it.intent == intent), note.is_empty()) {
+            form.typed = Some(note);
+        } else if let Some(form) = self.refunds.iter_mut().find(|it| it.intent == intent) {
             form.typed = Some(amount);
         } else if let Some(form) = self.capture.as_mut().filter(|_| intent.is_empty()) {
             form.typed = Some(amount);
@@ -306,6 +354,7 @@ struct AnomalyRow {
     intent: Option<String>,
     reason: Option<String>,
     policy: String,
+    accepted: Option<When>,
 }
 
 impl AnomalyRow {
@@ -316,6 +365,7 @@ impl AnomalyRow {
             intent: anomaly.intent.as_ref().map(|it| it.as_str().to_owned()),
             reason: anomaly.reason.clone(),
             policy: words(anomaly.kind.policy_name()),
+            accepted: anomaly.accepted_at.map(when),
         }
     }
 }
@@ -484,6 +534,10 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
         "capture" if is_under_way(|it| matches!(it, OperationKind::Capture { .. })) => {
             notice("The capture was requested".to_owned(), waits)
         }
+        "accept" if order.is_paid() && !order.is_held_for_review() => notice(
+            "The payment was accepted".to_owned(),
+            "The order is paid. The books have the difference, and the audit trail has the note.",
+        ),
         "cancel" if order.status_name() == "canceled" => {
             notice("The order is canceled".to_owned(), "It can no longer be paid. An authorized payment is released.")
         }

@@ -108,6 +108,10 @@ refusals! {
     CaptureOrder: CALL, BEARER, ORDER, BODY, COMMIT, STRIPE, SETTLE, NOT_NOW,
         &[(409, "order_paid"), (409, "order_canceled"), (409, "payment_not_authorized"), (422, "invalid_capture"),
           (422, "invalid_amount")];
+    AcceptPayment: CALL, BEARER, ALONE, ORDER, BODY, COMMIT,
+        &[(409, "payment_not_in_review"), (409, "payment_intent_not_named"), (409, "payment_not_confirmed"),
+          (409, "payment_in_progress"), (409, "change_in_progress"),
+          (409, "order_paid"), (409, "order_canceled"), (422, "invalid_acceptance"), (422, "invalid_amount")];
     RefundOrder: CALL, BEARER, ORDER, BODY, IDEMPOTENT, COMMIT,
         &[(409, "payment_not_received"), (409, "payment_already_refunded"), (409, "payment_disputed"),
           (422, "invalid_refund"), (422, "invalid_amount")];

@@ -68,7 +68,7 @@ struct EntryView<'a> {
     subject: &'a str,
     /// The act in words.
     what: String,
-    /// Amount of a refund or a capture.
+    /// Amount of a refund, a capture or an accepted payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     amount: Option<DecimalAmount>,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use paywright_app::view_value::{AdjustmentKindName, CancelReasonName, CaptureMethodName, RefundReasonName};
 use paywright_domain::id::CustomerId;
-use paywright_domain::intent::CaptureMethod;
+use paywright_domain::intent::{CaptureMethod, NewAcceptance};
 use paywright_domain::money::Percent;
 use paywright_domain::order::{
     Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX, TaxRateDetails,
 };
 use paywright_domain::refund::{NewRefund, RefundReason};
-use paywright_domain::text::{Email, Text};
+use paywright_domain::text::{Email, Note, Text};
 use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
@@ -22,6 +22,8 @@ use crate::openapi::schema::{
 use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer as read_integer, string as read_string};
 
+/// Error code for invalid fields of an acceptance.
+pub(crate) const INVALID_ACCEPTANCE: &str = "invalid_acceptance";
 /// Error code for invalid fields of a capture.
 pub(crate) const INVALID_CAPTURE: &str = "invalid_capture";
 /// Error code for invalid fields of a refund.
@@ -32,9 +34,12 @@ const EDIT: [&str; 4] = ["line_items", "adjustments", "email", "metadata"];
 const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
 const ADJUSTMENT: [&str; 4] = ["kind", "label", "amount", "tax_rate_details"];
 const TAX_RATE: [&str; 2] = ["percentage_decimal", "country"];
+const ACCEPTANCE: [&str; 4] = ["anomaly", "note", "amount", "payment_intent"];
 const REFUND: [&str; 3] = ["amount", "reason", "payment_intent"];
 
-/// Amount of a capture or a refund, in major units.
+/// Kind of the anomalies whose money can be accepted.
+const ACCEPTABLE: &str = "amount_differs";
+/// Amount of a capture, a refund or an acceptance, in major units.
 const DECIMAL: &str = r"^[0-9]+(\.[0-9]{1,3})?$";
 /// Percentage from 0 to 100.
 const PERCENT: &str = r"^(100(\.0{1,4})?|0{0,2}[0-9](\.[0-9]{1,4})?|0?[0-9]{2}(\.[0-9]{1,4})?)$";
@@ -62,12 +67,25 @@ body_schema! {
         BodyObject::of(&["reason"]).optional("reason", reference::<CancelReasonName>()).done();
     /// Body that [`capture_amount`] reads.
     CaptureBody as "Capture" = BodyObject::of(&["amount"]).optional("amount", decimal_schema()).done();
+    /// Body that [`new_acceptance`] reads.
+    NewAcceptanceBody as "NewAcceptance" = BodyObject::of(&ACCEPTANCE)
+        .required("anomaly", string().enum_values(Some([ACCEPTABLE])).description(Some("Kind of the anomaly that is accepted.")))
+        .required("note", text::<Note>().description(Some("Why the money is accepted.")))
+        .optional("amount", string().pattern(Some(DECIMAL)).description(Some(
+            "Amount received, in major units: the acceptance is refused if it is another one.",
+        )))
+        .optional("payment_intent", intent_schema())
+        .done();
     /// Body that [`new_refund`] reads.
     NewRefundBody as "NewRefund" = BodyObject::of(&REFUND)
         .optional("amount", decimal_schema())
         .optional("reason", reference::<RefundReasonName>())
-        .optional("payment_intent", string().pattern(Some("^pi_[0-9A-Za-z_]+$")).max_length(Some(255)))
+        .optional("payment_intent", intent_schema())
         .done();
+}
+
+fn intent_schema() -> ObjectBuilder {
+    string().pattern(Some("^pi_[0-9A-Za-z_]+$")).max_length(Some(255))
 }
 
 fn currency_schema() -> ObjectBuilder {
@@ -231,7 +249,7 @@ fn metadata(body: &mut Reader<'_>) -> Option<Metadata> {
     Some(entries.into_iter().collect())
 }
 
-/// Reads an optional amount in major units; an absent one means the whole amount.
+/// Reads an optional amount in major units; an absent one means all of it.
 fn amount(body: &mut Reader<'_>, currency: Currency) -> Option<Money> {
     body.optional("amount", |it| Ok(Money::parse_decimal(read_string(it)?, currency)?))
 }
@@ -252,6 +270,21 @@ pub(crate) fn capture_amount(body: &Fields, currency: Currency) -> Result<Option
     let mut problems = FieldProblems::default();
     let amount = amount(&mut Reader::new(body, &["amount"], &mut problems), currency);
     problems.done(Some(amount)).map_err(|it| Problem::invalid(INVALID_CAPTURE, it))
+}
+
+/// Reads the body of an acceptance.
+pub(crate) fn new_acceptance(body: &Fields, currency: Currency) -> Result<NewAcceptance, Problem> {
+    let mut problems = FieldProblems::default();
+    let mut acceptance = Reader::new(body, &ACCEPTANCE, &mut problems);
+    acceptance.required("anomaly", |it| {
+        let problem = "must be amount_differs: other money that does not match its order can only be refunded";
+        if read_string(it)? == ACCEPTABLE { Ok(()) } else { Err(problem.into()) }
+    });
+    let note = acceptance.required("note", |it| Ok(Note::new(read_string(it)?)?));
+    let intent = acceptance.optional("payment_intent", |it| Ok(IntentId::new(read_string(it)?)?));
+    let amount = amount(&mut acceptance, currency);
+    let new = note.map(|note| NewAcceptance { intent, amount, note });
+    problems.done(new).map_err(|it| Problem::invalid(INVALID_ACCEPTANCE, it))
 }
 
 /// Reads the body of a refund.

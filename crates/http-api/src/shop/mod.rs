@@ -25,7 +25,7 @@ use crate::reader::Reader;
 use crate::routes::{delete, get, patch, post, resource};
 use view::Envelope;
 
-pub(crate) use body::{cancel_reason, capture_amount, new_refund};
+pub(crate) use body::{cancel_reason, capture_amount, new_acceptance, new_refund};
 pub use event_pages::EventPages;
 pub(crate) use view::ExplanationView;
 
@@ -60,6 +60,7 @@ routes! {
     "/orders": post orders::place, get orders::list;
     "/orders/{order}": get orders::read, patch orders::edit;
     "/orders/{order}/cancel": post orders::cancel;
+    "/orders/{order}/accept": post orders::accept;
     "/orders/{order}/capture": post orders::capture;
     "/orders/{order}/refunds": post orders::refund, get orders::refunds;
     "/orders/{order}/explain": get orders::explain;

@@ -17,13 +17,14 @@ use utoipa::openapi::KnownFormat;
 use uuid::Uuid;
 
 use super::body::{
-    CancellationBody, CaptureBody, INVALID_CAPTURE, INVALID_REFUND, NewOrderBody, NewRefundBody, OrderEditBody,
-    cancel_reason, capture_amount, customer_schema, new_order, new_refund, order_edit,
+    CancellationBody, CaptureBody, INVALID_ACCEPTANCE, INVALID_CAPTURE, INVALID_REFUND, NewAcceptanceBody,
+    NewOrderBody, NewRefundBody, OrderEditBody, cancel_reason, capture_amount, customer_schema, new_acceptance,
+    new_order, new_refund, order_edit,
 };
 use super::view::{Envelope, ExplanationView, PageView, PaymentView, PlacedOrder as PlacedOrderView};
 use super::{OrderPath, limit_parameter, named_order, order_ref, page_limit, success};
 use crate::Api;
-use crate::auth::{application, bearer_access, bearer_access_or_all, has_scope};
+use crate::auth::{application, application_alone, bearer_access, bearer_access_or_all, has_scope};
 use crate::openapi::refusals;
 use crate::openapi::schema::{header, parameters, query, string, string_in};
 use crate::problem::{INVALID_ORDER, Problem};
@@ -283,6 +284,36 @@ pub(crate) async fn capture(
     let app = api.app.for_request();
     let changed = app.capture_payment(&which, &access, amount).await?;
     Ok(changed_order(&changed, "Payment captured successfully"))
+}
+
+/// Accepts money of another amount than is due as the payment.
+///
+/// It must be held for review (`amount_differs`). An open order becomes paid; its total stays as it is, and the books have the
+/// difference. A repeat changes nothing.
+#[utoipa::path(
+    post, path = "/orders/{order}/accept", tag = "Orders", operation_id = "acceptPayment",
+    params(OrderPath),
+    request_body = NewAcceptanceBody,
+    responses(
+        (status = 200, description = "The money is accepted.", body = Envelope<OrderView>),
+        refusals::AcceptPayment,
+    ),
+    security(("api_key" = ["payments:write"])),
+)]
+pub(crate) async fn accept(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    application_alone(&api, &request, Scope::PaymentsWrite).await?;
+    let which = order_ref(&order)?;
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
+    let body = parse_json(&request, &body, INVALID_ACCEPTANCE)?;
+    let currency = api.app.get_order(&which, &Access::All).await?.total.currency();
+    let new = new_acceptance(&body, currency)?;
+    let order = api.app.for_request().accept_payment(&which, &new).await?;
+    Ok(success(StatusCode::OK, "Payment accepted successfully", OrderView::of(&order)))
 }
 
 /// Refunds money.

@@ -117,7 +117,7 @@ mod tests {
         let expected = [
             "color is not a known field",
             "shipping[0] must be an object",
-            "shipping[1].id must have at least 1 characters",
+            "shipping[1].id must have at least 1 character",
             "shipping[1].name must be a string",
             "shipping[1].countries[0] must be the two letters of a country, like DE",
             "shipping[1].prices.usd must not be negative",

@@ -320,7 +320,7 @@ async fn a_resolution_with_invalid_fields_is_refused_and_changes_nothing() {
     for (body, says) in [
         (json!({}), "id is missing; note is missing"),
         (json!({ "id": OPEN_BREAK }), "note is missing"),
-        (json!({ "id": OPEN_BREAK, "note": " " }), "note must have at least 1 characters"),
+        (json!({ "id": OPEN_BREAK, "note": " " }), "note must have at least 1 character"),
         (json!({ "id": OPEN_BREAK, "note": "x".repeat(2001) }), "note must have at most 2000 characters"),
         (json!({ "id": "x".repeat(401), "note": "x" }), "id must have at most 400 characters"),
         (json!({ "id": 9, "note": "x", "by": "eve" }), "by is not a known field; id must be a string"),

@@ -2,7 +2,8 @@
 
 use actix_web::http::Method;
 use paywright_domain::IntentId;
-use paywright_testkit::{Provider, Trouble};
+use paywright_domain::intent::IntentStatus;
+use paywright_testkit::{Provider, Trouble, usd};
 use serde_json::{Value, json};
 
 use crate::{Answer, ORDERS, Service, order};
@@ -254,4 +255,77 @@ async fn refunds_and_captures_require_the_payments_write_scope() {
         assert_eq!(refused.status, 403, "{refused:?}");
     }
     assert_eq!(sale.read().await["refunds"], json!([]));
+}
+
+/// Order of 112.00 usd whose PaymentIntent has received 100.00.
+async fn underpaid() -> Sale {
+    let sale = Sale::payable("automatic").await;
+    sale.provider.change(&sale.intent, |it| {
+        it.status = IntentStatus::Succeeded;
+        it.received = usd(10_000);
+    });
+    sale.call(Method::POST, "/payment", Value::Null).await;
+    sale
+}
+
+#[actix_web::test]
+async fn a_payment_of_another_amount_is_accepted_with_a_note() {
+    let sale = underpaid().await;
+    assert_eq!(sale.read().await["payment_status"], "review");
+    let body = json!({
+        "anomaly": "amount_differs", "note": "the rest in cash", "amount": "100.00", "payment_intent": sale.intent.as_str(),
+    });
+    let accepted = sale.call(Method::POST, "/accept", body.clone()).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    let order = &accepted.body["data"];
+    assert_eq!((&order["status"], &order["payment_status"]), (&json!("paid"), &json!("paid")));
+    assert_eq!(order["amount"], "112.00");
+    assert_ne!(order["anomalies"][0]["accepted_at"], Value::Null);
+    let again = sale.call(Method::POST, "/accept", body).await;
+    assert_eq!((again.status, &again.body), (200, &accepted.body));
+    let path = "/api/v1/shop/audit_entries";
+    let trail = sale.service.call(Method::GET, path, &Value::Null).await;
+    let entries = trail.body["data"]["audit_entries"].as_array().unwrap();
+    let of_it: Vec<_> = entries.iter().filter(|it| it["act"] == "payment_intent.accepted").collect();
+    assert_eq!(of_it.len(), 1, "{entries:?}");
+    assert_eq!((&of_it[0]["amount"], &of_it[0]["currency"]), (&json!("100.00"), &json!("usd")));
+    assert!(of_it[0]["what"].as_str().unwrap().ends_with(": \"the rest in cash\""), "{of_it:?}");
+}
+
+#[actix_web::test]
+async fn an_acceptance_is_refused_with_a_code_and_the_field() {
+    let sale = underpaid().await;
+    let code = |it: &Answer| it.body["error"]["code"].clone();
+    let good = json!({ "anomaly": "amount_differs", "note": "x" });
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    for (body, status, expected, field) in [
+        (json!({}), 422, "invalid_acceptance", "anomaly is missing; note is missing"),
+        (with("anomaly", json!("wrong_currency")), 422, "invalid_acceptance", "anomaly must be amount_differs"),
+        (with("note", json!("")), 422, "invalid_acceptance", "note must have"),
+        (with("note", json!("x".repeat(2001))), 422, "invalid_acceptance", "note must have at most 2000 characters"),
+        (with("note", json!("\u{202e}x")), 422, "invalid_acceptance", "note must not contain characters that reorder"),
+        (with("amount", json!("112.00")), 422, "invalid_amount", "the amount to accept must be 100.00"),
+        (with("amount", json!(100)), 422, "invalid_acceptance", "amount must be"),
+        (with("payment_intent", json!("x y")), 422, "invalid_acceptance", "payment_intent"),
+        (with("payment_intent", json!("pi_other")), 409, "payment_not_in_review", "no money of another amount"),
+        (with("total", json!("1.00")), 422, "invalid_acceptance", "total is not"),
+    ] {
+        let refused = sale.call(Method::POST, "/accept", body.clone()).await;
+        let detail = refused.body["error"]["detail"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((refused.status, code(&refused)), (status, json!(expected)), "{body}: {refused:?}");
+        assert!(detail.contains(field), "{body}: {detail}");
+    }
+    assert_eq!(sale.read().await["payment_status"], "review", "nothing was changed");
+    let paid = Sale::paid().await;
+    let refused = paid.call(Method::POST, "/accept", good.clone()).await;
+    assert_eq!((refused.status, code(&refused)), (409, json!("payment_not_in_review")));
+    let path = format!("{ORDERS}/{}/accept", sale.order["id"].as_str().unwrap());
+    let bearer = format!("Bearer {}", sale.service.token("cus-ada"));
+    let headers = [("x-api-key", sale.service.key.as_str()), ("authorization", bearer.as_str())];
+    let of_customer = sale.service.send(Method::POST, &path, &headers, good.to_string().as_bytes()).await;
+    assert_eq!((of_customer.status, code(&of_customer)), (403, json!("bearer_not_allowed")));
 }

@@ -62,6 +62,13 @@ impl Sales {
         IntentId::new(made.body["data"]["id"].as_str().unwrap_or_else(|| panic!("{made:?}"))).unwrap()
     }
 
+    /// Has a payment read from Stripe that does not pay the order.
+    async fn check_payment(&self, order: &str) {
+        self.service.clock.advance_seconds(1);
+        let checked = self.service.call(Method::POST, &format!("{ORDERS}{order}/payment"), &Value::Null).await;
+        assert_eq!(checked.status, 409, "{checked:?}");
+    }
+
     /// Delivers the last event of Stripe.
     async fn receive_event(&self) {
         self.service.clock.advance_seconds(1);
@@ -139,6 +146,11 @@ async fn sales() -> BTreeMap<String, Value> {
         it.received = usd(11_000);
     });
     sales.receive_event().await;
+    sales.check_payment(&underpaid).await;
+    let note = "the customer pays the rest in cash";
+    sales
+        .call(Method::POST, &format!("{underpaid}/accept"), json!({ "anomaly": "amount_differs", "note": note }))
+        .await;
 
     sales.provider.holds_money();
     let expired = sales.place("manual").await;

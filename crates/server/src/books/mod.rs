@@ -5,11 +5,10 @@ mod keep;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use paywright_app::{
-    AccountNames, BooksAccess, BreakList, BreakNote, BreakQuery, ExportFormat, PayoutView, Period, Work, WorkId,
-};
+use paywright_app::{AccountNames, BooksAccess, BreakList, BreakQuery, ExportFormat, PayoutView, Period, Work, WorkId};
 use paywright_domain::books::Day;
 use paywright_domain::id::PayoutId;
+use paywright_domain::text::Note;
 
 pub(crate) use self::keep::keep;
 use crate::cli::{BooksCommand, BooksOptions, Month, PeriodOptions, TableFormat};
@@ -131,7 +130,7 @@ async fn print_breaks(access: &BooksAccess, all: bool, format: TableFormat) -> R
 }
 
 async fn resolve(access: &BooksAccess, id: &str, note: &str) -> Result<(), Failure> {
-    let note = BreakNote::new(note.trim()).map_err(|problem| format!("--note {problem}"))?;
+    let note = Note::new(note.trim()).map_err(|problem| format!("--note {problem}"))?;
     let by = operator().to_string();
     let resolving = access.resolve(id, &by, &note);
     let found = Work::by(operator(), WorkId::Background("books")).scope(resolving).await?;

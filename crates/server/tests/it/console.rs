@@ -90,6 +90,23 @@ impl Shop {
         placed["number"].as_str().unwrap().to_owned()
     }
 
+    /// An order whose PaymentIntent another program has changed to another amount, in minor units, before it was paid.
+    async fn held(&self, order: &Value, minor: i64) -> Value {
+        let made = self.dev.intent(order).await;
+        let intent = made.body["data"]["id"].as_str().unwrap();
+        let request =
+            self.http.post(format!("{}/v1/payment_intents/{intent}", self.dev.twin)).bearer_auth("sk_test_twin");
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("amount={minor}&amount_details="));
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+        self.dev.confirm(intent, "pm_card_visa").await;
+        // Until Stripe has confirmed it, it cannot be accepted.
+        self.dev
+            .read_until(order, |it| it["payment_status"] == "review" && !it["payment_intent"]["confirmed_at"].is_null())
+            .await
+    }
+
     /// Has the twin pay out what was sold, and the books read it. Returns the payout's id.
     async fn payout(&self) -> String {
         let form = |path: &str, body: &str| {
@@ -214,6 +231,45 @@ async fn of_people_who_refund_at_once_one_does_and_the_others_are_told() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 409, 409, 409, 409, 409]);
     assert_eq!(shop.dev.read(&order).await["refunds"].as_array().unwrap().len(), 1);
+}
+
+/// Of one form that is sent many times and one of another person, one is the acceptance.
+#[tokio::test]
+async fn money_of_another_amount_is_accepted_once_by_a_named_person() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link("Ada", "refund")).await;
+    let order = shop.dev.place().await;
+    let order = shop.held(&order, 12_000).await;
+    let path = format!("/console/orders/{}", order["id"].as_str().unwrap());
+    let (_, page) = shop.get(&path, &cookie).await;
+    let fields = ["csrf", "seen", "anomaly", "payment_intent"].map(|it| format!("{it}={}", field(&page, it))).join("&");
+    let act = format!("{path}/accept");
+    for (wrong, status) in [
+        ("&amount=120.00&note=%20", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&amount=124.50&note=all+of+it", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&note=all+of+it", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let refused = shop.post(&act, &cookie, &format!("{fields}{wrong}")).await;
+        assert_eq!(refused.status(), status, "{wrong}");
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("Nothing was changed"), "{wrong}: {page}");
+        assert_eq!(page.contains(">all of it</textarea>"), wrong.contains("all"), "what was typed is kept: {wrong}");
+    }
+    assert_eq!(shop.dev.read(&order).await["payment_status"], "review");
+    let good = format!("{fields}&amount=120.00&note=a+coupon%0D%0Aof+4.50");
+    let answers = join_all((0..4).map(|_| shop.post(&act, &cookie, &good))).await;
+    for answer in &answers {
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers()[LOCATION], format!("{path}?done=accept#result").as_str());
+    }
+    let accepted = shop.dev.read(&order).await;
+    assert_eq!((&accepted["status"], &accepted["amount"]), (&json!("paid"), &json!("124.50")));
+    let (_, entries, _) = shop.command(&["audit-trail"]);
+    let acts: Vec<_> = entries.lines().filter(|it| it.contains("payment_intent.accepted")).collect();
+    assert_eq!(acts.len(), 1, "{entries}");
+    assert!(acts[0].contains("by operator Ada") && acts[0].contains("a coupon\\nof 4.50"), "{acts:?}");
+    let (_, explained, _) = shop.command(&["explain", accepted["number"].as_str().unwrap()]);
+    assert!(explained.contains("was accepted as the payment") && !explained.contains("coupon"), "{explained}");
 }
 
 /// Charges are at Stripe alone; a charge of another program belongs to no order.
@@ -370,7 +426,7 @@ async fn a_note_about_a_break_is_checked_as_by_the_api() {
     let csrf = field(&page, "csrf");
     let lines = "x%0D%0A".repeat(999);
     for (note, status, says) in [
-        ("", 422, "note must have at least 1 characters"),
+        ("", 422, "note must have at least 1 character"),
         ("a%1B%5B2Jb", 422, "note must not contain control characters"),
         ("a%E2%80%AEb", 422, "note must not contain characters that reorder text"),
         // 2,000 characters, as a browser counts them.
@@ -407,6 +463,7 @@ async fn the_console_serves_people_in_a_browser() {
         assert_eq!(placed.status, 201, "{placed:?}");
         placed.body["data"].clone()
     };
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let line = |name: &str| json!({ "name": name, "amount": 5600, "quantity": 1, "description": name });
     let paid = placed(json!({
         "currency": "usd", "customer": "cus-ada", "email": "ada@example.com",
@@ -431,13 +488,14 @@ async fn the_console_serves_people_in_a_browser() {
             dev.read_until(&order, |it| it["refunds"][0]["status"] == "failed").await;
         }
     }
+    let held = placed(json!({ "currency": "usd", "customer": "cus-ada", "line_items": [line("Lid")] })).await;
+    let held = text(&shop.held(&held, 5000).await, "number");
     let open = placed(json!({ "currency": "jpy", "line_items": [line("Cup")] })).await;
     let hook = json!({ "url": "http://127.0.0.1:9/hook", "description": "<u>ERP</u>" });
     let hook = dev.call(Method::POST, "/webhook_endpoints", Some(&hook)).await;
     assert_eq!(hook.status, 201, "{hook:?}");
     let shown = shop.shown().await;
     let payout = shop.payout().await;
-    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let (paid, authorized, open) = (text(&paid, "number"), text(&authorized, "number"), text(&open, "number"));
     let (endpoint, view) = (text(&hook.body["data"], "id"), shop.link("Vera", "view"));
     let environment = [
@@ -447,10 +505,11 @@ async fn the_console_serves_people_in_a_browser() {
         ("PAID", &paid),
         ("AUTHORIZED", &authorized),
         ("OPEN", &open),
+        ("HELD", &held),
         ("ENDPOINT", &endpoint),
         ("PAYOUT", &payout),
         ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 15, &environment, dev);
+    node("console", "console.test.mjs", 17, &environment, dev);
 }

@@ -95,6 +95,7 @@ pub(crate) const fn parts_of(kind: FeedEventType) -> u32 {
         FeedEventType::OrderAnomaly
         | FeedEventType::IntentCreated
         | FeedEventType::IntentConfirmed
+        | FeedEventType::PaymentAccepted
         | FeedEventType::AuthorizationEnded
         | FeedEventType::RefundRequested
         | FeedEventType::DisputeOpened

@@ -15,7 +15,10 @@ anomalies.policy = 'hold_for_review' AND (
                         AND origin = 'policy' AND refunds.status = 'failed'
                         AND failure = 'payment_not_confirmed'
                 )
-                ELSE received > refunded
+                -- An accepted amount is in the payload.
+                ELSE received > refunded AND (
+                    accepted_at IS NULL OR received <> (anomalies.payload #>> '{received,minor}')::bigint
+                )
             END
     )
 )

@@ -31,7 +31,7 @@ SELECT
         FROM disputes WHERE order_id = orders.id ORDER BY position
     ),
     ARRAY(
-        SELECT ROW (provider_id, name, payload::text, policy, reason, found_at)
+        SELECT ROW (provider_id, name, payload::text, policy, reason, found_at, accepted_at)
         FROM anomalies WHERE order_id = orders.id ORDER BY position
     ),
     id{columns}

@@ -44,13 +44,15 @@
             excluded.amount, excluded.status, excluded.due_by, excluded.withdrawn, excluded.reinstated
         )
 ), misfits AS (
-    INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
-    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
+    INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at, accepted_at)
+    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at, accepted_at
     FROM changed, unnest(
         :anomaly_intents::text[], :anomaly_names::text[], :anomaly_payloads::text[], :anomaly_policies::text[],
-        :anomaly_reasons::text[], :anomaly_found_at::timestamptz[]
-    ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, ordinality)
-    ON CONFLICT DO NOTHING
+        :anomaly_reasons::text[], :anomaly_found_at::timestamptz[], :anomaly_accepted_at::timestamptz[]
+    ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, accepted_at, ordinality)
+    ON CONFLICT (order_id, position) DO UPDATE
+    SET payload = excluded.payload, accepted_at = excluded.accepted_at
+    WHERE anomalies.accepted_at IS DISTINCT FROM excluded.accepted_at
 ), kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
     SELECT

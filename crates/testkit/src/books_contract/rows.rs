@@ -74,6 +74,7 @@ pub async fn an_entry_is_read_unchanged(subject: &impl BooksSubject) {
         Account::Sales(SalesPart::Goods),
         Account::Sales(tax.clone()),
         Account::Refunds(tax),
+        Account::PaymentDifferences,
         Account::Disputes,
         Account::Fees(FeeKind::Network),
         Account::Other("climate_order_purchase".parse().unwrap()),
@@ -83,7 +84,7 @@ pub async fn an_entry_is_read_unchanged(subject: &impl BooksSubject) {
     for (n, source) in (1..).zip(sources()) {
         let posting = |account, minor| Posting { account, amount: SignedMoney::new(minor, USD) };
         let mut postings: Vec<_> = accounts.iter().map(|it| posting(it.clone(), -3)).collect();
-        postings.push(posting(Account::Clearing(source.clone()), 21));
+        postings.push(posting(Account::Clearing(source.clone()), 24));
         postings.extend([Account::Exchange, Account::Exchange].map(|it| posting(it, 0)));
         let entry = Entry::new(postings).unwrap();
         rows.push(BookedEntry { order: order_id(n), entry, ..expectation(&format!("e{n}:2"), 3, 1, USD, &source) });

@@ -7,10 +7,10 @@ use paywright_app::{
 };
 use paywright_domain::anomaly::Policies;
 use paywright_domain::id::CustomerId;
-use paywright_domain::intent::IntentStatus;
+use paywright_domain::intent::{IntentStatus, NewAcceptance};
 use paywright_domain::order::{CancelReason, OrderState};
 use paywright_domain::refund::NewRefund;
-use paywright_domain::text::Email;
+use paywright_domain::text::{Email, Note};
 use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 
 use super::{NOW, Subject, first, requested, then, update};
@@ -35,6 +35,8 @@ pub(crate) enum Step {
     Overpaid,
     /// Another intent has received 1.00 more than the total, which is held for review.
     HeldOfAnother,
+    /// Money of another amount is accepted as the payment.
+    Accepted,
     /// A part of the payment is refunded, in minor units; 0 is all that is left.
     Refunded(i64),
 }
@@ -93,6 +95,11 @@ pub(crate) async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Ste
             Step::HeldOfAnother => {
                 let (intent, amount) = (IntentId::new(format!("pi_{n}_other")).unwrap(), one_more(order.total));
                 settled(&IntentSnapshot { intent, amount, received: amount, ..seen(IntentStatus::Succeeded) })
+            }
+            Step::Accepted => {
+                let note = Note::new("it is enough").unwrap();
+                let new = NewAcceptance { intent: None, amount: None, note };
+                order.accept_payment(&new, at(NOW + seconds)).unwrap()
             }
             Step::Refunded(minor) => {
                 let amount = (*minor > 0).then(|| Money::new(*minor, order.total.currency()).unwrap());
@@ -221,9 +228,9 @@ pub async fn a_list_has_the_orders_that_fulfil_its_conditions(subject: &impl Sub
 }
 
 /// Ways of an order to each completion and each balance.
-pub(crate) const WAYS: [&[Step]; 14] = {
+pub(crate) const WAYS: [&[Step]; 17] = {
     use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
-    use Step::{Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, Refunded, Reported};
+    use Step::{Accepted, Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, Refunded, Reported};
     [
         &[],
         &[Issued],
@@ -239,6 +246,9 @@ pub(crate) const WAYS: [&[Step]; 14] = {
         &[Answered(Ended), Canceled],
         &[Answered(Succeeded), Overpaid],
         &[Issued, HeldOfAnother, Answered(Processing)],
+        &[HeldOfAnother, Accepted],
+        &[HeldOfAnother, Accepted, Refunded(100)],
+        &[Answered(Succeeded), Overpaid, Accepted],
     ]
 };
 

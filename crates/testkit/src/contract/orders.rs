@@ -7,15 +7,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paywright_app::{Actor, Cause, Changes, IdempotencyKey, OrderQuery, OrderRef, StoreError, Version, Versioned};
-use paywright_domain::anomaly::Policies;
+use paywright_domain::anomaly::{NoticeKind, Policies};
 use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::id::{DisputeId, ProviderCustomerId, RefundId};
-use paywright_domain::intent::{IntentError, IntentStatus, Proceeds, SnapshotSource};
+use paywright_domain::intent::{IntentError, IntentStatus, NewAcceptance, Proceeds, SnapshotSource};
 use paywright_domain::money::Percent;
 use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer, TaxRateDetails};
 use paywright_domain::refund::{NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
 use paywright_domain::task::ProviderFailure;
-use paywright_domain::text::Email;
+use paywright_domain::text::{Email, Note};
 use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 use uuid::Uuid;
 
@@ -130,6 +130,38 @@ pub async fn an_order_in_every_state_is_read_unchanged(subject: &impl Subject) {
     let after = canceled.order.clone();
     store.commit(then(1, canceled)).await.unwrap();
     assert_eq!(stored(&*store, 2).await.value, after);
+}
+
+/// Money of other amounts is held, with a notice after it, and accepted; more money is held again.
+pub async fn an_accepted_payment_is_read_unchanged(subject: &impl Subject) {
+    let store = subject.store();
+    let order = place(1).order;
+    store.commit(first(place(1))).await.unwrap();
+    let received = |seconds, minor| IntentSnapshot {
+        received: usd(minor),
+        as_of: at(NOW + seconds),
+        as_of_max: at(NOW + seconds),
+        ..update(&order, "pi_1", IntentStatus::Succeeded)
+    };
+    let short = order.settle(&received(1, 100), &Policies::DEFAULT, at(NOW + 1)).unwrap();
+    let intent = IntentId::new("pi_1").unwrap();
+    let warned = short.order.notice(&intent, NoticeKind::EarlyFraudWarning, None, at(NOW + 2));
+    let note = Note::new("the customer\npays the rest in cash").unwrap();
+    let new = NewAcceptance { intent: None, amount: Some(usd(100)), note };
+    let accepted = warned.order.accept_payment(&new, at(NOW + 3)).unwrap();
+    let grown = accepted.order.settle(&received(4, 200), &Policies::DEFAULT, at(NOW + 4)).unwrap();
+    let new = NewAcceptance { amount: Some(usd(200)), ..new };
+    let again = grown.order.accept_payment(&new, at(NOW + 5)).unwrap();
+    for ((decision, version), is_held) in
+        [short, warned, accepted, grown, again].into_iter().zip(1..).zip([true, true, false, true, false])
+    {
+        let after = decision.order.clone();
+        assert_eq!(after.is_held_for_review(), is_held, "{version}");
+        store.commit(then(version, decision)).await.unwrap();
+        assert_eq!(stored(&*store, 1).await.value, after, "{version}");
+    }
+    let facts: Vec<_> = store.facts(order_id(1)).await.unwrap().into_iter().map(|it| it.fact.kind()).collect();
+    assert_eq!(facts.iter().filter(|it| **it == "payment_intent.accepted").count(), 2, "{facts:?}");
 }
 
 /// An event reports a payment, a first read from Stripe does not confirm it, and a later one does.

@@ -51,7 +51,7 @@ pub(super) const OPENING: &str = "equity:opening";
 const OTHER: &str = "other";
 
 /// Accounts of the books without a label, with their names. Clearing accounts are together by the kind of their object.
-const NAMES: [(&str, &str); 32] = [
+const NAMES: [(&str, &str); 33] = [
     ("stripe:payments", "Assets:Stripe:Payments"),
     ("stripe:risk_reserved", "Assets:Stripe:Risk-reserved"),
     ("stripe:refund_and_dispute_prefunding", "Assets:Stripe:Refund-and-dispute-prefunding"),
@@ -71,6 +71,7 @@ const NAMES: [(&str, &str); 32] = [
     ("refunds:shipping", "Income:Refunds:Shipping"),
     ("refunds:discounts", "Income:Refunds:Discounts"),
     ("refunds:unexpected", "Liabilities:Unexpected-payments"),
+    ("payment_differences", "Expenses:Payment-differences"),
     ("disputes", "Expenses:Disputes"),
     ("fees:payment", "Expenses:Fees:Payment"),
     ("fees:refund", "Expenses:Fees:Refund"),
@@ -269,6 +270,7 @@ mod tests {
             Account::MinimumBalance,
             Account::Reserves,
             Account::PayoutsInTransit,
+            Account::PaymentDifferences,
             Account::Disputes,
             Account::TaxOnFees,
             Account::TaxWithheld,

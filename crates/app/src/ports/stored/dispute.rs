@@ -66,6 +66,7 @@ pub struct StoredAnomaly<'a> {
     pub policy: Cow<'a, str>,
     pub reason: Option<Cow<'a, str>>,
     pub found_at: i64,
+    pub accepted_at: Option<i64>,
 }
 
 impl<'a> StoredAnomaly<'a> {
@@ -78,6 +79,7 @@ impl<'a> StoredAnomaly<'a> {
             policy: text(anomaly.kind.policy_name()),
             reason: anomaly.reason.as_deref().map(text),
             found_at: anomaly.found_at.unix_micros(),
+            accepted_at: anomaly.accepted_at.map(Timestamp::unix_micros),
         })
     }
 
@@ -90,6 +92,7 @@ impl<'a> StoredAnomaly<'a> {
             kind: column("policy").found(AnomalyKind::restore(column("payload").json(&self.payload)?, &self.policy))?,
             reason: self.reason.map(Cow::into_owned),
             found_at: column("found_at").time(self.found_at)?,
+            accepted_at: self.accepted_at.map(|it| column("accepted_at").time(it)).transpose()?,
         })
     }
 }

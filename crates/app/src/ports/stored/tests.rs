@@ -56,6 +56,7 @@ fn order() -> Order {
         kind: AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 1 }),
         reason: Some("declined".into()),
         found_at: at(6),
+        accepted_at: Some(at(7)),
     };
     let kind = OperationKind::Cancel { reason: CancelReason::Duplicate };
     let operation = Operation { number: 1, intent: paying.clone(), kind, since: at(5), epoch };
@@ -196,6 +197,7 @@ const DAMAGES: &[(&str, Damage)] = &[
     ("anomalies payload", |_, parts| parts.anomalies[0].payload = "{}".into()),
     ("anomalies policy", |_, parts| parts.anomalies[0].policy = "shrug".into()),
     ("anomalies found_at", |_, parts| parts.anomalies[0].found_at = i64::MAX),
+    ("anomalies accepted_at", |_, parts| parts.anomalies[0].accepted_at = Some(i64::MAX)),
 ];
 
 #[test]

@@ -1,10 +1,10 @@
 //! Queries and bodies of calls about the books. All problems of one are reported together.
 
-use paywright_app::{BookedPayout, BooksZone, BreakNote, BreakPage, BreakPlace, BreakQuery, Period, RowPlace};
+use paywright_app::{BookedPayout, BooksZone, BreakPage, BreakPlace, BreakQuery, Period, RowPlace};
 use paywright_domain::Timestamp;
 use paywright_domain::books::Day;
 use paywright_domain::id::{BalanceTransactionId, PayoutId};
-use paywright_domain::text::Text;
+use paywright_domain::text::{Note, Text};
 use serde_json::Value;
 use utoipa::openapi::KnownFormat;
 use utoipa::openapi::schema::OneOfBuilder;
@@ -49,7 +49,7 @@ body_schema! {
     /// Body that [`NewResolution::read`] reads.
     ResolutionBody as "NewBreakResolution" = BodyObject::of(&RESOLUTION)
         .required("id", text::<BreakName>().description(Some("Name of the break.")))
-        .required("note", text::<BreakNote>().description(Some("Explanation, for the people who read the books later.")))
+        .required("note", text::<Note>().description(Some("Explanation, for the people who read the books later.")))
         .done();
 }
 
@@ -302,7 +302,7 @@ impl BreaksQuery {
 /// Resolution of a break.
 pub(super) struct NewResolution {
     pub(super) id: String,
-    pub(super) note: BreakNote,
+    pub(super) note: Note,
 }
 
 impl NewResolution {
@@ -310,7 +310,7 @@ impl NewResolution {
         let mut problems = FieldProblems::default();
         let mut it = Reader::new(body, &RESOLUTION, &mut problems);
         let id = it.required("id", |it| Ok(BreakName::new(read_string(it)?)?.to_string()));
-        let note = it.required("note", |it| Ok(BreakNote::new(read_string(it)?)?));
+        let note = it.required("note", |it| Ok(Note::new(read_string(it)?)?));
         let read = id.zip(note).map(|(id, note)| Self { id, note });
         problems.done(read).map_err(|it| Problem::invalid(INVALID_RESOLUTION, it))
     }

@@ -128,6 +128,7 @@ fn parts_of(fact: &Fact) -> Vec<(SpreeEvent, Shown<'_>)> {
         | Fact::OperationRequested { .. }
         | Fact::OperationDropped { .. }
         | Fact::RequestFailed { .. }
+        | Fact::PaymentAccepted { .. }
         | Fact::AuthorizationEnded { .. }
         | Fact::PaymentConfirmed { .. }
         | Fact::RefundRequested { .. }

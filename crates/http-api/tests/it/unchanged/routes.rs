@@ -49,7 +49,7 @@ impl Route {
 
     /// Whether the call is for applications only, and refuses a bearer token.
     pub(super) fn refuses_bearers(&self) -> bool {
-        matches!(self.stage, Stage::Endpoint | Stage::Books)
+        matches!(self.stage, Stage::Endpoint | Stage::Books | Stage::Held)
     }
 
     fn required(self, required: &[&'static str]) -> Self {
@@ -93,12 +93,15 @@ fn shop() -> Vec<Route> {
     let of_adjustment = ["/adjustments/0/kind", "/adjustments/0/label", "/adjustments/0/amount"];
     let needed = [&["/currency", "/line_items"][..], &of_line, &of_adjustment].concat();
     let lists = ["limit=0", "limit=101", "limit=x", "cursor=x", "customer=a%20b", "color=x", "limit=1&limit=1"];
+    let acceptance = json!({ "anomaly": "amount_differs", "note": "a voucher", "amount": "1.00" });
     vec![
         Route::new(&post, "/api/v1/shop/orders", Stage::Placed, order).required(&needed).keyed(),
         Route::new(&get, "/api/v1/shop/orders", Stage::Placed, Value::Null).queries(&lists),
         Route::new(&get, "/api/v1/shop/orders/{order}", Stage::Placed, Value::Null),
         Route::new(&patch, "/api/v1/shop/orders/{order}", Stage::Placed, edit).required(&needed[2..]),
         Route::new(&post, "/api/v1/shop/orders/{order}/cancel", Stage::Placed, json!({ "reason": "duplicate" })),
+        Route::new(&post, "/api/v1/shop/orders/{order}/accept", Stage::Held, acceptance)
+            .required(&["/anomaly", "/note"]),
         Route::new(&post, "/api/v1/shop/orders/{order}/capture", Stage::Authorized, json!({ "amount": "1.00" })),
         Route::new(&post, "/api/v1/shop/orders/{order}/refunds", Stage::Paid, refund).keyed(),
         Route::new(&get, "/api/v1/shop/orders/{order}/refunds", Stage::Paid, Value::Null),

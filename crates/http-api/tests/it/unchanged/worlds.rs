@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use paywright_domain::IntentId;
 use paywright_http_api::{ApiKeyText, Demo};
 use paywright_store_sqlite::{Options, SqliteStore};
-use paywright_testkit::{HandClock, Provider, ScriptedSender, at};
+use paywright_testkit::{HandClock, Provider, ScriptedSender, at, usd};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,6 +31,8 @@ pub(super) enum Stage {
     Paying,
     /// Paid order.
     Paid,
+    /// Order whose payment is held for review, because another amount was received.
+    Held,
     /// Order with an authorized payment.
     Authorized,
     /// Customer's cart with an address.
@@ -78,9 +80,13 @@ impl World {
         let bearer = format!("Bearer {}", service.token("ada"));
         let mut world = Self { service, provider, folder, names: BTreeMap::new(), bearer };
         match stage {
-            Stage::Placed | Stage::Endpoint | Stage::Books | Stage::Paying | Stage::Paid | Stage::Authorized => {
-                world.sell(stage).await;
-            }
+            Stage::Placed
+            | Stage::Endpoint
+            | Stage::Books
+            | Stage::Paying
+            | Stage::Paid
+            | Stage::Held
+            | Stage::Authorized => world.sell(stage).await,
             Stage::Address
             | Stage::Cart
             | Stage::Coupon
@@ -161,7 +167,11 @@ impl World {
         let made = self.service.send(Method::POST, &format!("{path}-intent"), &headers, b"").await;
         self.name("intent", &made.body["data"]["id"]);
         self.name("payment", &made.body["data"]["id"]);
-        self.provider.pay(&IntentId::new(self.named("{intent}")).unwrap());
+        let intent = IntentId::new(self.named("{intent}")).unwrap();
+        self.provider.pay(&intent);
+        if stage == Stage::Held {
+            self.provider.change(&intent, |it| it.received = usd(100));
+        }
         if stage != Stage::Paying {
             let answer = self.service.call(Method::POST, &path, &Value::Null).await;
             let expected = if stage == Stage::Paid { 200 } else { 409 };
