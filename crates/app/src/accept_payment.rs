@@ -1,8 +1,19 @@
-use paywright_domain::Order;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use paywright_domain::intent::{AcceptError, NewAcceptance};
+use paywright_domain::{Fact, Order};
 use thiserror::Error;
 
 use crate::{Access, App, GetOrderError, OrderRef};
+
+/// An accepted payment, with its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedPayment {
+    /// The order.
+    pub order: Order,
+    /// Whether the note of this request is stored; not, if the payment had been accepted with another one.
+    pub is_note_stored: bool,
+}
 
 /// Why a payment was not accepted.
 #[derive(Debug, Error)]
@@ -13,12 +24,47 @@ pub enum AcceptPaymentError {
     /// The order refuses the acceptance.
     #[error(transparent)]
     Refused(#[from] AcceptError),
+    /// The order is no longer as the caller has shown it to a person.
+    #[error("the order has changed meanwhile")]
+    OutOfDate,
 }
 
 impl App {
     /// Accepts money of another amount than is due, which is held for review, as the payment of its order. A repeat changes
-    /// nothing.
-    pub async fn accept_payment(&self, which: &OrderRef, new: &NewAcceptance) -> Result<Order, AcceptPaymentError> {
-        self.change(which, &Access::All, |order, now| Ok(order.accept_payment(new, now)?)).await
+    /// nothing. An intent that the customer could still pay is canceled at Stripe at once.
+    pub async fn accept_payment(
+        &self,
+        which: &OrderRef,
+        new: &NewAcceptance,
+    ) -> Result<AcceptedPayment, AcceptPaymentError> {
+        self.accept_shown_payment(which, new, |_| true).await
+    }
+
+    /// As [`Self::accept_payment`], for a person who has decided on an order as a page has shown it: it is refused with
+    /// [`AcceptPaymentError::OutOfDate`] if `is_shown` denies that of the order on which the acceptance is committed.
+    pub async fn accept_shown_payment(
+        &self,
+        which: &OrderRef,
+        new: &NewAcceptance,
+        is_shown: impl Fn(&Order) -> bool + Send + Sync,
+    ) -> Result<AcceptedPayment, AcceptPaymentError> {
+        let is_repeat = AtomicBool::new(false);
+        let decide = |order: &Order, now| {
+            let decision = order.accept_payment(new, now)?;
+            is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
+            if decision.facts.is_empty() || is_shown(order) { Ok(decision) } else { Err(AcceptPaymentError::OutOfDate) }
+        };
+        let order = self.change(which, &Access::All, decide).await?;
+        if is_repeat.load(Ordering::Relaxed) {
+            // Also of this request, if it was unknown whether its commit was done.
+            let facts = self.store.orders.facts(order.id).await.map_err(GetOrderError::from)?;
+            let is_it = |it: &Fact| matches!(it, Fact::PaymentAccepted { note, .. } if *note == new.note);
+            return Ok(AcceptedPayment { is_note_stored: facts.iter().any(|it| is_it(&it.fact)), order });
+        }
+        let order = match order.operation.as_ref().map(|it| it.number) {
+            Some(number) => self.operate_now(order, number).await.order,
+            None => order,
+        };
+        Ok(AcceptedPayment { order, is_note_stored: true })
     }
 }

@@ -35,6 +35,8 @@ pub struct Moment {
     pub kind: &'static str,
     /// The fact in a sentence.
     pub sentence: String,
+    /// Note of the person who decided it, which is for the shop's own people alone.
+    pub note: Option<String>,
     /// Cause of the change, with Stripe's ids of the event and the request; `None` where none was stored.
     pub cause: Option<Cause>,
 }
@@ -193,25 +195,20 @@ fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Pol
                 "; the amount due has been received since".to_owned()
             }
         }
-        Policy::HoldForReview
-            if !matches!(mismatch, Mismatch::WrongLivemode { .. })
-                && anomaly.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
-        {
-            "; all of it has been refunded".to_owned()
+        Policy::HoldForReview => {
+            let is_held = order.anomalies_in_review().any(|it| it == anomaly);
+            let is_refunded = anomaly.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero());
+            match anomaly.accepted_at {
+                Some(at) if !is_held => format!("; a person accepted it as the payment at {at}"),
+                Some(_) | None if is_refunded && !matches!(mismatch, Mismatch::WrongLivemode { .. }) => {
+                    "; all of it has been refunded".to_owned()
+                }
+                Some(_) | None => {
+                    let or = if matches!(mismatch, Mismatch::AmountDiffers { .. }) { " or accepting it" } else { "" };
+                    format!("; a person must decide, and refunding all of it{or} ends the hold")
+                }
+            }
         }
-        Policy::HoldForReview => match anomaly.accepted_at {
-            Some(at) if order.anomalies_in_review().all(|it| it != anomaly) => {
-                format!("; a person accepted it as the payment at {at}")
-            }
-            Some(_) | None => {
-                let ends = if matches!(mismatch, Mismatch::AmountDiffers { .. }) {
-                    "refunding the payment or accepting it ends the hold"
-                } else {
-                    "refunding the payment ends the hold"
-                };
-                format!("; a person must decide, and {ends}")
-            }
-        },
         Policy::Refund => {
             let of_policy =
                 |it: &&Refund| Some(&it.intent) == anomaly.intent.as_ref() && it.origin == RefundOrigin::Policy;
@@ -292,7 +289,9 @@ fn waiting_for(intent: &PaymentIntent) -> String {
 impl Moment {
     fn of(recorded: RecordedFact) -> Self {
         let RecordedFact { fact, at, cause, .. } = recorded;
-        Self { at, kind: fact.kind(), sentence: sentence(&fact), cause }
+        let (kind, sentence) = (fact.kind(), sentence(&fact));
+        let note = if let Fact::PaymentAccepted { note, .. } = fact { Some(note.to_string()) } else { None };
+        Self { at, kind, sentence, note, cause }
     }
 }
 
@@ -433,6 +432,9 @@ impl NextStep {
             }
             Task::WatchAuthorization { intent } => {
                 format!("A notice is recorded: the authorization of {intent} expires a day later.")
+            }
+            Task::ExpireOrder if order.is_held_for_review() => {
+                "The order is canceled if it is still unpaid, and no money is held for review then.".to_owned()
             }
             Task::ExpireOrder => "The order is canceled if it is still unpaid.".to_owned(),
         };

@@ -66,7 +66,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use paywright_domain::anomaly::Policies;
 use uuid::Uuid;
 
-pub use accept_payment::AcceptPaymentError;
+pub use accept_payment::{AcceptPaymentError, AcceptedPayment};
 pub use access::Access;
 pub use actor::Actor;
 pub use attention::{Case, awaits_answer, cases_of};

@@ -212,6 +212,15 @@ impl Order {
         self.disputes.iter().any(|it| it.intent == *intent && it.status.takes_money())
     }
 
+    /// Amount received by an intent that is neither refunded nor lost in a dispute.
+    pub(crate) fn left_after_disputes_of(&self, intent: &IntentId) -> Money {
+        let left = self.left_of(intent);
+        let is_lost = |it: &&Dispute| it.intent == *intent && it.status == DisputeStatus::Lost;
+        let lost = self.disputes.iter().filter(is_lost).filter(|it| it.withdrawn && !it.reinstated);
+        let rest = lost.into_iter().try_fold(left, |rest, it| rest.minus(it.amount));
+        rest.unwrap_or_else(|_| Money::zero(left.currency()))
+    }
+
     /// Amount of an intent that its disputes leave refundable: what is not refunded yet, less what disputes have
     /// withdrawn and not reinstated, which a refund would pay twice. Stripe may still refuse a refund while a dispute
     /// is open.

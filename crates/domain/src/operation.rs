@@ -230,9 +230,9 @@ impl Order {
             OrderState::Open => {}
             OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
             OrderState::Paid { by, .. } => {
-                let Some(captured) = self.intent(by).and_then(|it| it.capture_requested) else {
-                    return Err(CaptureError::Paid);
-                };
+                let captured =
+                    self.intent(by).filter(|it| !self.has_accepted(&it.id)).and_then(|it| it.capture_requested);
+                let Some(captured) = captured else { return Err(CaptureError::Paid) };
                 let is_part =
                     |it: &Anomaly| matches!(it.kind, AnomalyKind::Notice(NoticeKind::PartiallyCaptured { .. }));
                 let is_all = amount.is_some() || !self.anomalies.iter().any(is_part);

@@ -389,10 +389,13 @@ impl From<AcceptPaymentError> for Problem {
                 AcceptError::Several => Self::conflict("payment_intent_not_named", error.to_string()),
                 AcceptError::Paid => Self::conflict("order_paid", error.to_string()),
                 AcceptError::Canceled => Self::conflict("order_canceled", error.to_string()),
+                AcceptError::Disputed => Self::conflict("payment_disputed", error.to_string()),
                 AcceptError::NotConfirmed => Self::conflict("payment_not_confirmed", error.to_string()).retry_in(2),
                 AcceptError::Amount { .. } => Self::amount(&error),
                 AcceptError::NotNow(reason) => reason.into(),
             },
+            // Only a page is out of date.
+            AcceptPaymentError::OutOfDate => StoreError::Conflict.into(),
         }
     }
 }

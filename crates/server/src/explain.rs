@@ -30,7 +30,8 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
             let names = [source, it.event.as_deref(), it.request.as_deref(), actor.as_deref()];
             format!("  [{}]", names.into_iter().flatten().collect::<Vec<_>>().join(", "))
         });
-        say(&format!("{}  {}{cause}", moment.at, moment.sentence));
+        let note = moment.note.as_ref().map_or_else(String::new, |it| format!("  note: {it:?}"));
+        say(&format!("{}  {}{note}{cause}", moment.at, moment.sentence));
     }
     let ledger = BooksAccess::new(books, Arc::new(SystemClock), Arc::new(RandomIds)).ledger(order.id).await?;
     if !ledger.lines.is_empty() {

@@ -1,6 +1,6 @@
 //! `paywright review`: lists the orders that are held for review.
 
-use paywright_domain::Order;
+use paywright_domain::{Money, Order};
 
 use crate::cli::ReviewOptions;
 use crate::database::Schema;
@@ -31,10 +31,13 @@ fn lines(order: &Order) -> impl Iterator<Item = String> {
     let (total, currency) = (order.total.to_decimal(), order.total.currency().code());
     order.anomalies_in_review().map(move |it| {
         let intent = it.intent.as_ref().map_or("-", |it| it.as_str());
-        let left = it.intent.as_ref().map(|it| order.left_of(it));
-        let left =
-            left.map_or_else(String::new, |it| format!(", received {} {}", it.to_decimal(), it.currency().code()));
-        format!("{}  {}  {}  {intent}  due {total} {currency}{left}", it.found_at, order.number, it.kind.name())
+        let money = |it: Money| format!("{} {}", it.to_decimal(), it.currency().code());
+        let received = it.intent.as_ref().and_then(|id| order.intent(id)).map_or_else(String::new, |it| {
+            let left = order.left_of(&it.id);
+            let left = if left == it.received { String::new() } else { format!(", {} left", money(left)) };
+            format!(", received {}{left}", money(it.received))
+        });
+        format!("{}  {}  {}  {intent}  due {total} {currency}{received}", it.found_at, order.number, it.kind.name())
     })
 }
 

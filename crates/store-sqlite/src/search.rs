@@ -31,7 +31,11 @@ const HOLDS: &str = "anomalies.policy = 'hold_for_review' AND (
                         AND origin = 'policy' AND refunds.status = 'failed'
                         AND failure = 'payment_not_confirmed'
                 )
-                ELSE received > refunded AND (
+                ELSE received > refunded + ifnull((
+                    SELECT sum(disputes.amount) FROM disputes
+                    WHERE disputes.order_id = orders.id AND disputes.intent_id = anomalies.provider_id
+                        AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
+                ), 0) AND (
                     accepted_at IS NULL OR received <> json_extract(anomalies.payload, '$.received.minor')
                 )
             END
@@ -93,11 +97,19 @@ fn completion() -> String {
     )
 }
 
+/// Amount of `Order::amount_due`, beside the row of the PaymentIntent that paid the order.
+const DUE: &str = "CASE WHEN EXISTS (
+    SELECT 1 FROM anomalies
+    WHERE anomalies.order_id = orders.id AND anomalies.provider_id = orders.paid_by
+        AND anomalies.name = 'amount_differs' AND accepted_at IS NOT NULL
+        AND json_extract(anomalies.payload, '$.received.minor') = received
+) THEN received ELSE orders.total END";
+
 /// Name of [`paywright_app::Balance`].
 fn balance() -> String {
     format!(
         "CASE WHEN orders.state = 'canceled' THEN 'void' WHEN NOT {CONFIRMED} THEN 'balance_due' ELSE (
-            SELECT CASE sign(received - refunded - orders.total)
+            SELECT CASE sign(received - refunded - {DUE})
                 WHEN -1 THEN 'balance_due' WHEN 0 THEN 'paid' ELSE 'credit_owed'
             END
             FROM payment_intents WHERE payment_intents.order_id = orders.id AND provider_id = orders.paid_by

@@ -273,6 +273,17 @@ impl Act {
         }
     }
 
+    /// Note in which the person says why, if the act has one.
+    pub fn note(&self) -> Option<&str> {
+        if let Self::PaymentAccepted { note, .. } = self {
+            Some(note.as_str())
+        } else if let Self::BreakResolved { note } = self {
+            Some(note)
+        } else {
+            None
+        }
+    }
+
     /// Creation of an API key.
     pub fn key_created(key: &ApiKey) -> Self {
         Self::KeyCreated {

@@ -45,15 +45,15 @@ impl Completion {
     }
 }
 
-/// Balance of an order: the received money that is not refunded, compared with the total. Derived from the order, never
-/// stored.
+/// Balance of an order: the received money that is not refunded, compared with the amount due ([`Order::amount_due`]).
+/// Derived from the order, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Balance {
-    /// Less than the total was received and not refunded.
+    /// Less than the amount due was received and not refunded.
     Due,
-    /// The total was received and not refunded.
+    /// The amount due was received and not refunded.
     Paid,
-    /// More than the total was received and not refunded.
+    /// More than the amount due was received and not refunded.
     CreditOwed,
     /// The order is canceled.
     Void,
@@ -76,7 +76,7 @@ impl Balance {
             OrderState::Canceled { .. } => Self::Void,
             OrderState::Paid { by, .. } if order.is_paid() => {
                 let left = order.left_of(by);
-                match left.minus(order.total) {
+                match left.minus(order.amount_due()) {
                     Err(_) => Self::Due,
                     Ok(over) if over.is_zero() => Self::Paid,
                     Ok(_) => Self::CreditOwed,

@@ -119,9 +119,12 @@ async fn money_of_another_amount_is_accepted_once_and_on_record() {
     assert!(matches!(other, Err(AcceptPaymentError::Refused(AcceptError::Amount { received: it })) if it == received));
     let one = new(10_000);
     let (first, second) = tokio::join!(shop.app.accept_payment(&which, &one), shop.app.accept_payment(&which, &one));
-    let accepted = first.unwrap();
+    let accepted = first.unwrap().order;
     assert_eq!(accepted.payment_state(), PaymentState::Paid);
-    assert_eq!(second.unwrap(), accepted);
+    let second = second.unwrap();
+    assert_eq!((second.order, second.is_note_stored), (accepted.clone(), true), "the same note");
+    let other = NewAcceptance { note: Note::new("a voucher").unwrap(), ..new(10_000) };
+    assert!(!shop.app.accept_payment(&which, &other).await.unwrap().is_note_stored);
     let again = shop.app.settle_from_provider(&short).await.unwrap();
     assert_eq!(again.payment_state(), PaymentState::Paid);
     let facts = shop.store.orders.facts(order.id).await.unwrap();

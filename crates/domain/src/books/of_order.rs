@@ -1,6 +1,6 @@
 //! All entries that the facts of an order expect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::expected::Role;
 use super::{Entry, EntryError, Posting, Source};
@@ -68,50 +68,57 @@ pub fn expected_by<'a>(
 struct History<'a> {
     order: &'a Order,
     entries: Vec<Expected>,
-    /// Amount of each PaymentIntent that is refunded so far.
-    refunded: BTreeMap<IntentId, Money>,
+    /// Numbers of the refunds of each PaymentIntent that are booked, in the order in which they were.
+    refunds: BTreeMap<IntentId, Vec<u32>>,
     /// Number of entries of each object.
     numbers: BTreeMap<String, u32>,
-    /// PaymentIntents whose money pays for nothing until it is accepted.
-    unaccepted: BTreeSet<IntentId>,
-    /// Entry that is booked of each object at present, the effect of acceptances included.
+    /// Role of the money of PaymentIntents until it is accepted.
+    before_acceptance: BTreeMap<IntentId, Role>,
+    /// Entry that is booked of each object at present, the effect of later entries included.
     booked: BTreeMap<String, Entry>,
 }
 
 impl<'a> History<'a> {
     fn of<'f>(order: &'a Order, facts: impl Iterator<Item = &'f Fact>) -> Self {
-        let mut unaccepted = BTreeSet::new();
-        for fact in facts.take_while(|it| !matches!(it, Fact::OrderPaid { .. })) {
+        let (mut before_acceptance, mut role) = (BTreeMap::new(), Role::Unexpected);
+        for fact in facts {
+            if let Fact::OrderPaid { .. } = fact {
+                role = Role::Sale;
+            }
             if let Fact::PaymentAccepted { intent, .. } = fact {
-                unaccepted.insert(intent.clone());
+                before_acceptance.entry(intent.clone()).or_insert(role);
             }
         }
         Self {
             order,
             entries: Vec::new(),
-            refunded: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             numbers: BTreeMap::new(),
-            unaccepted,
+            before_acceptance,
             booked: BTreeMap::new(),
         }
     }
 
-    fn push(&mut self, source: Source, at: Timestamp, entry: Entry) {
+    /// Adds an entry of an object that moves its money, after which `booked` is booked of it.
+    fn push(&mut self, source: Source, at: Timestamp, entry: Entry, booked: Option<Entry>) {
         let object = source.to_string();
         let number = self.numbers.entry(object.clone()).or_default();
         *number = number.saturating_add(1);
         let id = if *number == 1 { object.clone() } else { format!("{object}:{number}") };
-        self.booked.insert(object, entry.clone());
+        match booked {
+            Some(booked) => self.booked.insert(object, booked),
+            None => self.booked.remove(&object),
+        };
         self.entries.push(Expected { id, at, source, entry });
     }
 
     /// Whether the object's entries so far have not canceled out.
     fn is_booked(&self, source: &Source) -> bool {
-        self.numbers.get(&source.to_string()).is_some_and(|it| it % 2 == 1)
+        self.booked.contains_key(&source.to_string())
     }
 
     fn role_of(&self, intent: &IntentId) -> Role {
-        if self.unaccepted.contains(intent) { Role::Unexpected } else { Role::of(self.order, intent) }
+        self.before_acceptance.get(intent).copied().unwrap_or_else(|| Role::of(self.order, intent))
     }
 
     fn payment(&mut self, intent: &IntentId, at: Timestamp) -> Result<(), EntryError> {
@@ -121,37 +128,43 @@ impl<'a> History<'a> {
         if let Some(received) = received.map(|it| it.received).filter(|it| !it.is_zero() && !self.is_booked(&source)) {
             let zero = Money::zero(received.currency());
             let entry = Entry::of_payment_as(self.role_of(intent), self.order, intent, zero, received)?;
-            self.push(source, at, entry);
+            self.push(source, at, entry.clone(), Some(entry));
         }
         Ok(())
     }
 
     /// Books what is booked of a PaymentIntent and its refunds as what they are now that its money is accepted.
     fn acceptance(&mut self, intent: &IntentId, at: Timestamp) -> Result<(), EntryError> {
-        if !self.unaccepted.remove(intent) {
+        if self.before_acceptance.remove(intent).is_none() {
             return Ok(());
         }
         let (order, role) = (self.order, self.role_of(intent));
         let source = Source::Payment { intent: intent.clone() };
-        let mut postings = Vec::new();
         let Some(received) = order.intent(intent).map(|it| it.received).filter(|_| self.is_booked(&source)) else {
             return Ok(());
         };
+        let mut postings = Vec::new();
         let zero = Money::zero(received.currency());
         self.rebook(&source, Entry::of_payment_as(role, order, intent, zero, received)?, &mut postings)?;
-        let mut before = zero;
-        for refund in order.refunds.iter().filter(|it| it.intent == *intent) {
-            let Some(refunded) = refund.provider_id.clone().map(|refund| Source::Refund { refund }) else { continue };
-            if !self.is_booked(&refunded) {
-                continue;
-            }
-            if let Some(entry) = Entry::of_refund_as(role, order, refund, before)? {
-                before = before.plus(refund.amount)?;
-                self.rebook(&refunded, entry, &mut postings)?;
-            }
-        }
+        self.rebook_refunds(intent, &mut postings)?;
         let id = format!("{source}:accepted");
         self.entries.push(Expected { id, at, source, entry: Entry::netted(postings)? });
+        Ok(())
+    }
+
+    /// Books the refunds of a PaymentIntent anew, each after those that were booked before it.
+    fn rebook_refunds(&mut self, intent: &IntentId, postings: &mut Vec<Posting>) -> Result<(), EntryError> {
+        let (order, role) = (self.order, self.role_of(intent));
+        let mut before = None;
+        for number in self.refunds.get(intent).cloned().unwrap_or_default() {
+            let Some(refund) = order.refund_numbered(number) else { continue };
+            let so_far = before.unwrap_or(Money::zero(refund.amount.currency()));
+            let source = refund.provider_id.clone().map(|refund| Source::Refund { refund });
+            if let (Some(source), Some(entry)) = (source, Entry::of_refund_as(role, order, refund, so_far)?) {
+                before = Some(so_far.plus(refund.amount)?);
+                self.rebook(&source, entry, postings)?;
+            }
+        }
         Ok(())
     }
 
@@ -177,20 +190,39 @@ impl<'a> History<'a> {
         if is_taken == self.is_booked(&source) {
             return Ok(());
         }
-        let before = self.refunded_before(refund);
-        if is_taken {
-            if let Some(entry) = Entry::of_refund_as(self.role_of(&refund.intent), self.order, refund, before)? {
-                self.refunded.insert(refund.intent.clone(), before.plus(refund.amount)?);
-                self.push(source, at, entry);
-            }
-            return Ok(());
+        if !is_taken {
+            return self.refund_returned(refund, source, at);
         }
-        self.refunded.insert(refund.intent.clone(), before.minus(refund.amount)?);
-        self.reverse(source, at)
+        let before = self.refunded_before(refund)?;
+        if let Some(entry) = Entry::of_refund_as(self.role_of(&refund.intent), self.order, refund, before)? {
+            self.refunds.entry(refund.intent.clone()).or_default().push(number);
+            self.push(source, at, entry.clone(), Some(entry));
+        }
+        Ok(())
     }
 
-    fn refunded_before(&self, refund: &Refund) -> Money {
-        self.refunded.get(&refund.intent).copied().unwrap_or(Money::zero(refund.amount.currency()))
+    /// Books the return of a refund. Those that were booked after it take its place: what they give back of the payment is
+    /// what they would have given back without it.
+    fn refund_returned(&mut self, refund: &Refund, source: Source, at: Timestamp) -> Result<(), EntryError> {
+        let Some(booked) = self.booked.get(&source.to_string()).cloned() else { return Ok(()) };
+        let mut postings = booked.reversed()?.into_postings();
+        if let Some(numbers) = self.refunds.get_mut(&refund.intent) {
+            numbers.retain(|it| *it != refund.number);
+        }
+        self.rebook_refunds(&refund.intent, &mut postings)?;
+        self.push(source, at, Entry::netted(postings)?, None);
+        Ok(())
+    }
+
+    /// Amount of the refund's PaymentIntent that is booked as refunded.
+    fn refunded_before(&self, refund: &Refund) -> Result<Money, EntryError> {
+        let numbers = self.refunds.get(&refund.intent).map(Vec::as_slice).unwrap_or_default();
+        let booked = numbers.iter().filter_map(|it| self.order.refund_numbered(*it)).map(|it| it.amount);
+        let mut sum = Money::zero(refund.amount.currency());
+        for amount in booked {
+            sum = sum.plus(amount)?;
+        }
+        Ok(sum)
     }
 
     fn dispute(&mut self, id: &DisputeId, is_taken: bool, at: Timestamp) -> Result<(), EntryError> {
@@ -203,17 +235,12 @@ impl<'a> History<'a> {
         }
         if is_taken {
             let entry = Entry::of_dispute(dispute)?;
-            self.push(source, at, entry);
+            self.push(source, at, entry.clone(), Some(entry));
             return Ok(());
         }
-        self.reverse(source, at)
-    }
-
-    /// Books the reverse of what is booked of the object.
-    fn reverse(&mut self, source: Source, at: Timestamp) -> Result<(), EntryError> {
         let booked = self.booked.get(&source.to_string());
         if let Some(entry) = booked.map(Entry::reversed).transpose()? {
-            self.push(source, at, entry);
+            self.push(source, at, entry, None);
         }
         Ok(())
     }

@@ -392,8 +392,8 @@ fn accepted(received: i64) -> Order {
     held.accept_payment(&acceptance, at(400)).unwrap().order
 }
 
-/// Facts of an accepted payment, with its refunds before and after, of which the first failed in the end.
-fn facts_of_acceptance(order: &Order, refunds: u32) -> Vec<(Timestamp, Fact)> {
+/// Facts of an accepted payment, with a refund before that, which failed later, and others until it failed and after.
+fn facts_of_acceptance(order: &Order, until: u32, refunds: u32) -> Vec<(Timestamp, Fact)> {
     let change =
         |refund, before, status| Fact::RefundChanged { refund, provider_id: None, before, status, failure: None };
     let received = order.intents.first().unwrap().received;
@@ -410,10 +410,12 @@ fn facts_of_acceptance(order: &Order, refunds: u32) -> Vec<(Timestamp, Fact)> {
     let note = Text::new("enough").unwrap();
     facts.push(Fact::PaymentAccepted { intent: pi("1"), expected: order.total, received, note });
     facts.push(Fact::OrderPaid { by: pi("1"), amount: received });
-    facts.extend((2..=refunds).map(|it| change(it, RefundStatus::Requested, RefundStatus::Succeeded)));
+    let made = |it| change(it, RefundStatus::Requested, RefundStatus::Succeeded);
+    facts.extend((2..=until).map(made));
     if refunds > 0 {
         facts.push(change(1, RefundStatus::Succeeded, RefundStatus::Failed));
     }
+    facts.extend((until + 1..=refunds).map(made));
     (500..).map(at).zip(facts).collect()
 }
 
@@ -424,6 +426,9 @@ fn with_refunds(order: &Order, amounts: &[i64]) -> Order {
         Refund { number, ..made }
     });
     data.refunds = refunds.collect();
+    if let Some(first) = data.refunds.first_mut() {
+        first.status = RefundStatus::Failed;
+    }
     Order::restore(data).unwrap()
 }
 
@@ -432,7 +437,7 @@ fn an_accepted_payment_is_the_whole_sale_and_a_difference() {
     let tax = SalesPart::Tax(tax("VAT"));
     for (received, difference) in [(11_000, 900), (12_500, -600)] {
         let order = accepted(received);
-        let facts = facts_of_acceptance(&order, 0);
+        let facts = facts_of_acceptance(&order, 0, 0);
         let expected = expected_by(&order, facts.iter().map(|(at, fact)| (*at, fact))).unwrap();
         let ids: Vec<(&str, i64)> = expected.iter().map(|it| (it.id.as_str(), it.at.unix_seconds())).collect();
         assert_eq!(ids, [("pi_1", 500), ("pi_1:accepted", 501)]);
@@ -460,18 +465,22 @@ fn an_accepted_payment_is_the_whole_sale_and_a_difference() {
 fn refunds_of_an_accepted_payment_undo_its_sale_and_its_difference() {
     let tax = Account::Refunds(SalesPart::Tax(tax("VAT")));
     let goods = Account::Refunds(SalesPart::Goods);
-    // Amount received, refunds (the first of them before the acceptance; it fails at last), and what is left booked of goods,
-    // tax and difference.
-    for (received, refunds, left) in [
+    // Amount received, refunds (the first of them before the acceptance; it fails after so many), and what is left booked of
+    // goods, tax and difference.
+    for (received, refunds, until, left) in [
         // What is missing of the total goes with the last of the money.
-        (11_000, &[1_190, 9_810][..], [9_000, 1_710, 0]),
-        (11_000, &[500][..], [0, 0, 900]),
+        (11_000, &[1_190, 9_810][..], 2, [8_244, 1_566, 900]),
+        (11_000, &[500][..], 1, [0, 0, 900]),
         // What is above the total is refunded first.
-        (12_500, &[600, 1_190][..], [1_000, 190, -600]),
+        (12_500, &[600, 1_190][..], 2, [496, 94, 0]),
+        // All of the money, after a refund that came back: nothing is left.
+        (11_000, &[2_000, 8_000, 3_000][..], 2, [10_000, 1_900, 0]),
+        (12_500, &[600, 11_900, 600][..], 2, [10_000, 1_900, 0]),
+        (12_500, &[1_000, 300, 12_200][..], 2, [10_000, 1_900, 0]),
     ] {
         let order = with_refunds(&accepted(received), refunds);
         let count = u32::try_from(refunds.len()).unwrap();
-        let facts = facts_of_acceptance(&order, count);
+        let facts = facts_of_acceptance(&order, until, count);
         let expected = expected_by(&order, facts.iter().map(|(at, fact)| (*at, fact))).unwrap();
         let books = Books(expected.iter().map(|it| it.entry.clone()).collect());
         for account in [Account::Sales(SalesPart::Unexpected), Account::Refunds(SalesPart::Unexpected)] {

@@ -25,7 +25,7 @@ pub struct NewAcceptance {
 pub enum AcceptError {
     /// No money of another amount than is due is held for review. Money of another currency or mode, a second payment, and
     /// money for a canceled order can be refunded, and not accepted.
-    #[error("no money of another amount than is due is held for review")]
+    #[error("no money of another amount than is due is held for review, or none of the PaymentIntent that was named")]
     NotHeld,
     /// The money of several PaymentIntents is held for review.
     #[error("the money of several PaymentIntents is held for review: one must be named")]
@@ -42,6 +42,9 @@ pub enum AcceptError {
         /// Amount received.
         received: Money,
     },
+    /// The bank has taken money of the payment back, or may do so.
+    #[error("the payment is disputed, and the bank has taken money of it back: answer the dispute first")]
+    Disputed,
     /// Only events have reported the payment so far.
     #[error("Stripe has not confirmed the payment yet")]
     NotConfirmed,
@@ -108,6 +111,12 @@ impl Order {
         intents.filter(|it| self.check_acceptance_of(it).is_ok())
     }
 
+    /// Amount due for the order: its total, or the amount that a person has accepted as its payment.
+    pub fn amount_due(&self) -> Money {
+        let accepted = self.paid_by().filter(|it| self.has_accepted(&it.id));
+        accepted.map_or(self.total, |it| it.received)
+    }
+
     /// Whether money of `intent` was accepted, and no more was received since.
     pub(crate) fn has_accepted(&self, intent: &IntentId) -> bool {
         self.anomalies.iter().any(|it| it.intent.as_ref() == Some(intent) && self.is_accepted(it))
@@ -126,9 +135,12 @@ impl Order {
             OrderState::Paid { .. } => return Err(AcceptError::Paid),
             OrderState::Canceled { .. } => return Err(AcceptError::Canceled),
         }
-        let is_reported_alone = intent.awaits_confirmation() || self.is_not_confirmed(&intent.id);
+        let is_reported_alone = intent.awaits_confirmation();
         if intent.status != IntentStatus::Succeeded || is_reported_alone {
             return Err(AcceptError::NotConfirmed);
+        }
+        if self.undisputed_of(&intent.id) != self.left_of(&intent.id) {
+            return Err(AcceptError::Disputed);
         }
         if let Some(operation) = &self.operation {
             return Err(NotNow::OperationUnderWay(operation.kind.name()).into());
@@ -141,10 +153,14 @@ impl Order {
 }
 
 impl Decision {
-    /// Ends the hold for the money of `intent`, and makes an open order paid by it.
+    /// Ends the hold for the money of `intent`, and makes an open order paid by it. From now on the amount due is that which
+    /// was received.
     fn accept(&mut self, intent: &PaymentIntent, note: Note, now: Timestamp) {
         let expected = intent.capture_requested.unwrap_or(self.order.total);
         let received = intent.received;
+        if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
+            known.capture_requested = Some(received);
+        }
         let is_of_amount = |it: &&mut Anomaly| it.intent.as_ref() == Some(&intent.id) && differing(it.kind).is_some();
         if let Some(anomaly) = self.order.data.anomalies.iter_mut().find(is_of_amount) {
             let mismatch = Mismatch::AmountDiffers { expected, received };
@@ -164,6 +180,8 @@ mod tests {
     use super::*;
     use crate::IntentSnapshot;
     use crate::anomaly::Policies;
+    use crate::dispute::{Dispute, DisputeStatus};
+    use crate::id::DisputeId;
     use crate::intent::IntentPlan;
     use crate::operation::{CancelError, OperationKind};
     use crate::order::tests::{at, placed, usd};
@@ -273,6 +291,45 @@ mod tests {
         let read = received(&reported, "1", usd(10_000));
         let confirmed = reported.payment_read(&pi("1"), Some(&read), &Policies::DEFAULT, at(410)).unwrap().order;
         assert!(confirmed.accept_payment(&acceptance(), at(420)).unwrap().order.is_paid());
+    }
+
+    /// A forged event reports more than Stripe has, before an acceptance and after it.
+    #[test]
+    fn a_forged_report_of_more_neither_prevents_nor_undoes_an_acceptance() {
+        let forge = |order: &Order, minor| {
+            let event = IntentSnapshot { as_of: at(320), as_of_max: at(320), ..received(order, "1", usd(minor)) };
+            let reported = order.settle(&event.delivered_by_webhook(), &Policies::DEFAULT, at(320)).unwrap().order;
+            let read = IntentSnapshot { as_of: at(330), as_of_max: at(330), ..received(order, "1", usd(10_000)) };
+            reported.payment_read(&pi("1"), Some(&read), &Policies::DEFAULT, at(330)).unwrap().order
+        };
+        for minor in [11_500, 12_000] {
+            let before = forge(&paid_with(10_000), minor).accept_payment(&acceptance(), at(400)).unwrap().order;
+            assert_eq!((before.is_paid(), before.is_held_for_review()), (true, false), "{minor}");
+            let after = forge(&paid_with(10_000).accept_payment(&acceptance(), at(310)).unwrap().order, minor);
+            assert_eq!((after.is_paid(), after.is_held_for_review()), (true, false), "{minor}");
+        }
+    }
+
+    #[test]
+    fn money_that_the_bank_has_taken_back_is_not_accepted_and_holds_nothing_once_it_is_lost() {
+        let dispute = |status| Dispute {
+            id: DisputeId::new("du_1").unwrap(),
+            intent: pi("1"),
+            amount: usd(10_000),
+            status,
+            reason: "fraudulent".into(),
+            due_by: None,
+            withdrawn: true,
+            reinstated: status == DisputeStatus::Won,
+        };
+        let opened = paid_with(10_000).update_dispute(&dispute(DisputeStatus::NeedsResponse), at(350)).unwrap().order;
+        assert_eq!(opened.accept_payment(&acceptance(), at(400)), Err(AcceptError::Disputed));
+        assert_eq!((opened.is_held_for_review(), opened.payments_to_accept().count()), (true, 0));
+        let lost = opened.update_dispute(&dispute(DisputeStatus::Lost), at(360)).unwrap().order;
+        assert_eq!(lost.accept_payment(&acceptance(), at(400)), Err(AcceptError::NotHeld));
+        assert_eq!(lost.payment_state(), PaymentState::Unpaid);
+        let won = opened.update_dispute(&dispute(DisputeStatus::Won), at(360)).unwrap().order;
+        assert!(won.is_held_for_review() && won.accept_payment(&acceptance(), at(400)).unwrap().order.is_paid());
     }
 
     #[test]

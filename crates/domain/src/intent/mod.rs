@@ -284,7 +284,8 @@ pub struct PaymentIntent {
     pub confirmed_at: Option<Timestamp>,
     /// Amount that is authorized and may be captured.
     pub capturable: Money,
-    /// Amount that the shop has requested to capture: the amount due of this intent.
+    /// Amount due of this intent, where it is not the total of the order: the shop has requested to capture it, another program
+    /// has captured it, or a person has accepted it.
     pub capture_requested: Option<Money>,
     /// Balance transaction of the payment, once it is known.
     pub proceeds: Option<Proceeds>,

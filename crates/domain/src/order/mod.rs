@@ -375,8 +375,8 @@ impl Order {
     }
 
     /// Whether the order is held for review: a person must decide on received money that does not match it. A full
-    /// refund of that money ends the hold, except where its livemode differs; money of another amount can be accepted
-    /// instead ([`Order::accept_payment`]).
+    /// refund of that money ends the hold, except where its livemode differs, and so does a lost dispute of it; money of
+    /// another amount can be accepted instead ([`Order::accept_payment`]).
     pub fn is_held_for_review(&self) -> bool {
         self.anomalies_in_review().next().is_some()
     }
@@ -400,7 +400,7 @@ impl Order {
                 | Mismatch::SecondPayment { .. }
                 | Mismatch::AmountDiffers { .. }
                 | Mismatch::WrongCurrency { .. } => {
-                    anomaly.intent.as_ref().is_some_and(|it| !self.left_of(it).is_zero())
+                    anomaly.intent.as_ref().is_some_and(|it| !self.left_after_disputes_of(it).is_zero())
                 }
             },
             AnomalyKind::Mismatch { policy: Policy::Refund, .. } | AnomalyKind::Notice(_) => false,

@@ -3,13 +3,13 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Access, IdempotencyKey, OrderRef, RefundPaymentError, Scope};
+use paywright_app::{AcceptPaymentError, Access, IdempotencyKey, OrderRef, RefundPaymentError, Scope};
 use paywright_domain::Order;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::order::{Notice, Typed, named, refused, seen, shown};
+use super::order::{Act, Notice, Typed, named, refused, seen, shown};
 use super::refusal::Refusal;
 use super::see_other;
 use super::session::{Operator, posted, text};
@@ -23,9 +23,12 @@ const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
 
 const REASON: &str = "reason";
 const AMOUNT: &str = "amount";
+const NOTE: &str = "note";
 
 /// Fields of a form that the use case does not have.
 struct Form {
+    /// Act that the form asks for.
+    act: Act,
     /// Fields that the body of the API's call has.
     fields: Fields,
     /// State of the order that the page showed.
@@ -34,7 +37,7 @@ struct Form {
 }
 
 impl Form {
-    fn of(mut fields: Fields) -> Self {
+    fn of(act: Act, mut fields: Fields) -> Self {
         let mut take = |name| match fields.remove(name) {
             Some(Value::String(text)) => text,
             Some(_) | None => String::new(),
@@ -45,7 +48,7 @@ impl Form {
         if let Some(Value::String(amount)) = fields.get_mut(AMOUNT) {
             *amount = amount.trim().to_owned();
         }
-        Self { fields, seen, key }
+        Self { act, fields, seen, key }
     }
 
     /// Checks that the form has an amount. An empty one is refused as any other that is no number.
@@ -59,8 +62,10 @@ impl Form {
 
     /// Text that was typed, for a page that asks for it again.
     fn typed(&self) -> Typed {
-        let typed = |name| text(&self.fields, name).to_owned();
-        Typed { intent: typed("payment_intent"), amount: typed(AMOUNT), note: typed("note") }
+        let name = if self.act == Act::Accept { NOTE } else { AMOUNT };
+        // As it was typed, white space included.
+        let typed = self.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Typed { act: self.act, intent: text(&self.fields, "payment_intent").to_owned(), text: typed }
     }
 }
 
@@ -77,7 +82,8 @@ async fn perform<F: Future<Output = Result<String, NotDone>>>(
         class: "error",
         title: "The order has changed since this page was loaded. Nothing was done.".to_owned(),
         text: "This page shows how it stands now: look again, and repeat what is still right.".to_owned(),
-        typed: None,
+        // An amount may be another one by now; a note is still right.
+        typed: Some(form.typed()).filter(|it| it.act == Act::Accept),
     };
     if form.seen != seen(&order) && !is_done(&order) {
         return shown(api, operator, which, StatusCode::CONFLICT, |_| Some(out_of_date())).await;
@@ -115,7 +121,7 @@ pub(super) async fn refund(
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
     let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
-    let (which, form) = (named(&order)?, Form::of(fields));
+    let (which, form) = (named(&order)?, Form::of(Act::Refund, fields));
     if Uuid::try_parse(&form.key).is_err() {
         return Err(Refusal::OtherSession);
     }
@@ -152,7 +158,7 @@ pub(super) async fn capture(
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
     let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
-    let (which, form) = (named(&order)?, Form::of(fields));
+    let (which, form) = (named(&order)?, Form::of(Act::Capture, fields));
     let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
     let act = |order: Order| async move {
         has_amount?;
@@ -171,17 +177,26 @@ pub(super) async fn accept(
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
     let (operator, mut fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
-    if let Some(Value::String(note)) = fields.get_mut("note") {
+    if let Some(Value::String(note)) = fields.get_mut(NOTE) {
         // A form ends lines with two characters, of which the page has counted one.
         *note = note.replace("\r\n", "\n");
     }
-    let (which, form) = (named(&order)?, Form::of(fields));
+    let (which, form) = (named(&order)?, Form::of(Act::Accept, fields));
     let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
-    let act = |order: Order| async move {
-        has_amount?;
-        let new = new_acceptance(&fields, order.total.currency())?;
-        app.accept_payment(&OrderRef::Id(order.id), &new).await?;
-        Ok("accept".to_owned())
+    let act = |order: Order| {
+        let (which, shown) = (OrderRef::Id(order.id), seen(&order));
+        async move {
+            has_amount?;
+            let new = new_acceptance(&fields, order.total.currency())?;
+            let accepted = app.accept_shown_payment(&which, &new, |it| seen(it) == shown).await;
+            let accepted = accepted.map_err(|error| match error {
+                AcceptPaymentError::OutOfDate => NotDone::OutOfDate,
+                error @ (AcceptPaymentError::Order(_) | AcceptPaymentError::Refused(_)) => {
+                    NotDone::Refused(error.into())
+                }
+            })?;
+            Ok(if accepted.is_note_stored { "accept" } else { "accepted-before" }.to_owned())
+        }
     };
     // Of two who accept the same money at once, the second finds it accepted: so does a form that is sent twice.
     perform((&api, &operator, &form), &which, Order::is_paid, act).await
@@ -195,7 +210,7 @@ pub(super) async fn cancel(
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
     let (operator, fields) = posted(&api, &request, payload, Scope::OrdersWrite).await?;
-    let (which, form) = (named(&order)?, Form::of(fields));
+    let (which, form) = (named(&order)?, Form::of(Act::Cancel, fields));
     let (app, fields) = (api.app.for_request(), form.fields.clone());
     let act = |order: Order| async move {
         let reason = cancel_reason(&fields)?;

@@ -146,7 +146,7 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
         ),
         group(
             "Held for review",
-            "open the order: the review ends when the money is refunded, or another amount is accepted",
+            "open the order and refund all of the money, or accept it where only its amount differs",
             |it| matches!(it, Case::Review(_)),
         ),
         group("Failed refunds", "open the order and refund again, or give the money back in another way", |it| {

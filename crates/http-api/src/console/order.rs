@@ -68,11 +68,21 @@ pub(super) struct Notice {
     pub(super) typed: Option<Typed>,
 }
 
-/// Text that was typed into a form, and the payment that the form is of; empty for a capture.
+/// Act on an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    Refund,
+    Capture,
+    Accept,
+    Cancel,
+}
+
+/// Text that was typed into a form: the amount of a refund or a capture, the note of an acceptance.
 pub(super) struct Typed {
+    pub(super) act: Act,
+    /// Payment that the form is of; empty for a capture.
     pub(super) intent: String,
-    pub(super) amount: String,
-    pub(super) note: String,
+    pub(super) text: String,
 }
 
 struct Line {
@@ -171,6 +181,8 @@ struct AcceptForm {
     due: String,
     /// Difference in words, like `15.00 USD less`.
     difference: String,
+    /// Amount that is refunded already; `None` if nothing is.
+    refunded: Option<String>,
     /// Whether it also makes the order paid.
     pays: bool,
     /// Note that was typed and refused.
@@ -192,6 +204,7 @@ impl AcceptForm {
             decimal: intent.received.to_decimal(),
             due: amount(due),
             difference,
+            refunded: intent.received.minus(order.left_of(&intent.id)).ok().filter(|it| !it.is_zero()).map(amount),
             pays: matches!(order.state, OrderState::Open),
             typed: None,
         }
@@ -258,13 +271,15 @@ impl Acts {
     }
 
     /// Keeps what was typed in the form that was refused.
-    fn keep(&mut self, Typed { intent, amount, note }: Typed) {
-        if let (Some(form), false) = (self.accepts.iter_mut().find(|it| it.intent == intent), note.is_empty()) {
-            form.typed = Some(note);
-        } else if let Some(form) = self.refunds.iter_mut().find(|it| it.intent == intent) {
-            form.typed = Some(amount);
-        } else if let Some(form) = self.capture.as_mut().filter(|_| intent.is_empty()) {
-            form.typed = Some(amount);
+    fn keep(&mut self, Typed { act, intent, text }: Typed) {
+        let place = match act {
+            Act::Refund => self.refunds.iter_mut().find(|it| it.intent == intent).map(|it| &mut it.typed),
+            Act::Accept => self.accepts.iter_mut().find(|it| it.intent == intent).map(|it| &mut it.typed),
+            Act::Capture => self.capture.as_mut().map(|it| &mut it.typed),
+            Act::Cancel => None,
+        };
+        if let Some(place) = place {
+            *place = Some(text);
         }
     }
 }
@@ -277,6 +292,8 @@ pub(super) fn seen(order: &Order) -> String {
     let intents = order.intents.iter().map(|it| format!("{} {} {}", it.id, it.status.name(), left(&it.id)));
     let mut parts = vec![format!("{state} {payment} {revision} {} {}", amount(order.total), order.refunds.len())];
     parts.extend(intents);
+    parts.extend(order.disputes.iter().map(|it| format!("{} {} {}", it.id.as_str(), it.status, it.reinstated)));
+    parts.extend(order.anomalies_in_review().map(|it| it.kind.name().to_owned()));
     parts.extend(order.operation.as_ref().map(|it| it.number.to_string()));
     hex::encode(digest(&parts.join(" "))).chars().take(16).collect()
 }
@@ -373,13 +390,14 @@ impl AnomalyRow {
 struct MomentRow {
     at: When,
     sentence: Vec<Part>,
+    note: Option<String>,
     by: String,
 }
 
 impl MomentRow {
     fn of(moment: &Moment) -> Self {
         let by = moment.cause.as_ref().map_or_else(String::new, cause);
-        Self { at: when(moment.at), sentence: parts(&moment.sentence), by }
+        Self { at: when(moment.at), sentence: parts(&moment.sentence), note: moment.note.clone(), by }
     }
 }
 
@@ -537,6 +555,10 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
         "accept" if order.is_paid() && !order.is_held_for_review() => notice(
             "The payment was accepted".to_owned(),
             "The order is paid. The books have the difference, and the audit trail has the note.",
+        ),
+        "accepted-before" if order.is_paid() && !order.is_held_for_review() => notice(
+            "The payment was accepted before".to_owned(),
+            "Your note was not stored: that of the first acceptance stays.",
         ),
         "cancel" if order.status_name() == "canceled" => {
             notice("The order is canceled".to_owned(), "It can no longer be paid. An authorized payment is released.")

@@ -101,7 +101,12 @@ pub(super) fn payment_in_words(order: &Order) -> String {
     let payment = order.payment_state();
     let received = order.paid_by().map(|it| it.received).filter(|it| *it != order.total);
     if let (PaymentState::Paid, Some(received)) = (payment, received) {
-        return format!("paid, {} of {} captured", amount(received), amount(order.total));
+        let (received, total) = (amount(received), amount(order.total));
+        return if order.amount_due() == order.total {
+            format!("paid, {received} of {total} captured")
+        } else {
+            format!("paid, {received} accepted for {total}")
+        };
     }
     let left = || order.paid_by().map(|it| amount(order.left_of(&it.id))).unwrap_or_default();
     match payment {

@@ -110,6 +110,7 @@ refusals! {
           (422, "invalid_amount")];
     AcceptPayment: CALL, BEARER, ALONE, ORDER, BODY, COMMIT,
         &[(409, "payment_not_in_review"), (409, "payment_intent_not_named"), (409, "payment_not_confirmed"),
+          (409, "payment_disputed"),
           (409, "payment_in_progress"), (409, "change_in_progress"),
           (409, "order_paid"), (409, "order_canceled"), (422, "invalid_acceptance"), (422, "invalid_amount")];
     RefundOrder: CALL, BEARER, ORDER, BODY, IDEMPOTENT, COMMIT,

@@ -75,6 +75,10 @@ struct EntryView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     currency: Option<CurrencyCode>,
+    /// Note of the person who accepted a payment or explained a break.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    note: Option<&'a str>,
     /// Actor who did it; null if that is not known.
     actor: Option<ActorView<'a>>,
     /// Address of the client; null for commands and background work.
@@ -94,6 +98,7 @@ impl<'a> EntryView<'a> {
             what: entry.act.to_string(),
             amount: amount.map(DecimalAmount),
             currency: amount.map(Into::into),
+            note: entry.act.note(),
             actor: entry.actor.as_ref().map(ActorView::of),
             address: entry.address.map(|it| it.to_string()),
             request_id: entry.request.as_deref(),

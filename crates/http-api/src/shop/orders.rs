@@ -312,8 +312,13 @@ pub(crate) async fn accept(
     let body = parse_json(&request, &body, INVALID_ACCEPTANCE)?;
     let currency = api.app.get_order(&which, &Access::All).await?.total.currency();
     let new = new_acceptance(&body, currency)?;
-    let order = api.app.for_request().accept_payment(&which, &new).await?;
-    Ok(success(StatusCode::OK, "Payment accepted successfully", OrderView::of(&order)))
+    let accepted = api.app.for_request().accept_payment(&which, &new).await?;
+    let message = if accepted.is_note_stored {
+        "Payment accepted successfully"
+    } else {
+        "The payment was accepted before, with another note"
+    };
+    Ok(success(StatusCode::OK, message, OrderView::of(&accepted.order)))
 }
 
 /// Refunds money.

@@ -162,8 +162,8 @@ fn payment_state(order: &Order) -> &'static str {
         OrderState::Canceled { .. } => "void",
         OrderState::Open => "balance_due",
         OrderState::Paid { .. } if !order.is_paid() => "balance_due",
-        OrderState::Paid { by, .. } if order.left_of(by).minus(order.total).is_err() => "balance_due",
-        OrderState::Paid { by, .. } if order.left_of(by) != order.total => "credit_owed",
+        OrderState::Paid { by, .. } if order.left_of(by).minus(order.amount_due()).is_err() => "balance_due",
+        OrderState::Paid { by, .. } if order.left_of(by) != order.amount_due() => "credit_owed",
         OrderState::Paid { .. } => "paid",
     }
 }

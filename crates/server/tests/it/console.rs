@@ -269,7 +269,13 @@ async fn money_of_another_amount_is_accepted_once_by_a_named_person() {
     assert_eq!(acts.len(), 1, "{entries}");
     assert!(acts[0].contains("by operator Ada") && acts[0].contains("a coupon\\nof 4.50"), "{acts:?}");
     let (_, explained, _) = shop.command(&["explain", accepted["number"].as_str().unwrap()]);
-    assert!(explained.contains("was accepted as the payment") && !explained.contains("coupon"), "{explained}");
+    assert!(
+        explained.contains("was accepted as the payment, where 124.50 usd was due.  note: \"a coupon"),
+        "{explained}"
+    );
+    let path = format!("/orders/{}/explain", accepted["id"].as_str().unwrap());
+    let told = shop.dev.call(Method::GET, &path, None).await;
+    assert!(told.status == 200 && !told.body.to_string().contains("coupon"), "customers may read it: {told:?}");
 }
 
 /// Charges are at Stripe alone; a charge of another program belongs to no order.

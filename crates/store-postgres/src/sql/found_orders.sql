@@ -13,7 +13,13 @@ WHERE {updated} AND placed_at >= :placed_from AND placed_at < :placed_until
             AND (:balance::text IS NULL OR :balance = CASE
                 WHEN state = 'canceled' THEN 'void'
                 WHEN is_paid THEN (
-                    SELECT CASE sign(received - refunded - orders.total)
+                    -- Less the amount due, which is another one after an acceptance.
+                    SELECT CASE sign(received - refunded - CASE WHEN EXISTS (
+                            SELECT FROM anomalies
+                            WHERE anomalies.order_id = orders.id AND anomalies.provider_id = orders.paid_by
+                                AND anomalies.name = 'amount_differs' AND accepted_at IS NOT NULL
+                                AND (anomalies.payload #>> '{received,minor}')::bigint = received
+                        ) THEN received ELSE orders.total END)
                         WHEN -1 THEN 'balance_due'
                         WHEN 0 THEN 'paid'
                         ELSE 'credit_owed'

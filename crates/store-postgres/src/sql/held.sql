@@ -16,7 +16,12 @@ anomalies.policy = 'hold_for_review' AND (
                         AND failure = 'payment_not_confirmed'
                 )
                 -- An accepted amount is in the payload.
-                ELSE received > refunded AND (
+                ELSE received > refunded + coalesce((
+                    SELECT sum(disputes.amount) FROM disputes
+                    WHERE disputes.order_id = orders.id
+                        AND disputes.intent_id = anomalies.provider_id
+                        AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
+                ), 0) AND (
                     accepted_at IS NULL OR received <> (anomalies.payload #>> '{received,minor}')::bigint
                 )
             END

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use paywright_domain::Currency;
-use paywright_domain::books::{Account, Day, Entry, EntryError, SignedMoney, Source};
+use paywright_domain::books::{Account, Day, Entry, EntryError, SalesPart, SignedMoney, Source};
 use paywright_domain::id::{OrderNumber, PayoutId};
 use paywright_domain::variant_names;
 use thiserror::Error;
@@ -238,8 +238,15 @@ impl<W: Write> Exporter<W> {
     pub fn entry(&mut self, entry: &ExportEntry<'_>) -> Result<(), ExportError> {
         let ExportEntry { booked, order_number } = entry;
         let day = self.started(booked.day, &booked.id)?.day;
+        let has = |is_it: fn(&Account) -> bool| booked.entry.postings().iter().any(|it| is_it(&it.account));
         let kind = if matches!(booked.source, Source::Payment { .. }) {
-            "sale"
+            if !has(|it| matches!(it, Account::Clearing(_))) {
+                "accepted payment"
+            } else if has(|it| matches!(it, Account::Sales(part) if *part != SalesPart::Unexpected)) {
+                "sale"
+            } else {
+                "unexpected payment"
+            }
         } else if matches!(booked.source, Source::Refund { .. }) {
             "refund"
         } else {

@@ -1,6 +1,6 @@
 //! Summary of an order's ledger, for the explanation of the order.
 
-use paywright_domain::books::{Account, Posting};
+use paywright_domain::books::{Account, Posting, SalesPart};
 use serde::Serialize;
 
 use super::{PostingView, in_words};
@@ -80,6 +80,13 @@ impl LedgerLine {
             (Some(category), Some(id)) => {
                 format!("{id} ({category}) moved {} for {object}.", in_words(sum_of(of_balance)))
             }
+            _ if sum_of(of_clearing).is_none() => {
+                let of_sales = |it: &Account| matches!(it, Account::Sales(part) if *part != SalesPart::Unexpected);
+                let sale = sum_of(of_sales).and_then(|it| it.negated().ok());
+                let difference = sum_of(|it| *it == Account::PaymentDifferences);
+                let difference = difference.map_or_else(String::new, |it| format!(", with a difference of {it}"));
+                format!("{object} was accepted as a sale of {}{difference}.", in_words(sale))
+            }
             _ => format!("{} is expected for {object}.", in_words(sum_of(of_clearing))),
         }
     }
@@ -88,7 +95,7 @@ impl LedgerLine {
 #[cfg(test)]
 mod tests {
     use paywright_domain::Currency;
-    use paywright_domain::books::{Entry, SalesPart, SignedMoney};
+    use paywright_domain::books::{Entry, SignedMoney};
 
     use super::*;
     use crate::books::samples::{payment, row, with_source};
@@ -110,9 +117,21 @@ mod tests {
             source: payment("a"),
             entry: Entry::new(postings).unwrap(),
         };
-        let ledger = Ledger::of(vec![expected], vec![charge]).unwrap();
+        let accepted = crate::BookedEntry {
+            id: "pi_a:accepted".into(),
+            at: "2026-11-24T09:00:02Z".parse().unwrap(),
+            entry: Entry::new(vec![
+                Posting { account: Account::Sales(SalesPart::Unexpected), amount: usd(12_450) },
+                Posting { account: Account::Sales(SalesPart::Goods), amount: usd(-13_000) },
+                Posting { account: Account::PaymentDifferences, amount: usd(550) },
+            ])
+            .unwrap(),
+            ..expected.clone()
+        };
+        let ledger = Ledger::of(vec![expected, accepted], vec![charge]).unwrap();
         let lines = "2026-11-24T09:00:00Z  124.50 usd is expected for pi_a.\n\
                      2026-11-24T09:00:01Z  txn_1 (charge) moved 120.58 usd for pi_a.\n\
+                     2026-11-24T09:00:02Z  pi_a was accepted as a sale of 130.00 usd, with a difference of 5.50 usd.\n\
                      Open: clearing:pi_a, 0.01 usd\n";
         assert_eq!(ledger.to_summary(), lines);
         let view = serde_json::to_value(LedgerSummaryView::of(&ledger)).unwrap();

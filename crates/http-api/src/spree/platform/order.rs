@@ -31,6 +31,8 @@ pub(crate) struct PlatformOrder {
     pub(crate) metadata: BTreeMap<String, String>,
     /// Total of the order.
     pub(crate) total: Money,
+    /// Amount due: the total, or the amount that was accepted as the payment.
+    pub(crate) due: Money,
     /// Line items.
     pub(crate) lines: Vec<LineItem>,
     /// Discounts, shipping and taxes.
@@ -141,6 +143,7 @@ impl PlatformOrder {
             customer: order.customer.as_ref().map(|it| it.as_str().to_owned()),
             metadata: texts(&order.metadata),
             total: order.total,
+            due: order.amount_due(),
             lines: order.lines.clone(),
             adjustments: order.adjustments.clone(),
             payments: order.intents.iter().map(|it| PlatformPayment::of(it, paid_by == Some(&it.id))).collect(),
@@ -196,7 +199,7 @@ impl PlatformOrder {
         }
         let Some(payment) = self.payments.iter().find(|it| it.pays) else { return Ok("balance_due") };
         let left = payment.received.minus(self.refunded_of(payment)?)?;
-        Ok(match left.minus(self.total) {
+        Ok(match left.minus(self.due) {
             Err(_) => "balance_due",
             Ok(over) if over.is_zero() => "paid",
             Ok(_) => "credit_owed",

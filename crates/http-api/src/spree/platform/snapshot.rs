@@ -28,6 +28,8 @@ struct SnapshotBody {
     adjustments: Vec<AdjustmentBody>,
     payment_intent: Option<IntentBody>,
     refunds: Vec<RefundBody>,
+    #[serde(default)]
+    anomalies: Vec<AnomalyBody>,
     revision: u32,
     placed_at: String,
     updated_at: String,
@@ -59,6 +61,12 @@ struct IntentBody {
     amount: String,
     amount_received: String,
     last_error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct AnomalyBody {
+    payment_intent: Option<String>,
+    accepted_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +109,12 @@ impl PlatformOrder {
             (Some(at), None) => PlatformStatus::Paid(at),
             (None, None) => PlatformStatus::Open,
         };
+        let total = amount(&it.amount)?;
+        let accepted = it.payment_intent.as_ref().filter(|intent| {
+            let is_it = |it: &AnomalyBody| it.accepted_at.is_some() && it.payment_intent.as_ref() == Some(&intent.id);
+            paid_at.is_some() && it.anomalies.iter().any(is_it)
+        });
+        let due = accepted.map_or(Ok(total), |intent| amount(&intent.amount_received))?;
         let payment = it.payment_intent.map(|intent| {
             Ok(PlatformPayment {
                 intent: IntentId::new(intent.id).map_err(unreadable)?,
@@ -122,7 +136,8 @@ impl PlatformOrder {
             email: it.email,
             customer: it.customer,
             metadata: it.metadata,
-            total: amount(&it.amount)?,
+            total,
+            due,
             lines: it.line_items.into_iter().map(|line| line.restore(currency)).collect::<Result<_, _>>()?,
             adjustments: it.adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             payments: payment.into_iter().collect::<Result<_, _>>()?,
