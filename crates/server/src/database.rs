@@ -34,6 +34,8 @@ pub(crate) enum Database {
         wait: Duration,
         /// File in which the highest timeline is remembered; `None` turns the comparison off.
         timeline_file: Option<PathBuf>,
+        /// Whether the URL is that of a pooler in transaction mode.
+        transaction_pooling: bool,
     },
 }
 
@@ -159,11 +161,19 @@ impl Database {
                 let options = paywright_store_sqlite::Options { migrate: schema.into(), ..Default::default() };
                 Stores::of(SqliteStore::open(path, options)?).await
             }
-            Self::Postgres { url, connections, wait, timeline_file } => {
+            Self::Postgres { url, connections, wait, timeline_file, transaction_pooling } => {
                 let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
                 let (connections, wait, timeline_file) = (*connections, *wait, timeline_file.clone());
                 let migrate = schema.into();
-                let options = paywright_store_postgres::Options { connections, lanes, wait, migrate, timeline_file };
+                let transaction_pooling = *transaction_pooling;
+                let options = paywright_store_postgres::Options {
+                    connections,
+                    lanes,
+                    wait,
+                    migrate,
+                    timeline_file,
+                    transaction_pooling,
+                };
                 Stores::of(PostgresStore::open(url.expose_secret(), options).await?).await
             }
         }
@@ -190,6 +200,11 @@ impl Database {
                 let created = if is_new { ": it was created" } else { "" };
                 Ok(format!("The file is up to date{created}."))
             }
+            Self::Postgres { transaction_pooling: true, .. } => Err(
+                "a pooler in transaction mode cannot migrate: run this with database.url naming the server itself, and with \
+                 database.transaction_pooling set to false"
+                    .into(),
+            ),
             Self::Postgres { url, timeline_file, .. } => {
                 let made = PostgresStore::migrate(url.expose_secret(), timeline_file.as_deref()).await?;
                 Ok(match made {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::sql_types::BigInt;
-use diesel_async::SimpleAsyncConnection;
 use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify};
@@ -64,7 +63,7 @@ impl AbandonedConnections {
     async fn keep(self: Arc<Self>, shared: Arc<Shared>, mut connection: AbandonedConnection) {
         let Some(connection) = connection.connection.as_mut() else { return };
         // PostgreSQL runs one statement of a connection at a time: this one is answered when the abandoned one has ended.
-        let ended = std::pin::pin!(connection.connection.batch_execute("SELECT 1"));
+        let ended = std::pin::pin!(connection.connection.wait());
         let none_at_work = std::pin::pin!(async {
             loop {
                 let notified = std::pin::pin!(self.none_at_work.notified());

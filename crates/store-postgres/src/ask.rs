@@ -5,41 +5,20 @@
 //! same moment are sent and answered together. Commits cannot share a connection like that, because each waits for the
 //! disk; they use a pool.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::QueryResult;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
-use diesel::result::Error::{DatabaseError, DeserializationError};
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
-use futures_util::TryStreamExt;
+use diesel::result::Error::DatabaseError;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::connect::{Pooled, Source};
 use crate::failure::Failure;
 use crate::in_time;
-use crate::statement::{PreparedStatement, Statement};
-
-/// Runs a query and collects all of its rows.
-pub(crate) fn ask<T, R>(
-    mut connection: &AsyncPgConnection,
-    question: T,
-) -> Pin<Box<dyn Future<Output = QueryResult<Vec<R>>> + Send + '_>>
-where
-    T: PreparedStatement + 'static,
-    T::Columns: Send,
-    R: FromSqlRow<T::Columns, Pg> + Send + 'static,
-{
-    let answer = AsyncConnectionCore::load(&mut connection, Statement(question));
-    Box::pin(async move {
-        let rows: Vec<_> = answer.await?.try_collect().await?;
-        rows.iter().map(|row| R::build_from_row(row).map_err(DeserializationError)).collect()
-    })
-}
+use crate::statement::PreparedStatement;
 
 /// Connection that is established when first needed, and again after it has broken.
 pub(crate) struct Shared {
@@ -76,7 +55,7 @@ impl Shared {
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
         let connection = self.connection().await?;
-        let answer = in_time(ask(&connection.connection, question)).await;
+        let answer = in_time(connection.connection.ask(question)).await;
         if answer.as_ref().is_err_and(Failure::ends_connection) {
             self.forget(&connection).await;
         }

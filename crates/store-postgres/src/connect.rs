@@ -15,7 +15,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::VERSION_MIN;
 use crate::address::{Address, with_causes};
+use crate::connection::Connection;
 use crate::failure::OpenError;
+use crate::pooler::Pooler;
 use crate::timeline::{Moment, Server, only_writer};
 use crate::timelines::Timelines;
 
@@ -75,12 +77,12 @@ struct IdentityRow {
 /// Server that has answered, with the connection to it.
 pub(crate) struct Reached {
     server: Server,
-    connection: AsyncPgConnection,
+    connection: Connection,
 }
 
 /// Configured connection, with the timeline of its server; 0 if timelines are not compared.
 pub(crate) struct Pooled {
-    pub(crate) connection: AsyncPgConnection,
+    pub(crate) connection: Connection,
     pub(crate) timeline: u32,
 }
 
@@ -92,13 +94,21 @@ pub(crate) struct Source {
     tls: MakeRustlsConnect,
     /// Known timelines of the servers; `None` if they are not compared.
     timelines: Option<Arc<Timelines>>,
+    /// Whether the addresses are those of poolers in transaction mode.
+    is_pooled: bool,
 }
 
 impl Source {
     pub(crate) fn of(url: &str, timelines: Option<Arc<Timelines>>) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
         let tls = crate::tls::connector(&address)?;
-        Ok(Self { hosts: address.hosts(), address, tls, timelines })
+        Ok(Self { hosts: address.hosts(), address, tls, timelines, is_pooled: false })
+    }
+
+    /// Source of connections to poolers in transaction mode. Timelines are not compared: which server a transaction is on
+    /// is the pooler's to choose.
+    pub(crate) fn of_poolers(url: &str) -> Result<Self, OpenError> {
+        Ok(Self { is_pooled: true, ..Self::of(url, None)? })
     }
 
     pub(crate) fn place(&self) -> String {
@@ -117,13 +127,15 @@ impl Source {
     /// Establishes a connection for the pool.
     pub(crate) async fn pooled(&self) -> Result<Pooled, OpenError> {
         let Reached { server, mut connection } = self.chosen(Moment::Running).await?;
-        let set = connection.batch_execute(SESSION).await;
-        set.map_err(|error| OpenError::Refused { place: server.place, reason: with_causes(&error) })?;
+        if let Connection::Server(connection) = &mut connection {
+            let set = connection.batch_execute(SESSION).await;
+            set.map_err(|error| OpenError::Refused { place: server.place, reason: with_causes(&error) })?;
+        }
         Ok(Pooled { connection, timeline: server.timeline })
     }
 
     /// Establishes the first connection, which shows whether the database can be used.
-    pub(crate) async fn establish(&self) -> Result<AsyncPgConnection, OpenError> {
+    pub(crate) async fn establish(&self) -> Result<Connection, OpenError> {
         Ok(self.chosen(Moment::Start).await?.connection)
     }
 
@@ -203,6 +215,10 @@ impl Source {
         if major.is_some_and(|it| it < VERSION_MIN) {
             return Err(OpenError::TooOld { place, version });
         }
+        if self.is_pooled {
+            tokio::spawn(connection);
+            return Self::of_pooler(place, Pooler::of(client)).await;
+        }
         let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
         let mut connection =
             connection.map_err(|error| OpenError::Refused { place: place.clone(), reason: with_causes(&error) })?;
@@ -211,7 +227,14 @@ impl Source {
         let row = row.map_err(|error| OpenError::NoTimeline { place: place.clone(), reason: error.to_string() })?;
         let timeline = u32::try_from(row.timeline).unwrap_or_default();
         let server = Server { place, system: row.system, started: row.started, writes: row.writes, timeline };
-        Ok(Reached { server, connection })
+        Ok(Reached { server, connection: Connection::Server(connection) })
+    }
+
+    /// Asks the server behind a pooler for its role.
+    async fn of_pooler(place: String, pooler: Pooler) -> Result<Reached, OpenError> {
+        let writes = pooler.column(WRITES, "writes").await.map_err(|error| explain(&place, &error))? == ["t"];
+        let server = Server { place, system: String::new(), started: String::new(), writes, timeline: 0 };
+        Ok(Reached { server, connection: Connection::Pooler(pooler) })
     }
 
     /// Picks the error to report if no host could be used.

@@ -88,6 +88,17 @@ pub enum OpenError {
         /// First missing migration.
         migration: String,
     },
+    /// The database behind a pooler is not migrated yet, and a pooler in transaction mode cannot migrate it.
+    #[error(
+        "the database behind {place} lacks migrations, first {migration}: run `paywright migrate` with the address of the \
+         server itself, and without database.transaction_pooling"
+    )]
+    SchemaBehindPooler {
+        /// Host, port and database of the pooler.
+        place: String,
+        /// First missing migration.
+        migration: String,
+    },
     /// A migration failed. The migrations before it were run.
     #[error("the database at {place} cannot be migrated: {reason}")]
     Migration {

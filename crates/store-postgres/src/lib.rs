@@ -14,6 +14,7 @@ mod audit_trail;
 mod books;
 mod columns;
 mod connect;
+mod connection;
 mod console_sessions;
 mod daily_totals;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod parts;
 #[cfg(test)]
 mod plans;
 mod pool;
+mod pooler;
 mod probe;
 mod queue;
 mod read;
@@ -55,7 +57,6 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
-use diesel_async::RunQueryDsl;
 use paywright_app::{
     ApiKey, ApiKeys, AuditEntry, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
     IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, KeyReplacement, KeyUse, LateTasks, Lease,
@@ -70,7 +71,7 @@ use uuid::Uuid;
 
 use crate::abandoned::{AbandonedConnections, InUse};
 use crate::api_keys::{ApiKeyRow, KeyUseRow};
-use crate::ask::{Shared, ask};
+use crate::ask::Shared;
 use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
@@ -80,7 +81,7 @@ use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, RescheduledRow, TaskRow, pg_time};
-use crate::statement::{PreparedStatement, Statement};
+use crate::statement::PreparedStatement;
 pub use crate::timeline::{Known, Refusal};
 pub use crate::timeline_file::TimelineFileError;
 use crate::timelines::Timelines;
@@ -112,12 +113,22 @@ pub struct Options {
     /// File that remembers the highest timeline of the database, so that nothing is written to a server that a promotion
     /// has replaced; `None` to compare no timelines.
     pub timeline_file: Option<PathBuf>,
+    /// Whether the URL is that of a pooler in transaction mode: statements are not prepared, their settings are set in each
+    /// transaction, the schema is checked and never changed, and no timelines are compared.
+    pub transaction_pooling: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let wait = Duration::from_secs(2);
-        Self { connections: 16, lanes: 1, wait, migrate: Migrate::Auto, timeline_file: None }
+        Self {
+            connections: 16,
+            lanes: 1,
+            wait,
+            migrate: Migrate::Auto,
+            timeline_file: None,
+            transaction_pooling: false,
+        }
     }
 }
 
@@ -139,7 +150,8 @@ struct Lane {
 impl PostgresStore {
     /// Connects to the database at `url`, a `postgres://` URL in libpq's form, and treats its schema as the options say.
     pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
-        let source = source(url, options.timeline_file)?;
+        let source =
+            if options.transaction_pooling { Source::of_poolers(url)? } else { source(url, options.timeline_file)? };
         // Fails here, not at the first order, if the database cannot be used.
         migrate::run(source.establish().await?, source.place(), options.migrate).await?;
         let lanes = options.lanes.clamp(1, options.connections.max(1));
@@ -226,7 +238,7 @@ impl PostgresStore {
     {
         let mut connection = self.connection().await?;
         let lent = connection.get()?;
-        let answer = in_time(ask(&lent.connection, statement)).await;
+        let answer = in_time(lent.connection.run(statement)).await;
         let answer = self.of_this_timeline(lent, answer);
         connection.give_back(&answer);
         answer
@@ -247,7 +259,7 @@ impl PostgresStore {
         self.abandoned.check()?;
         let mut connection = self.connection().await?;
         let lent = connection.get()?;
-        let answer = in_time(Statement(statement).execute(&mut lent.connection)).await;
+        let answer = in_time(lent.connection.count(statement)).await;
         let answer = self.of_this_timeline(lent, answer);
         connection.give_back(&answer);
         answer

@@ -9,7 +9,9 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use crate::connection::Connection;
 use crate::failure::OpenError;
+use crate::pooler::Pooler;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -20,6 +22,10 @@ const LOCK: i64 = 0x5061_7977;
 /// It waits longer for another process's migration, which blocks no requests.
 const WAIT_FOR_TURN: &str = "SET lock_timeout = '60s'";
 const WAIT_FOR_TABLES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15min'";
+
+/// Query whether any migration was applied, and query for those that were.
+const EXISTS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists";
+const APPLIED: &str = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
 
 /// Last migration that this version knows.
 pub(crate) fn newest() -> String {
@@ -55,7 +61,15 @@ struct Exists {
 
 /// Checks or migrates the schema over `connection`, which it consumes, and returns the number of migrations that were
 /// run.
-pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: Migrate) -> Result<usize, OpenError> {
+///
+/// Over a pooler in transaction mode the schema is checked and never changed: the lock under which migrations are run belongs
+/// to a session.
+pub(crate) async fn run(connection: Connection, place: String, migrate: Migrate) -> Result<usize, OpenError> {
+    let connection = match connection {
+        Connection::Server(connection) => connection,
+        Connection::Pooler(pooler) if migrate != Migrate::Off => return check_over(&pooler, place).await,
+        Connection::Pooler(_) => return Ok(0),
+    };
     let panicked = OpenError::Migration { place: place.clone(), reason: "it did not come to its end".into() };
     let work = move || {
         let mut schema = Schema { db: AsyncConnectionWrapper::from(connection), place };
@@ -68,6 +82,17 @@ pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: M
     };
     // Diesel runs migrations synchronously, so this needs a blocking thread.
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(panicked))
+}
+
+/// Fails if the schema of the database behind a pooler is older or newer than this version's.
+async fn check_over(pooler: &Pooler, place: String) -> Result<usize, OpenError> {
+    let failed = |error| failed(&place, &error);
+    let exists = pooler.column(EXISTS, "exists").await.map_err(failed)? == ["t"];
+    let applied = if exists { pooler.column(APPLIED, "version").await.map_err(failed)? } else { Vec::new() };
+    match missing_of(&applied, &place)?.first() {
+        None => Ok(0),
+        Some(first) => Err(OpenError::SchemaBehindPooler { place, migration: first.clone() }),
+    }
 }
 
 /// Schema of a database.
@@ -132,25 +157,28 @@ impl Schema {
     /// Migrations of this version that the database lacks. Fails on a migration that only a newer version knows.
     fn pending(&mut self) -> Result<Vec<String>, OpenError> {
         let Self { db, place } = self;
-        let exists = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists";
-        let exists = diesel::sql_query(exists).get_result::<Exists>(db).map_err(|error| failed(place, &error))?.exists;
+        let exists = diesel::sql_query(EXISTS).get_result::<Exists>(db).map_err(|error| failed(place, &error))?.exists;
         let applied: Vec<Applied> = if exists {
-            let all = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
-            diesel::sql_query(all).load(db).map_err(|error| failed(place, &error))?
+            diesel::sql_query(APPLIED).load(db).map_err(|error| failed(place, &error))?
         } else {
             Vec::new()
         };
-        let mut known = known(place)?;
-        if let Some(unknown) = applied.iter().find(|it| !known.contains(&it.version)) {
-            return Err(OpenError::NewerSchema { place: place.clone(), migration: unknown.version.clone() });
-        }
-        known.retain(|it| !applied.iter().any(|applied| applied.version == *it));
-        Ok(known)
+        missing_of(&applied.into_iter().map(|it| it.version).collect::<Vec<_>>(), place)
     }
 
     fn run(&mut self, sql: &str) -> Result<(), OpenError> {
         self.db.batch_execute(sql).map_err(|error| failed(&self.place, &error))
     }
+}
+
+/// Migrations of this version that are not applied. Fails on one that only a newer version knows.
+fn missing_of(applied: &[String], place: &str) -> Result<Vec<String>, OpenError> {
+    let mut known = known(place)?;
+    if let Some(unknown) = applied.iter().find(|it| !known.contains(it)) {
+        return Err(OpenError::NewerSchema { place: place.to_owned(), migration: unknown.clone() });
+    }
+    known.retain(|it| !applied.contains(it));
+    Ok(known)
 }
 
 /// Migrations of this version.

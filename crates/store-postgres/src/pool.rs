@@ -1,7 +1,6 @@
 //! Pool of connections for commits.
 
 use deadpool::managed::{Manager, Metrics, Object, Pool as ManagedPool, RecycleError, RecycleResult};
-use diesel_async::pooled_connection::PoolableConnection;
 
 use crate::connect::{Pooled, Source};
 use crate::failure::OpenError;

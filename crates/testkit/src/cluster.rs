@@ -305,7 +305,7 @@ fn folder_of_this_process(place: &Path) -> PathBuf {
 }
 
 /// Folder in memory if there is at least 1 GiB free, else the folder for temporary files.
-fn in_memory() -> PathBuf {
+pub(crate) fn in_memory() -> PathBuf {
     const KILOBYTES_MIN: u64 = 1024 * 1024;
     let shm = Path::new("/dev/shm");
     let free = Command::new("df").args(["-Pk", "/dev/shm"]).output();
@@ -332,7 +332,7 @@ pub fn programs() -> PathBuf {
 }
 
 /// User and group that own the cluster if we are root, since PostgreSQL refuses to run as root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub(crate) fn unprivileged() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().unwrap().stdout;
     if id.trim_ascii() != b"0" {
         return None;

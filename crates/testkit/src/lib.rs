@@ -22,6 +22,7 @@ pub mod monitoring_contract;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod part_contract;
+mod pgbouncer;
 pub mod postgres;
 mod provider;
 pub mod queue_contract;
@@ -39,6 +40,7 @@ pub use books_contract::BooksStore;
 pub use cluster::{Cluster, programs, url_of_all};
 pub use feed_contract::FeedStore;
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
+pub use pgbouncer::PgBouncer;
 pub use provider::{Provider, Trouble};
 pub use samples::{
     at, audit_entry, audit_entry_at, changes, edit_of_lines, new_order, order_id, place, request_intent, subject_of,

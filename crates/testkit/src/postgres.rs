@@ -53,6 +53,11 @@ impl Database {
         Self { name, server }
     }
 
+    /// Name of the database.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// URL of the database.
     pub fn url(&self) -> String {
         self.server.url(&self.name)

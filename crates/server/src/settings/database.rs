@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::database::Database;
 use crate::settings::Settings;
 use crate::settings::secrets::{Secret, secret};
-use crate::settings::values::Within;
+use crate::settings::values::{Within, flag};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +23,9 @@ pub(crate) struct DatabaseSettings {
     connections: Within<1, 10_000>,
     /// Time for which a request waits for a connection, in milliseconds.
     wait_ms: Within<10, 60_000>,
+    /// Whether the URL is that of a pooler in transaction mode.
+    #[serde(deserialize_with = "flag")]
+    transaction_pooling: bool,
     /// File in which the highest timeline of PostgreSQL is remembered; an empty text turns the comparison off.
     timeline_file: Option<PathBuf>,
 }
@@ -50,6 +53,7 @@ impl Default for DatabaseSettings {
             url_file: None,
             connections: Within::nearest(16),
             wait_ms: Within::nearest(2_000),
+            transaction_pooling: false,
             timeline_file: None,
         }
     }
@@ -58,7 +62,8 @@ impl Default for DatabaseSettings {
 impl Settings {
     /// The database in which orders are stored.
     pub(crate) fn database(&self) -> Result<Database, Failure> {
-        let DatabaseSettings { url, url_file, connections, wait_ms, timeline_file: file } = &self.database;
+        let DatabaseSettings { url, url_file, connections, wait_ms, transaction_pooling, timeline_file: file } =
+            &self.database;
         let Some(Secret { text: url, setting }) = secret("database.url", url.as_ref(), url_file.as_deref())? else {
             let set = "set PAYWRIGHT__DATABASE__URL (or ..._FILE), for example to \
                        postgres://paywright@localhost/paywright or to sqlite:/var/lib/paywright/orders.db";
@@ -72,10 +77,17 @@ impl Settings {
             // The URL is not shown: it may contain a password.
             return Err(format!("{setting} must begin with postgres:// or sqlite:").into());
         }
-        let file = timeline_file(file.as_deref(), std::env::var_os("STATE_DIRECTORY").as_deref());
+        if *transaction_pooling && file.as_ref().is_some_and(|it| it != Path::new("")) {
+            let why = "which server a transaction is on is the pooler's to choose, so no timelines are compared";
+            return Err(
+                format!("database.timeline_file must not be set with database.transaction_pooling: {why}").into()
+            );
+        }
+        let remembered = || timeline_file(file.as_deref(), std::env::var_os("STATE_DIRECTORY").as_deref());
+        let timeline_file = if *transaction_pooling { None } else { remembered() };
         let wait = Duration::from_millis(wait_ms.get().into());
         let connections = u16::try_from(connections.get()).unwrap_or(u16::MAX);
-        Ok(Database::Postgres { url, connections, wait, timeline_file: file })
+        Ok(Database::Postgres { url, connections, wait, timeline_file, transaction_pooling: *transaction_pooling })
     }
 }
 

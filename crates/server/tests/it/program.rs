@@ -1,7 +1,7 @@
 //! Helpers that start the program and call it.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -20,9 +20,14 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PAYWRIGHT")) {
         command.env_remove(name);
     }
-    // Keeps tests away from the files of an installation on this machine.
-    command.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", folder.join("timeline.json"));
+    command.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", timeline_file(folder));
     command
+}
+
+/// File of timelines that keeps tests away from that of an installation on this machine; none before a pooler, which has none.
+fn timeline_file(folder: &Path) -> PathBuf {
+    let settings = std::fs::read_to_string(folder.join("paywright.toml")).unwrap_or_default();
+    if settings.contains("transaction_pooling = true") { PathBuf::new() } else { folder.join("timeline.json") }
 }
 
 /// As [`command`], with a limit of open files.
@@ -30,7 +35,7 @@ pub(crate) fn command_with_open_files(open_files: u32, arguments: &[&str], folde
     let limit = format!("--nofile={open_files}:{open_files}");
     let mut limited = Command::new("prlimit");
     limited.arg(limit).arg(env!("CARGO_BIN_EXE_paywright")).args(arguments).current_dir(folder).stdin(Stdio::null());
-    limited.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", folder.join("timeline.json"));
+    limited.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", timeline_file(folder));
     limited
 }
 

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use paywright_testkit::Cluster;
 use paywright_testkit::postgres::{Database, connect};
+use paywright_testkit::{Cluster, PgBouncer};
 use reqwest::Method;
 use serde_json::json;
 use sha2::Sha256;
+use tempfile::TempDir;
 
 use crate::customer::{Customer, Seen, customer};
-use crate::program::{TIMEOUT, answer};
+use crate::program::{TIMEOUT, answer, run};
 use crate::served::Served;
 
 const CLIENTS: usize = 16;
@@ -68,11 +69,39 @@ async fn until_paid(seen: &Seen, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn three_processes_sell_while_one_is_killed_and_the_database_crashes() {
     let cluster = Arc::new(Cluster::of_one_test(&[]));
     cluster.start();
-    let mut served = Served::start(&cluster.url("postgres"), 3, true, "5").await;
+    let served = Served::start(&cluster.url("postgres"), 3, true, "5").await;
+    sell(&cluster, served).await;
+}
+
+/// The connections of all processes are those of PgBouncer, which gives each transaction one of three to the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_processes_behind_a_pooler_sell_while_one_is_killed_and_the_database_crashes() {
+    let cluster = Arc::new(Cluster::of_one_test(&[]));
+    cluster.start();
+    let pooler = PgBouncer::before(&cluster.url("postgres"));
+    let (at_server, at_pooler) = (cluster.url("postgres"), pooler.url("postgres"));
+    let folder = TempDir::new().unwrap();
+    let settings = |url| [("PAYWRIGHT__DATABASE__URL", url), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x")];
+    let pooling = [("PAYWRIGHT__DATABASE__TRANSACTION_POOLING", "true"), ("PAYWRIGHT__DATABASE__TIMELINE_FILE", "")];
+    let by_pooler = [settings(at_pooler.as_str()), pooling].concat();
+    for command in [&["review"][..], &["keys", "list"]] {
+        let (done, _, said) = run(command, &by_pooler, folder.path());
+        assert!(!done && said.contains("with the address of the server itself"), "{command:?}: {said}");
+    }
+    let (done, _, said) = run(&["migrate"], &by_pooler, folder.path());
+    assert!(!done && said.contains("a pooler in transaction mode cannot migrate"), "{said}");
+    let (done, _, said) = run(&["migrate"], &settings(at_server.as_str()), folder.path());
+    assert!(done, "{said}");
+    let served = Served::start_with(&at_pooler, 3, true, "5", "database.transaction_pooling = true").await;
+    sell(&cluster, served).await;
+}
+
+/// Has customers buy, and meanwhile kills a process and crashes the database.
+#[expect(clippy::too_many_lines, clippy::print_stdout, reason = "one story from beginning to end, and its figures")]
+async fn sell(cluster: &Arc<Cluster>, mut served: Served) {
     let seen = Arc::<Seen>::default();
     let customers: Vec<_> = (0..CLIENTS)
         .map(|n| {
@@ -93,7 +122,7 @@ async fn three_processes_sell_while_one_is_killed_and_the_database_crashes() {
     until_paid(&seen, all / 4).await;
     served.replicas[2].0.take().unwrap().signal("-KILL");
     until_paid(&seen, all / 2).await;
-    let crashing = Arc::clone(&cluster);
+    let crashing = Arc::clone(cluster);
     let crash = tokio::task::spawn_blocking(move || {
         crashing.stop("immediate");
         crashing.start();
