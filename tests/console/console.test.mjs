@@ -78,6 +78,9 @@ test('today has the figures of the day, a plot of the days, and refreshes by its
   // What a browser does when its tab is shown again, and every 30 seconds.
   const shown = () => page.$eval('#now time', it => it.dateTime)
   const first = await shown()
+  await page.focus('#now a')
+  const focused = () => page.evaluate(() => document.activeElement.outerHTML)
+  const link = await focused()
   await new Promise(resolve => setTimeout(resolve, 1100))
   const [answer] = await Promise.all([
     page.waitForResponse(it => it.request().headers()['hx-request'] === 'true'),
@@ -86,6 +89,7 @@ test('today has the figures of the day, a plot of the days, and refreshes by its
   assert.equal(answer.status(), 200)
   await page.waitForFunction(it => document.querySelector('#now time').dateTime !== it, {}, first)
   assert.ok((await placed()) >= before)
+  assert.equal(await focused(), link, 'the keyboard stays where it was')
   assert.ok(await page.$('.plot canvas'), 'the plot stays')
   await judged(page, 'refreshed')
   assert.deepEqual(page.mistakes, [])

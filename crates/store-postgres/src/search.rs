@@ -23,6 +23,7 @@ pub(crate) struct Filter {
     updated: [PgTimestamp; 2],
     completed: [PgTimestamp; 2],
     any_completed_at: bool,
+    has_intent: bool,
     /// Whether the filter needs nothing that is derived of an order.
     any_state: bool,
 }
@@ -40,6 +41,7 @@ parameters!(self: Filter {
     completed_until: Timestamptz = self.completed[1],
     any_completed_at: Bool = self.any_completed_at,
     any_state: Bool = self.any_state,
+    has_intent: Bool = self.has_intent,
 });
 
 impl Filter {
@@ -53,6 +55,7 @@ impl Filter {
             updated: bounds(filter.updated),
             completed: bounds(filter.completed),
             any_completed_at: filter.completed.is_unbounded(),
+            has_intent: filter.has_intent,
             any_state: filter.completion.is_none() && filter.balance.is_none() && filter.completed.is_unbounded(),
         }
     }
@@ -162,7 +165,7 @@ mod tests {
 
     /// Arguments of a filter: any orders that were changed from a time on.
     const CHANGED_SINCE: &str = "NULL, NULL, NULL, NULL, '1970-01-01', '9999-12-31', '2025-03-31', '9999-12-31', \
-                                 '1970-01-01', '9999-12-31', true, true";
+                                 '1970-01-01', '9999-12-31', true, true, true";
 
     #[tokio::test]
     async fn a_poll_for_changed_orders_scans_an_index_from_a_time_on_and_sorts_nothing() {

@@ -133,6 +133,10 @@ fn found(filter: &OrderFilter) -> Found<'_> {
     if let Some(email) = &filter.email {
         found = found.filter(orders::email.eq(email.as_str()));
     }
+    if filter.has_intent {
+        let exists = "EXISTS (SELECT 1 FROM payment_intents WHERE payment_intents.order_id = orders.id)";
+        found = found.filter(sql::<Bool>(exists));
+    }
     if let Some(wanted) = filter.completion {
         found = found.filter(sql::<Bool>(&format!("{} = '{}'", completion(), wanted.name())));
     }

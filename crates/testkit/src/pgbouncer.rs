@@ -1,6 +1,7 @@
 //! PgBouncer in transaction mode before a PostgreSQL server.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -56,7 +57,7 @@ impl PgBouncer {
         let process = command.spawn().unwrap_or_else(|error| panic!("pgbouncer: {error}"));
         let pooler = Self { process, folder };
         let begun = Instant::now();
-        while !pooler.folder.join(".s.PGSQL.6432").exists() {
+        while UnixStream::connect(pooler.folder.join(".s.PGSQL.6432")).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{}", pooler.logged());
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -46,6 +46,8 @@ impl Bookkeeper {
         loop {
             let filter = OrderFilter {
                 updated: TimeRange { from: Some(place.from), until: Some(end) },
+                // The facts of others expect nothing.
+                has_intent: true,
                 ..OrderFilter::default()
             };
             let (sort, limit) = (OrderSort::UpdatedAt, ORDERS_AT_ONCE);
@@ -70,9 +72,6 @@ impl Bookkeeper {
     /// Entries that the facts of `order` expect, from the first day on and somewhat before it. An order whose amounts
     /// cannot be booked is told, and its movements at Stripe become breaks.
     async fn entries_of(&self, order: &Order, state: &BooksState) -> Result<Vec<BookedEntry>, BooksError> {
-        if order.intents.is_empty() {
-            return Ok(vec![]);
-        }
         let facts = self.orders.facts(order.id).await?;
         let expected = match expected_by(order, facts.iter().map(|it| (it.at, &it.fact))) {
             Ok(expected) => expected,

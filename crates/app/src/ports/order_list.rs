@@ -130,6 +130,8 @@ pub struct OrderFilter {
     pub updated: TimeRange,
     /// Times at which it may have been completed, as [`Completion::completed_at`] defines it.
     pub completed: TimeRange,
+    /// Whether the order must have a PaymentIntent.
+    pub has_intent: bool,
 }
 
 impl OrderFilter {
@@ -142,6 +144,7 @@ impl OrderFilter {
             && self.placed.contains(order.placed_at)
             && self.updated.contains(order.updated_at)
             && self.completed.contains_optional(Completion::completed_at(order))
+            && (!self.has_intent || !order.intents.is_empty())
     }
 }
 

@@ -4,6 +4,7 @@ FROM orders
 WHERE {updated} AND placed_at >= :placed_from AND placed_at < :placed_until
     AND (:number::text IS NULL OR number = :number)
     AND (:email::text IS NULL OR email = :email)
+    AND (NOT :has_intent OR EXISTS (SELECT FROM payment_intents WHERE order_id = orders.id))
     AND (:any_state OR (
         SELECT (:completion::text IS NULL OR :completion = CASE
                 WHEN state = 'canceled' THEN 'canceled'

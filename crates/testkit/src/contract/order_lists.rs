@@ -269,6 +269,8 @@ fn filters() -> Vec<OrderFilter> {
             filters.push(OrderFilter { updated: range, balance: Some(Balance::Paid), ..any.clone() });
         }
     }
+    filters.push(OrderFilter { has_intent: true, ..any.clone() });
+    filters.push(OrderFilter { has_intent: true, updated: since(1), ..any.clone() });
     filters.push(OrderFilter { email: Some("ada@example.com".into()), ..any.clone() });
     filters.push(OrderFilter { email: Some("ADA@example.com".into()), ..any.clone() });
     let number = place(3).order.number.clone();

@@ -71,7 +71,7 @@ fn read_filter(filter: &mut Reader<'_>) -> Option<OrderFilter> {
         Some(number @ Some(_)) => number,
         None => None,
     };
-    Some(OrderFilter { number, email, completion, balance, placed, updated, completed })
+    Some(OrderFilter { number, email, completion, balance, placed, updated, completed, has_intent: false })
 }
 
 fn read_sort(value: &Value) -> Result<OrderSort, crate::reader::Reason> {
