@@ -32,19 +32,7 @@ impl Anomaly {
     /// Amount that was accepted as the payment of the order; `None` if nobody has accepted it.
     pub fn accepted_amount(&self) -> Option<Money> {
         self.accepted_at?;
-        match self.kind {
-            AnomalyKind::Mismatch { mismatch: Mismatch::AmountDiffers { received, .. }, .. } => Some(received),
-            AnomalyKind::Mismatch {
-                mismatch:
-                    Mismatch::PaidAfterCancel { .. }
-                    | Mismatch::SecondPayment { .. }
-                    | Mismatch::WrongCurrency { .. }
-                    | Mismatch::WrongLivemode { .. }
-                    | Mismatch::PaymentNotConfirmed { .. },
-                ..
-            }
-            | AnomalyKind::Notice(_) => None,
-        }
+        self.kind.differing_amounts().map(|(_, received)| received)
     }
 }
 
@@ -309,6 +297,25 @@ impl AnomalyKind {
         match self {
             Self::Mismatch { .. } => None,
             Self::Notice(notice) => notice.refund(),
+        }
+    }
+
+    /// Amounts due and received of money that differs in its amount alone.
+    pub(crate) const fn differing_amounts(self) -> Option<(Money, Money)> {
+        match self {
+            Self::Mismatch { mismatch: Mismatch::AmountDiffers { expected, received }, .. } => {
+                Some((expected, received))
+            }
+            Self::Mismatch {
+                mismatch:
+                    Mismatch::PaidAfterCancel { .. }
+                    | Mismatch::SecondPayment { .. }
+                    | Mismatch::WrongCurrency { .. }
+                    | Mismatch::WrongLivemode { .. }
+                    | Mismatch::PaymentNotConfirmed { .. },
+                ..
+            }
+            | Self::Notice(_) => None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{Fact, IntentId, Money, Order, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Name of the entry, unique among all orders: Stripe's id of the object, and for its second and later entries their
-    /// number after a colon.
+    /// number after a colon; `accepted` for that of an acceptance.
     pub id: String,
     /// Time of the fact.
     pub at: Timestamp,

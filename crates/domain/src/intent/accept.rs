@@ -59,25 +59,6 @@ impl NewAcceptance {
     }
 }
 
-/// Amounts due and received of money that differs in its amount.
-const fn differing(kind: AnomalyKind) -> Option<(Money, Money)> {
-    match kind {
-        AnomalyKind::Mismatch { mismatch: Mismatch::AmountDiffers { expected, received }, .. } => {
-            Some((expected, received))
-        }
-        AnomalyKind::Mismatch {
-            mismatch:
-                Mismatch::PaidAfterCancel { .. }
-                | Mismatch::SecondPayment { .. }
-                | Mismatch::WrongCurrency { .. }
-                | Mismatch::WrongLivemode { .. }
-                | Mismatch::PaymentNotConfirmed { .. },
-            ..
-        }
-        | AnomalyKind::Notice(_) => None,
-    }
-}
-
 impl Order {
     /// Accepts money that is held for review because its amount is not the one due ([`Mismatch::AmountDiffers`]), as the
     /// payment of the order. An open order becomes paid. Its total stays as it is; the difference is an entry in the books. A
@@ -86,7 +67,7 @@ impl Order {
     /// If more is received later, the order is held for review again.
     pub fn accept_payment(&self, new: &NewAcceptance, now: Timestamp) -> Result<Decision, AcceptError> {
         let is_named = |it: &&Anomaly| new.intent.is_none() || it.intent == new.intent;
-        let of_amount = |it: &&Anomaly| differing(it.kind).is_some();
+        let of_amount = |it: &&Anomaly| it.kind.differing_amounts().is_some();
         let mut held = self.anomalies_in_review().filter(of_amount).filter(is_named);
         let Some(anomaly) = held.next() else {
             let mut accepted = self.anomalies.iter().filter(is_named).filter(|it| self.is_accepted(it));
@@ -106,7 +87,7 @@ impl Order {
 
     /// PaymentIntents whose money is held for review for its amount, and can be accepted now.
     pub fn payments_to_accept(&self) -> impl Iterator<Item = &PaymentIntent> {
-        let held = self.anomalies_in_review().filter(|it| differing(it.kind).is_some());
+        let held = self.anomalies_in_review().filter(|it| it.kind.differing_amounts().is_some());
         let intents = held.filter_map(|it| self.intent(it.intent.as_ref()?));
         intents.filter(|it| self.check_acceptance_of(it).is_ok())
     }
@@ -161,7 +142,8 @@ impl Decision {
         if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
             known.capture_requested = Some(received);
         }
-        let is_of_amount = |it: &&mut Anomaly| it.intent.as_ref() == Some(&intent.id) && differing(it.kind).is_some();
+        let is_of_amount =
+            |it: &&mut Anomaly| it.intent.as_ref() == Some(&intent.id) && it.kind.differing_amounts().is_some();
         if let Some(anomaly) = self.order.data.anomalies.iter_mut().find(is_of_amount) {
             let mismatch = Mismatch::AmountDiffers { expected, received };
             anomaly.kind = AnomalyKind::Mismatch { mismatch, policy: Policy::HoldForReview };
