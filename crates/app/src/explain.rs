@@ -204,7 +204,9 @@ fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Pol
                     "; all of it has been refunded".to_owned()
                 }
                 Some(_) | None => {
-                    let or = if matches!(mismatch, Mismatch::AmountDiffers { .. }) { " or accepting it" } else { "" };
+                    let mut acceptable = order.payments_to_accept().map(|it| Some(&it.id));
+                    let is_acceptable = acceptable.any(|it| it == anomaly.intent.as_ref());
+                    let or = if is_acceptable { " or accepting it" } else { "" };
                     format!("; a person must decide, and refunding all of it{or} ends the hold")
                 }
             }

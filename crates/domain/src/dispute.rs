@@ -120,8 +120,9 @@ pub enum DisputeUpdateError {
     /// The disputed PaymentIntent is not one of this order's.
     #[error("the disputed PaymentIntent does not belong to the order")]
     NotOurs,
-    /// The event contradicts the recorded decision of the bank. Events are dated in whole seconds and come in any
-    /// order, so the dispute must be read from Stripe: see [`Order::disputes_read`].
+    /// The event contradicts the recorded decision of the bank, or says that money of a lost dispute was reinstated: it
+    /// may have been withdrawn again since. Events are dated in whole seconds and come in any order, so the dispute must be
+    /// read from Stripe: see [`Order::disputes_read`].
     #[error("the event contradicts the recorded decision of the dispute")]
     ContradictsDecision,
 }
@@ -136,6 +137,10 @@ impl Order {
             return Ok(self.dispute_opened(update, now));
         };
         if known.status.is_decided() && known.status != update.status {
+            return Err(DisputeUpdateError::ContradictsDecision);
+        }
+        let is_lost = update.status.is_decided() && update.status.takes_money();
+        if is_lost && update.reinstated && !known.reinstated {
             return Err(DisputeUpdateError::ContradictsDecision);
         }
         let mut next = known.clone();
@@ -325,13 +330,30 @@ mod tests {
             let disputed = RefundError::Disputed { undisputed: usd(0) };
             assert_eq!(rest.order.refund(&refund(Some(1)), at(403)), Err(disputed), "{status}");
             let returned = Dispute { reinstated: true, ..part(status) };
-            let order = order.update_dispute(&returned, at(404)).unwrap().order;
+            let order = order.disputes_read(&[returned], at(404)).unwrap().order;
             assert!(order.refund(&refund(Some(11_500)), at(405)).is_ok(), "{status}");
         }
         // A dispute of more than is left after a refund leaves nothing refundable.
         let (refunded, _) = paid().refund(&refund(Some(10_000)), at(399)).unwrap();
         let order = refunded.order.update_dispute(&part(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(order.undisputed_of(&part(DisputeStatus::Lost).intent), usd(0));
+    }
+
+    /// The bank decides for the shop and then against it. An event of between has the older list of movements.
+    #[test]
+    fn an_event_does_not_give_back_the_money_of_a_lost_dispute() {
+        let of = |status, reinstated| Dispute { reinstated, ..update(status) };
+        let won = paid().update_dispute(&of(DisputeStatus::Won, true), at(400)).unwrap().order;
+        let read = [of(DisputeStatus::Lost, false)];
+        let lost = won.disputes_read(&read, at(410)).unwrap().order;
+        let late = of(DisputeStatus::Lost, true);
+        for order in
+            [lost.clone(), paid().update_dispute(&update(DisputeStatus::NeedsResponse), at(400)).unwrap().order]
+        {
+            assert_eq!(order.update_dispute(&late, at(420)), Err(DisputeUpdateError::ContradictsDecision));
+            let read = order.disputes_read(&read, at(430)).unwrap().order;
+            assert!(!read.disputes[0].reinstated && read.disputes[0].status == DisputeStatus::Lost);
+        }
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub enum AcceptError {
         received: Money,
     },
     /// The bank has taken money of the payment back, or may do so.
-    #[error("the payment is disputed, and the bank has taken money of it back: answer the dispute first")]
+    #[error(
+        "the payment is disputed, and the bank has taken money of it back: answer the dispute, or refund what is left"
+    )]
     Disputed,
     /// Only events have reported the payment so far.
     #[error("Stripe has not confirmed the payment yet")]

@@ -43,7 +43,9 @@ pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResp
     let link = console(&api)?.sign_in.link(&token.digest()).await?.ok_or(Refusal::LinkUsed)?;
     let may = match link.role {
         ConsoleRole::View => "see everything, and change nothing",
-        ConsoleRole::Refund => "see everything, and refund, capture and cancel orders",
+        ConsoleRole::Refund => {
+            "see everything, refund, capture and cancel orders, and accept payments of another amount"
+        }
         ConsoleRole::Administer => "see and do everything",
     };
     let until = when(link.expires_at);

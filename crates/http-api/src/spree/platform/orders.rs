@@ -244,7 +244,7 @@ pub(in crate::spree) async fn approve(
     let call = ChangeCall::read(&api, &request, payload, &order, &OF_ONE).await?;
     let found = api.app.get_order(&call.which, &Access::All).await.map_err(Problem::from)?;
     let refused = if found.is_held_for_review() {
-        "the order is held for review: refund the money that does not match it"
+        "the order is held for review: refund the money that does not match it, or accept it if its amount alone differs"
     } else if PlatformOrder::of(&found, None).approved_at().is_none() {
         "the order is not paid: its payment approves it"
     } else {
