@@ -1,10 +1,12 @@
 //! Entries of what the facts of orders expect.
 
 use paywright_domain::books::{Entry, Expected, expected_by};
-use paywright_domain::{Order, Timestamp};
+use paywright_domain::{Order, OrderId, Timestamp};
 
 use super::bookkeeper::{BEFORE_START_SECONDS, Bookkeeper, BooksError};
-use crate::{BookedEntry, BooksChanges, BooksState, OrderFilter, OrderSearch, OrderSort, TimeRange, Versioned};
+use crate::{
+    BookedEntry, BooksChanges, BooksState, OrderFilter, OrderRef, OrderSearch, OrderSort, TimeRange, Versioned,
+};
 
 /// Number of orders that are read at once.
 const ORDERS_AT_ONCE: u16 = 100;
@@ -55,7 +57,7 @@ impl Bookkeeper {
             let page = self.orders.search_orders(&search).await?;
             let mut entries = Vec::new();
             for order in &page {
-                entries.extend(self.entries_of(order, &books.value).await?);
+                entries.extend(self.entries_of(order.id, &books.value).await?);
             }
             place = place.after(&page);
             let is_last = page.len() < usize::from(ORDERS_AT_ONCE);
@@ -69,11 +71,16 @@ impl Bookkeeper {
         }
     }
 
-    /// Entries that the facts of `order` expect, from the first day on and somewhat before it. An order whose amounts
+    /// Entries that the facts of an order expect, from the first day on and somewhat before it. An order whose amounts
     /// cannot be booked is told, and its movements at Stripe become breaks.
-    async fn entries_of(&self, order: &Order, state: &BooksState) -> Result<Vec<BookedEntry>, BooksError> {
-        let facts = self.orders.facts(order.id).await?;
-        let expected = match expected_by(order, facts.iter().map(|it| (it.at, &it.fact))) {
+    async fn entries_of(&self, id: OrderId, state: &BooksState) -> Result<Vec<BookedEntry>, BooksError> {
+        let Some(Versioned { version, value: order }) = self.orders.order(&OrderRef::Id(id)).await? else {
+            return Ok(vec![]);
+        };
+        let facts = self.orders.facts(id).await?;
+        // Facts of changes after the order was read would be booked for an order that does not know what they are about.
+        let known = facts.iter().filter(|it| it.version <= version);
+        let expected = match expected_by(&order, known.map(|it| (it.at, &it.fact))) {
             Ok(expected) => expected,
             Err(error) => {
                 self.warnings.warn(format!("The order {} cannot be booked: {error}.", order.number));
