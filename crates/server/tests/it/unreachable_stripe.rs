@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::background_work::shop;
-use crate::program::{Answer, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, two_lines};
 use crate::served::{Served, free_ports};
 
 impl Served {
@@ -52,9 +52,17 @@ async fn a_connection_that_stripe_refuses_is_logged_with_its_host_and_its_reason
     let (order, made) = shop.requested().await;
     assert_eq!((made.status, made.code()), (503, "payment_provider_unreachable"));
     assert!(detail(&made).contains("nothing was done there") && !made.body.to_string().contains(&host), "{made:?}");
-    let logged = process.logged();
-    let line = logged.lines().find(|it| it.contains("Stripe cannot be reached") && it.contains(&order));
-    let line = line.unwrap_or_else(|| panic!("it is not logged: {logged}"));
+    let begun = Instant::now();
+    // The line may be written a moment after the answer.
+    let line = loop {
+        let logged = process.logged();
+        let line = logged.lines().find(|it| it.contains("Stripe cannot be reached") && it.contains(&order));
+        if let Some(line) = line {
+            break line.to_owned();
+        }
+        assert!(begun.elapsed() < TIMEOUT, "it is not logged: {logged}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
     let expected = format!("POST /v1/payment_intents: no connection to {host}");
     assert!(line.contains(&expected) && line.contains("Connection refused"), "{line}");
     // The commands say the same.
