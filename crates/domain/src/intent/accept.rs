@@ -139,7 +139,7 @@ impl Decision {
     /// Ends the hold for the money of `intent`, and makes an open order paid by it. From now on the amount due is that which
     /// was received.
     fn accept(&mut self, intent: &PaymentIntent, note: Note, now: Timestamp) {
-        let expected = intent.capture_requested.unwrap_or(self.order.total);
+        let expected = intent.amount_due(self.order.total);
         let received = intent.received;
         if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
             known.capture_requested = Some(received);

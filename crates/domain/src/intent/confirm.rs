@@ -47,7 +47,7 @@ impl Order {
     /// Whether `intent` has received less than was `reported`, and less than is due of it.
     pub(crate) fn lacks_money(&self, intent: &IntentId, reported: Money) -> bool {
         self.intent(intent).is_some_and(|it| {
-            let due = it.capture_requested.unwrap_or(self.total);
+            let due = it.amount_due(self.total);
             it.received.minor() < reported.minor().min(due.minor())
         })
     }
@@ -164,7 +164,7 @@ impl Decision {
         let (state, total) = (self.order.state.clone(), self.order.total);
         let OrderState::Paid { by, .. } = state else { return };
         let mut others = self.order.intents.iter().filter(|it| it.id != by && it.status == IntentStatus::Succeeded);
-        let Some(other) = others.find(|it| it.received == it.capture_requested.unwrap_or(total)).cloned() else {
+        let Some(other) = others.find(|it| it.received == it.amount_due(total)).cloned() else {
             return;
         };
         if let Some(number) = self.unreported_refund(&other.id, Some(RefundOrigin::Policy)) {

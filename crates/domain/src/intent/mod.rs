@@ -321,6 +321,11 @@ impl PaymentIntent {
         self.amount.currency()
     }
 
+    /// Amount due of this intent, for an order of `total`.
+    pub fn amount_due(&self, total: Money) -> Money {
+        self.capture_requested.unwrap_or(total)
+    }
+
     /// Whether the intent can still be paid.
     pub const fn is_payable(&self) -> bool {
         !self.status.is_terminal()

@@ -174,7 +174,7 @@ impl Decision {
     /// the total, or the part of it that the shop has requested to capture, or that was captured at Stripe by another
     /// program.
     pub(crate) fn apply_payment(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
-        let (expected, received) = (intent.capture_requested.unwrap_or(self.order.total), intent.received);
+        let (expected, received) = (intent.amount_due(self.order.total), intent.received);
         let mismatch = if received.currency() == expected.currency() {
             match &self.order.state {
                 OrderState::Canceled { .. } => Some(Mismatch::PaidAfterCancel { received }),

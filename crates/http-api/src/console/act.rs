@@ -176,11 +176,7 @@ pub(super) async fn accept(
     order: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let (operator, mut fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
-    if let Some(Value::String(note)) = fields.get_mut(NOTE) {
-        // A form ends lines with two characters, of which the page has counted one.
-        *note = note.replace("\r\n", "\n");
-    }
+    let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
     let (which, form) = (named(&order)?, Form::of(Act::Accept, fields));
     let (app, fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
     let act = |order: Order| {

@@ -219,8 +219,7 @@ pub(super) async fn of_act() -> HttpResponse {
 pub(super) async fn resolve(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let (operator, form) = posted(&api, &request, payload, Scope::BooksWrite).await?;
     let (id, note) = (text(&form, "id"), text(&form, "note"));
-    // A form sends a line break as two characters, and a browser counts it as one.
-    let note = match Note::new(note.replace("\r\n", "\n")) {
+    let note = match Note::new(note) {
         Ok(note) => note,
         Err(problem) => {
             let text = format!("The note {problem}. Nothing was changed.");

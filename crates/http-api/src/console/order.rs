@@ -191,7 +191,7 @@ struct AcceptForm {
 
 impl AcceptForm {
     fn of(order: &Order, intent: &PaymentIntent, is_one_of_many: bool) -> Self {
-        let due = intent.capture_requested.unwrap_or(order.total);
+        let due = intent.amount_due(order.total);
         let difference = match (intent.received.minus(due), due.minus(intent.received)) {
             (Ok(more), _) => format!("{} more", amount(more)),
             (Err(_), Ok(less)) => format!("{} less", amount(less)),

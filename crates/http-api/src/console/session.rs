@@ -75,13 +75,19 @@ pub(super) async fn posted(
     Ok((operator, form))
 }
 
-/// Fields of a posted form.
+/// Fields of a posted form. Their lines end with one character, as a browser counts them: it sends two.
 pub(super) async fn form(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
     let body = read_body(request, payload, JSON_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body);
     let text =
         text.map_err(|error| Problem::bad_request("form_malformed", format!("the form is not UTF-8: {error}")))?;
-    parse_form(text)
+    let mut fields = parse_form(text)?;
+    for field in fields.values_mut() {
+        if let Value::String(text) = field {
+            *text = text.replace("\r\n", "\n");
+        }
+    }
+    Ok(fields)
 }
 
 /// Text in a field of a form or a query, without spaces around it; empty if there is no such field.
