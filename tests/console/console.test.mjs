@@ -10,7 +10,7 @@ import { fits, needed, newPage, picture } from '../demo/browser.mjs'
 const base = needed('PAYWRIGHT_URL')
 // Links to sign in, and the orders that the pages show.
 const links = { administer: needed('LINK_ADMINISTER'), view: needed('LINK_VIEW') }
-const [paid, authorized, open, held] = ['PAID', 'AUTHORIZED', 'OPEN', 'HELD'].map(needed)
+const [paid, authorized, open, held, returned] = ['PAID', 'AUTHORIZED', 'OPEN', 'HELD', 'RETURNED'].map(needed)
 const endpoint = needed('ENDPOINT')
 const payout = needed('PAYOUT')
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -130,6 +130,7 @@ test('every page fits, is accessible, small and free of errors, in light and dar
     'a paid order': [`/console/orders/${paid}`, 'administer'],
     'an authorized order': [`/console/orders/${authorized}`, 'administer'],
     'an order held for review': [`/console/orders/${held}`, 'administer'],
+    'an order with a failed refund': [`/console/orders/${returned}`, 'administer'],
     'an order for a role that views': [`/console/orders/${paid}`, 'view'],
     attention: ['/console/attention', 'administer'],
     endpoints: ['/console/endpoints', 'administer'],
@@ -282,6 +283,30 @@ test('money of another amount is accepted with the keyboard alone, and the page 
   assert.equal(await page.$(`a[href$="${held}"]`), null, 'nobody needs to decide any more')
 })
 
+test('a failed refund is closed with the keyboard alone, and nobody is asked to refund it again', async () => {
+  const page = await signedIn('administer')
+  await page.goto(`${base}/console/attention`)
+  await Promise.all([page.waitForNavigation(), page.click(`a[href$="${returned}"]`)])
+  const close = 'details:has(form[action$="/close"])'
+  const [, amount] = /refund 1 of ([0-9.]+ USD)/.exec(await page.$eval(close, it => it.textContent))
+  await page.focus(`${close} summary`)
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type('sent to the bank account')
+  await judged(page, 'close')
+  await picture(page, 'close-1440-light')
+  await page.keyboard.press('Tab')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  assert.match(await page.$eval('#result', it => it.textContent), new RegExp(`Refund 1 of ${amount} is closed`))
+  assert.match(await page.$eval('#refunds ~ table', it => it.textContent), /failed[^]*closed/)
+  assert.match(await page.$eval('#timeline ~ ol', it => it.textContent), /Note: sent to the bank account/)
+  assert.equal(await page.$(close), null)
+  await judged(page, 'closed')
+  await picture(page, 'closed-1440-light')
+  await page.goto(`${base}/console/attention`)
+  assert.equal(await page.$(`a[href$="${returned}"]`), null, 'nobody needs to act any more')
+})
+
 test('a page that is out of date says so and does nothing', async () => {
   const page = await signedIn('administer')
   await page.goto(`${base}/console/orders/${open}`)
@@ -315,7 +340,7 @@ test('a role that views has no forms, and its acts are refused', async () => {
   assert.match(await page.$eval('#acts ~ .empty', it => it.textContent), /changes nothing/)
   const csrf = (await fieldsOf(page, '/sign-out')).csrf
   const order = await page.$eval('#ids ~ dl .id', it => it.textContent)
-  for (const path of [`orders/${order}/refund`, `orders/${order}/capture`, `orders/${order}/cancel`, `orders/${order}/accept`, `endpoints/${endpoint}/disable`, 'attention/resolve']) {
+  for (const path of [`orders/${order}/refund`, `orders/${order}/capture`, `orders/${order}/cancel`, `orders/${order}/accept`, `orders/${order}/close`, `endpoints/${endpoint}/disable`, 'attention/resolve']) {
     const answer = await post(page, `/console/${path}`, { csrf, key: '01a2a7c1-02fb-7b45-89c5-4a6729276452', seen: '1' })
     assert.equal(answer.status, 403, path)
     assert.match(answer.text, /Your role does not allow this/)

@@ -10,7 +10,8 @@ use paywright_domain::refund::{Refund, RefundStatus};
 pub enum Case<'a> {
     /// The order is held for review.
     Review(&'a Anomaly),
-    /// A refund has failed, its payment has money left, and later refunds of that payment are less than it.
+    /// A refund has failed and nobody has closed it, its payment has money left, and later refunds of that payment are less
+    /// than it.
     RefundFailed(&'a Refund),
     /// A bank waits for the shop's answer to a dispute or an inquiry.
     DisputeToAnswer(&'a Dispute),
@@ -24,11 +25,12 @@ pub fn cases_of(order: &Order) -> Vec<Case<'_>> {
     reviews.chain(failed).chain(disputes).collect()
 }
 
-/// Whether a refund has failed, and the refunds that were requested after it do not make up for it.
+/// Whether a refund has failed, nobody has closed it, and the refunds that were requested after it do not make up for it.
 fn waits(order: &Order, refund: &Refund) -> bool {
     let is_later = |it: &&Refund| it.intent == refund.intent && it.number > refund.number && it.status.holds_money();
     let later: i64 = order.refunds.iter().filter(is_later).map(|it| it.amount.minor()).sum();
-    refund.status == RefundStatus::Failed && !order.left_of(&refund.intent).is_zero() && later < refund.amount.minor()
+    let is_open = refund.status == RefundStatus::Failed && refund.closed_at.is_none();
+    is_open && !order.left_of(&refund.intent).is_zero() && later < refund.amount.minor()
 }
 
 /// Whether a bank waits for the shop's answer to a dispute or an inquiry.

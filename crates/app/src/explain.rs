@@ -167,6 +167,9 @@ fn notice_of(notice: NoticeKind, intent: &str) -> String {
             let (requested, made) = (money(requested), money(made));
             format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
         }
+        NoticeKind::ClosedRefundMade { refund } => {
+            format!("Stripe has made refund {refund}, which was closed: the customer may have its money twice")
+        }
         NoticeKind::AuthorizationExpiring => {
             format!("The authorization of {intent} expires within a day if it is not captured")
         }
@@ -292,9 +295,17 @@ impl Moment {
     fn of(recorded: RecordedFact) -> Self {
         let RecordedFact { fact, at, cause, .. } = recorded;
         let (kind, sentence) = (fact.kind(), sentence(&fact));
-        let note = if let Fact::PaymentAccepted { note, .. } = fact { Some(note.to_string()) } else { None };
+        let note = if let Fact::PaymentAccepted { note, .. } | Fact::RefundClosed { note, .. } = fact {
+            Some(note.to_string())
+        } else {
+            None
+        };
         Self { at, kind, sentence, note, cause }
     }
+}
+
+fn refund_closed(refund: u32, intent: &IntentId, amount: Money) -> String {
+    format!("Refund {refund} of {} from {intent} was closed: its money went back in another way.", money(amount))
 }
 
 fn payment_accepted(intent: &IntentId, expected: Money, received: Money) -> String {
@@ -345,6 +356,7 @@ fn sentence(fact: &Fact) -> String {
             let why = failure.as_ref().map_or_else(String::new, |it| format!(": {it}"));
             format!("Refund {refund}{id} changed from {before} to {status}{why}.")
         }
+        Fact::RefundClosed { refund, intent, amount, .. } => refund_closed(*refund, intent, *amount),
         Fact::DisputeOpened { intent, amount, reason, status, .. } => {
             format!("The cardholder disputed {} of {intent} ({reason}, {status}).", money(*amount))
         }

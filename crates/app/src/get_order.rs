@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::perform::PerformError;
 use crate::{
-    AcceptPaymentError, Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError,
+    AcceptPaymentError, Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError, CloseRefundError,
     CreatePaymentIntentError, EditOrderError, GatewayError, OrderRef, RefundPaymentError, StoreError,
 };
 
@@ -37,6 +37,7 @@ wrap_store_error!(
     AcceptPaymentError,
     CapturePaymentError,
     CheckPaymentError,
+    CloseRefundError,
     CreatePaymentIntentError,
     EditOrderError,
     PerformError,

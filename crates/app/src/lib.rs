@@ -17,6 +17,7 @@ mod cancel_order;
 mod capture_payment;
 mod change;
 mod check_payment;
+mod close_refund;
 mod console;
 mod create_payment_intent;
 mod deadline;
@@ -84,6 +85,7 @@ pub use books::{
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::CheckPaymentError;
+pub use close_refund::{CloseRefundError, ClosedRefund};
 pub use console::{Console, SESSION_IDLE_SECONDS};
 pub use create_payment_intent::{CreatePaymentIntentError, OrderPayment};
 pub use deadline::STORE_WAIT_SECONDS;

@@ -156,6 +156,7 @@ fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
         | Fact::IntentChanged { intent, .. }
         | Fact::OperationRequested { intent, .. }
         | Fact::PaymentAccepted { intent, .. }
+        | Fact::RefundClosed { intent, .. }
         | Fact::AuthorizationEnded { intent }
         | Fact::PaymentConfirmed { intent, .. }
         | Fact::ProceedsKnown { intent, .. }

@@ -258,6 +258,10 @@ pub struct RefundView<'a> {
     /// Stripe's reason of a failure.
     failure: Option<&'a str>,
     requested_at: Time,
+    /// Time at which a person closed the failed refund, whose money went back in another way; null if nobody did. Absent in
+    /// events from before that could be done.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    closed_at: Option<Time>,
 }
 
 impl<'a> RefundView<'a> {
@@ -274,6 +278,7 @@ impl<'a> RefundView<'a> {
             origin: refund.origin.into(),
             failure: refund.failure.as_ref().map(RefundFailure::as_str),
             requested_at: Time(refund.requested_at),
+            closed_at: refund.closed_at.map(Time),
         }
     }
 

@@ -119,6 +119,12 @@ pub enum NoticeKind {
         /// Amount of the refund that Stripe has made.
         made: Money,
     },
+    /// Stripe has made a refund that counted as failed and was closed, since its money had gone back in another way: the
+    /// customer may have it twice.
+    ClosedRefundMade {
+        /// Number of the refund within the order.
+        refund: u32,
+    },
     /// Money that is authorized and not captured will be released within a day.
     AuthorizationExpiring,
     /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorization was
@@ -225,6 +231,7 @@ variant_names! {
         RefundFailed => "refund_failed",
         RefundDelayed => "refund_delayed",
         RefundDiffers => "refund_differs",
+        ClosedRefundMade => "closed_refund_made",
         AuthorizationExpiring => "authorization_expiring",
         PartiallyCaptured => "partially_captured",
         CaptureFailed => "capture_failed",
@@ -240,9 +247,10 @@ impl NoticeKind {
     /// Number of the refund that the notice is about.
     pub const fn refund(self) -> Option<u32> {
         match self {
-            Self::RefundFailed { refund } | Self::RefundDelayed { refund } | Self::RefundDiffers { refund, .. } => {
-                Some(refund)
-            }
+            Self::RefundFailed { refund }
+            | Self::RefundDelayed { refund }
+            | Self::RefundDiffers { refund, .. }
+            | Self::ClosedRefundMade { refund } => Some(refund),
             Self::AuthorizationExpiring
             | Self::PartiallyCaptured { .. }
             | Self::CaptureFailed

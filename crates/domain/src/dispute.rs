@@ -217,9 +217,9 @@ impl Order {
         self.disputes.iter().any(|it| it.intent == *intent && it.status.takes_money())
     }
 
-    /// Amount received by an intent that is neither refunded nor lost in a dispute.
-    pub(crate) fn left_after_disputes_of(&self, intent: &IntentId) -> Money {
-        let left = self.left_of(intent);
+    /// Amount received by an intent that is neither refunded, by Stripe or in another way, nor lost in a dispute.
+    pub(crate) fn left_to_decide_of(&self, intent: &IntentId) -> Money {
+        let left = self.less_closed_refunds(intent, self.left_of(intent));
         let is_lost = |it: &&Dispute| it.intent == *intent && it.status == DisputeStatus::Lost;
         let lost = self.disputes.iter().filter(is_lost).filter(|it| it.withdrawn && !it.reinstated);
         let rest = lost.into_iter().try_fold(left, |rest, it| rest.minus(it.amount));

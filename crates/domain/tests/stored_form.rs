@@ -141,6 +141,16 @@ fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
                 "status": "failed", "failure": "provider_failed" }),
         ),
         (
+            Fact::RefundClosed {
+                refund: 2,
+                intent: intent(),
+                amount: usd(11_200),
+                note: paywright_domain::text::Note::new("sent to the customer's bank").unwrap(),
+            },
+            json!({ "kind": "refund.closed", "refund": 2, "intent": "pi_1", "amount": money,
+                "note": "sent to the customer's bank" }),
+        ),
+        (
             Fact::PaymentAccepted {
                 intent: intent(),
                 expected: usd(11_200),
@@ -255,6 +265,7 @@ fn each_anomaly_is_stored_under_its_name() {
         NoticeKind::RefundFailed { refund: 1 },
         NoticeKind::RefundDelayed { refund: 1 },
         NoticeKind::RefundDiffers { refund: 1, requested: expected, made: received },
+        NoticeKind::ClosedRefundMade { refund: 1 },
         NoticeKind::AuthorizationExpiring,
         NoticeKind::PartiallyCaptured { captured: received, released: received },
         NoticeKind::CaptureFailed,

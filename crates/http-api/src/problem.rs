@@ -7,15 +7,15 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    AcceptPaymentError, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull,
-    EditOrderError, GatewayError, GetOrderError, ListOrdersError, PlaceOrderError, RefundPaymentError,
-    SettleFromProviderError, StoreError, WebhookError,
+    AcceptPaymentError, CancelOrderError, CapturePaymentError, CheckPaymentError, CloseRefundError,
+    CreatePaymentIntentError, DiskFull, EditOrderError, GatewayError, GetOrderError, ListOrdersError, PlaceOrderError,
+    RefundPaymentError, SettleFromProviderError, StoreError, WebhookError,
 };
 use paywright_domain::intent::AcceptError;
 use paywright_domain::intent::{RequestIntentError, SettleError};
 use paywright_domain::operation::{CancelError, CaptureError, EditError, NotNow};
 use paywright_domain::order::{ContentError, PaymentState};
-use paywright_domain::refund::RefundError;
+use paywright_domain::refund::{CloseError, RefundError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,6 +23,8 @@ use crate::reader::{FieldProblem, FieldProblems, sentence};
 
 /// Error code for invalid fields of an order, an edit or a cancellation.
 pub(crate) const INVALID_ORDER: &str = "invalid_order";
+/// Error code for a number that no refund of the order has.
+pub(crate) const REFUND_NOT_FOUND: &str = "refund_not_found";
 
 /// Refusal of a request: a status, a code and a sentence for the shop's engineers. A refused request has changed
 /// nothing, unless the detail says that the outcome is unknown.
@@ -417,6 +419,18 @@ impl From<RefundPaymentError> for Problem {
                               a new key for a new refund";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }
+        }
+    }
+}
+
+impl From<CloseRefundError> for Problem {
+    fn from(error: CloseRefundError) -> Self {
+        match error {
+            CloseRefundError::Order(error) => error.into(),
+            CloseRefundError::Refused(error) => match error {
+                CloseError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, REFUND_NOT_FOUND, error.to_string()),
+                CloseError::NotFailed { .. } => Self::conflict("refund_not_failed", error.to_string()),
+            },
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use paywright_app::{
     AcceptPaymentError, Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError,
-    CreatePaymentIntentError, EditOrderError, EndpointFormat, GetOrderError, IdempotencyKey, IdempotentRequest,
-    OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
+    CloseRefundError, CreatePaymentIntentError, EditOrderError, EndpointFormat, GetOrderError, IdempotencyKey,
+    IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent, ProviderUpdate, RefundPaymentError,
+    StoreError,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::{CaptureMethod, IntentStatus, NewAcceptance};
@@ -46,6 +47,8 @@ pub(crate) enum Act {
     RefundWithoutKey(i64),
     /// An operator accepts the money that is held for its amount as the payment.
     Accept,
+    /// An operator closes the refund with this number, which has failed.
+    Close(u32),
     /// Something is done at Stripe, outside Paywright.
     External(ExternalAction),
     /// An event of the other mode arrives that reports the intent as succeeded.
@@ -146,6 +149,7 @@ impl Person {
             Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
             Act::Accept => self.accept().await,
+            Act::Close(refund) => self.close(refund).await,
             Act::External(action) => {
                 self.world.turn(Call::External, action.name()).await;
                 let mut core = self.world.core();
@@ -398,6 +402,18 @@ impl Person {
         };
         let is_definite =
             |error: &AcceptPaymentError| !matches!(error, AcceptPaymentError::Order(GetOrderError::Store(_)));
+        drop(self.retry_until_definite(self.tries, ask, is_definite).await);
+    }
+
+    async fn close(&self, refund: u32) {
+        let Some(order) = self.order() else { return };
+        let Ok(note) = Note::new("in cash") else { return };
+        self.world.core().books.closings += 1;
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let note = note.clone();
+            Box::pin(async move { app.close_refund(&OrderRef::Id(order), refund, &note).await })
+        };
+        let is_definite = |error: &CloseRefundError| !matches!(error, CloseRefundError::Order(GetOrderError::Store(_)));
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 

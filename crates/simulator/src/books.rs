@@ -52,6 +52,8 @@ pub(crate) struct Books {
     pub(crate) confirmed_refunds: BTreeMap<(OrderId, u32), i64>,
     /// Number of requests to accept a payment.
     pub(crate) acceptances: usize,
+    /// Number of requests to close a refund.
+    pub(crate) closings: usize,
     /// Whether another program has changed an intent's amount or currency, or has had money paid for the order.
     pub(crate) changed_elsewhere: bool,
     /// Whether an event was sent that Stripe did not create.

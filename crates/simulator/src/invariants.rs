@@ -13,6 +13,7 @@ use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
 use crate::acceptances;
 use crate::books::{Books, Violation};
+use crate::closings;
 use crate::feed_books::FeedBooks;
 use crate::restored;
 use crate::store::Tables;
@@ -76,6 +77,7 @@ pub(crate) fn always(tables: &Tables, twin: &Twin, books: &mut Books) -> Checked
         no_event_of_the_other_mode_is_applied(order)?;
         decisions_on_money_are_on_record(order, tables)?;
         acceptances::always(order, tables, twin, books)?;
+        closings::always(order, tables, books)?;
     }
     restored::always(tables, twin, books)
 }
@@ -155,30 +157,35 @@ fn each_payment_is_recorded_once(order: &Order, tables: &Tables) -> Checked {
     Ok(())
 }
 
-/// Whether a fact is a refund, a capture or an acceptance that was decided here.
+/// Whether a fact is a refund, a capture, an acceptance or a closing that was decided here.
 fn decides_on_money(fact: &Fact) -> bool {
     if let Fact::RefundRequested { origin, .. } = fact {
         return *origin != RefundOrigin::Provider;
     }
     let is_capture = matches!(fact, Fact::OperationRequested { name, .. } if name == "capture");
-    is_capture || matches!(fact, Fact::PaymentAccepted { .. })
+    is_capture || matches!(fact, Fact::PaymentAccepted { .. } | Fact::RefundClosed { .. })
 }
 
-/// Checks that each refund, capture and acceptance that was decided here has one entry in the audit trail.
+/// Checks that each refund, capture, acceptance and closing that was decided here has one entry in the audit trail.
 fn decisions_on_money_are_on_record(order: &Order, tables: &Tables) -> Checked {
     let facts = tables.facts.get(&order.id).map(Vec::as_slice).unwrap_or_default();
     let decided = facts.iter().filter(|it| decides_on_money(&it.fact)).count();
     let subject = order.id.to_string();
     let is_of_money = |it: &&AuditEntry| {
-        let is_one =
-            matches!(it.act, Act::RefundRequested { .. } | Act::CaptureRequested { .. } | Act::PaymentAccepted { .. });
+        let is_one = matches!(
+            it.act,
+            Act::RefundRequested { .. }
+                | Act::CaptureRequested { .. }
+                | Act::PaymentAccepted { .. }
+                | Act::RefundClosed { .. }
+        );
         is_one && it.subject == subject
     };
     let recorded: Vec<_> = tables.audit.iter().filter(is_of_money).collect();
     if recorded.len() != decided {
         return fail(
             "audit",
-            format!("{decided} refunds, captures and acceptances, and in the audit trail: {recorded:?}"),
+            format!("{decided} refunds, captures, acceptances and closings, and in the audit trail: {recorded:?}"),
         );
     }
     Ok(())

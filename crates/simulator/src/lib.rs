@@ -15,6 +15,7 @@ mod books;
 mod books_agree;
 mod books_stories;
 mod choices;
+mod closings;
 mod exhaust;
 mod explore;
 mod external_actions;

@@ -7,6 +7,7 @@ use paywright_domain::intent::CaptureMethod;
 use crate::acceptances::ACCEPTANCES;
 use crate::acts::{Act, Consumer, Forgery};
 use crate::books_stories::{ANYTHING_OF_BOOKS, BOOKS_STORIES, BooksPlan};
+use crate::closings::CLOSINGS;
 use crate::external_actions::{ExternalAction, VISA};
 use crate::feed_stories::{ANYTHING_AT_ENDPOINTS, FEED_STORIES};
 use crate::restores::RESTORES;
@@ -330,12 +331,24 @@ const RESTORED_BOOKS_EVERY: u64 = 96;
 /// Remainder of the seeds of the runs with a restore that are about the books.
 const OF_RESTORED_BOOKS: u64 = 27;
 
-/// One of so many runs is about an acceptance, and half of these are about the books too.
-const ACCEPTED_EVERY: u64 = 48;
+/// One of so many runs is about an acceptance, and one about the closing of a refund. Half of these are about the books too.
+const DECIDED_EVERY: u64 = 48;
 
 /// Remainder of the seeds of the runs about an acceptance: none of them is about the feed, has a restore or another story
 /// of the books.
 const OF_ACCEPTANCE: u64 = 5;
+
+/// Remainder of the seeds of the runs about the closing of a refund, of which the same is true.
+const OF_CLOSING: u64 = 29;
+
+/// Stories of the seeds with this remainder by [`DECIDED_EVERY`], if they are about the decision of a person on money.
+const fn decisions(remainder: u64) -> Option<&'static [Workload]> {
+    match remainder {
+        OF_ACCEPTANCE => Some(ACCEPTANCES),
+        OF_CLOSING => Some(CLOSINGS),
+        _ => None,
+    }
+}
 
 /// Number of steps after which no more faults happen in a run about the books, of which each step makes many calls.
 const BOOKS_STEPS_MAX: u32 = 700;
@@ -441,8 +454,8 @@ impl Plan {
             Self::of_feed(&mut rng)
         } else if seed % BOOKS_EVERY == OF_BOOKS {
             Self::of_books(&mut rng)
-        } else if seed % ACCEPTED_EVERY == OF_ACCEPTANCE {
-            rng.choice(ACCEPTANCES).map(Self::of_story).unwrap_or_default()
+        } else if let Some(stories) = decisions(seed % DECIDED_EVERY) {
+            rng.choice(stories).map(Self::of_story).unwrap_or_default()
         } else if seed % FORGED_EVERY == FORGED_EVERY - 1 {
             rng.choice(FORGED).map(Self::of_story).unwrap_or_default()
         } else {
@@ -486,8 +499,8 @@ impl Plan {
         } else if seed % 16 < 4 {
             plan.endpoints = &[EVERY_EVENT];
         }
-        let is_about_acceptance = seed % ACCEPTED_EVERY == OF_ACCEPTANCE;
-        if is_about_acceptance && (seed / ACCEPTED_EVERY).is_multiple_of(2)
+        let is_about_decision = decisions(seed % DECIDED_EVERY).is_some();
+        if is_about_decision && (seed / DECIDED_EVERY).is_multiple_of(2)
             || seed % BOOKS_EVERY == OF_BOOKS
             || seed % RESTORED_BOOKS_EVERY == OF_RESTORED_BOOKS
         {

@@ -62,6 +62,7 @@ tables! {
         refund_requested_at: requested_at as Timestamptz,
         refund_epochs: epoch as Nullable<BigInt>,
         refund_requests: request as Nullable<SqlUuid>,
+        refund_closed_at: closed_at as Nullable<Timestamptz>,
     }
 
     /// Disputes, as one array for each column.

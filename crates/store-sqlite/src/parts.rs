@@ -90,6 +90,7 @@ stored_table! {
         requested_at: BigInt,
         epoch: Nullable<BigInt>,
         request: Nullable<Binary>,
+        closed_at: Nullable<BigInt>,
     }
 }
 

@@ -14,33 +14,45 @@ use crate::read::{CONFIRMED, snapshot, whole};
 use crate::rows::Column;
 use crate::schema::orders;
 
+/// Amount of the row of `payment_intents` beside its anomaly and order that is neither refunded nor lost in a dispute, and went
+/// back in no other way. Each subquery finds its rows by the order's id.
+const TO_DECIDE: &str = "(received - refunded - ifnull((
+    SELECT sum(disputes.amount) FROM disputes
+    WHERE disputes.order_id = orders.id AND disputes.intent_id = anomalies.provider_id
+        AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
+), 0) - ifnull((
+    SELECT sum(refunds.amount) FROM refunds
+    WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
+        AND refunds.status = 'failed' AND closed_at IS NOT NULL
+), 0))";
+
 /// Condition on a row of `anomalies` beside its order: the order is held for review for it, as
 /// [`Order::anomalies_in_review`] defines it. Each subquery finds its rows by the order's id.
-const HOLDS: &str = "anomalies.policy = 'hold_for_review' AND (
-    anomalies.name = 'wrong_livemode'
-    OR EXISTS (
-        SELECT 1 FROM payment_intents
-        WHERE payment_intents.order_id = orders.id
-            AND payment_intents.provider_id = anomalies.provider_id
-            AND CASE WHEN anomalies.name = 'payment_not_confirmed'
-                THEN received < min(
-                    json_extract(anomalies.payload, '$.told.minor'), ifnull(capture_asked, orders.total)
-                ) OR received > refunded AND EXISTS (
-                    SELECT 1 FROM refunds
-                    WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
-                        AND origin = 'policy' AND refunds.status = 'failed'
-                        AND failure = 'payment_not_confirmed'
-                )
-                ELSE received > refunded + ifnull((
-                    SELECT sum(disputes.amount) FROM disputes
-                    WHERE disputes.order_id = orders.id AND disputes.intent_id = anomalies.provider_id
-                        AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
-                ), 0) AND (
-                    accepted_at IS NULL OR received <> json_extract(anomalies.payload, '$.received.minor')
-                )
-            END
+fn holds() -> String {
+    format!(
+        "anomalies.policy = 'hold_for_review' AND (
+            anomalies.name = 'wrong_livemode'
+            OR EXISTS (
+                SELECT 1 FROM payment_intents
+                WHERE payment_intents.order_id = orders.id
+                    AND payment_intents.provider_id = anomalies.provider_id
+                    AND CASE WHEN anomalies.name = 'payment_not_confirmed'
+                        THEN received < min(
+                            json_extract(anomalies.payload, '$.told.minor'), ifnull(capture_asked, orders.total)
+                        ) OR {TO_DECIDE} > 0 AND EXISTS (
+                            SELECT 1 FROM refunds
+                            WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
+                                AND origin = 'policy' AND refunds.status = 'failed'
+                                AND failure = 'payment_not_confirmed'
+                        )
+                        ELSE {TO_DECIDE} > 0 AND (
+                            accepted_at IS NULL OR received <> json_extract(anomalies.payload, '$.received.minor')
+                        )
+                    END
+            )
+        )"
     )
-)";
+}
 
 /// Condition of [`Order::awaits_money`]: open, with a payment that is processing, and not held for review. Each subquery
 /// finds its rows by the order's id.
@@ -48,7 +60,8 @@ fn awaits_money() -> String {
     format!(
         "(orders.state = 'open' AND EXISTS (
             SELECT 1 FROM payment_intents WHERE payment_intents.order_id = orders.id AND status = 'processing'
-        ) AND NOT EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS}))"
+        ) AND NOT EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {}))",
+        holds()
     )
 }
 
@@ -56,7 +69,8 @@ fn awaits_money() -> String {
 fn is_held() -> String {
     format!(
         "orders.id IN (SELECT anomalies.order_id FROM anomalies INDEXED BY anomalies_held WHERE policy = 'hold_for_review')
-         AND EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS})"
+         AND EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {})",
+        holds()
     )
 }
 
@@ -71,20 +85,22 @@ fn has_cases() -> String {
             UNION SELECT refunds.order_id FROM refunds INDEXED BY refunds_failed WHERE status = 'failed'
             UNION SELECT disputes.order_id FROM disputes INDEXED BY disputes_to_answer WHERE {TO_ANSWER}
         ) AND (
-            EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {HOLDS})
+            EXISTS (SELECT 1 FROM anomalies WHERE anomalies.order_id = orders.id AND {})
             OR EXISTS (SELECT 1 FROM disputes WHERE disputes.order_id = orders.id AND {TO_ANSWER})
             OR EXISTS (
                 SELECT 1 FROM refunds AS failed
                 JOIN payment_intents ON payment_intents.order_id = orders.id
                     AND payment_intents.provider_id = failed.intent_id
-                WHERE failed.order_id = orders.id AND failed.status = 'failed' AND received > refunded
+                WHERE failed.order_id = orders.id AND failed.status = 'failed' AND failed.closed_at IS NULL
+                    AND received > refunded
                     AND failed.amount > coalesce((
                         SELECT sum(later.amount) FROM refunds AS later
                         WHERE later.order_id = orders.id AND later.intent_id = failed.intent_id
                             AND later.number > failed.number AND later.status NOT IN ('failed', 'canceled')
                     ), 0)
             )
-        )"
+        )",
+        holds()
     )
 }
 

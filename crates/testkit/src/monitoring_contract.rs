@@ -12,6 +12,7 @@ use paywright_domain::id::{DisputeId, RefundId};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::refund::{NewRefund, RefundSnapshot, RefundStatus};
 use paywright_domain::task::TaskKind;
+use paywright_domain::text::Note;
 use paywright_domain::{Decision, IntentId, Money, Order, OrderId};
 use uuid::Uuid;
 
@@ -83,7 +84,7 @@ pub async fn orders_in_review_are_read_from_the_oldest_on(subject: &impl Monitor
     assert_eq!(store.orders_in_review(1).await.unwrap().iter().collect::<Vec<_>>(), held[..1]);
 }
 
-/// Of each status of a dispute and of a refund, alone and before a later refund, among orders in every state.
+/// Of each status of a dispute and of a refund, alone, before a later refund, and closed, among orders in every state.
 pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl MonitoredSubject) {
     let store = &*subject.monitored_store();
     assert_eq!(store.orders_with_cases(10).await.unwrap(), []);
@@ -106,8 +107,8 @@ pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl M
         };
         save(store, order.update_dispute(&dispute, at(NOW + 9)).unwrap()).await;
     }
-    // All or a part of the money; and then, a second refund or none, which fails or does not.
-    for minor in [None, Some(100)] {
+    // All or a part of the money; and then, a second refund or none, which fails or does not. Failed ones are closed or not.
+    for (minor, closes) in [None, Some(100)].into_iter().flat_map(|it| [(it, false), (it, true)]) {
         for (first, second) in RefundStatus::ALL.into_iter().flat_map(|first| {
             let seconds = [None, Some(RefundStatus::Failed), Some(RefundStatus::Succeeded)];
             seconds.into_iter().map(move |second| (first, second))
@@ -120,6 +121,10 @@ pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl M
                 let Ok((decided, _)) = order.refund(&new, at(NOW + 9)) else { continue };
                 order = save(store, decided).await;
                 order = update_refund(store, &order, number, status).await;
+            }
+            let note = Note::new("paid back in cash").unwrap();
+            while let Some(Case::RefundFailed(refund)) = cases_of(&order).into_iter().next().filter(|_| closes) {
+                order = save(store, order.close_refund(refund.number, &note, at(NOW + 10)).unwrap()).await;
             }
         }
     }

@@ -123,6 +123,7 @@ impl EventFormat for PartsFormat {
             | FeedEventType::AuthorizationEnded
             | FeedEventType::RefundRequested
             | FeedEventType::RefundChanged
+            | FeedEventType::RefundClosed
             | FeedEventType::DisputeOpened
             | FeedEventType::DisputeChanged => 1,
         };

@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::account_event_view::{BreakFoundView, PayoutChangedView};
 use super::event_view::{
     AcceptedView, AnomalyFoundView, CanceledView, DisputeChangedView, DisputeOpenedView, EditedView, EventFieldsView,
-    IntentView, PaymentView, RefundChangedView, RefundRequestedView, StatusView,
+    IntentView, PaymentView, RefundChangedView, RefundClosedView, RefundRequestedView, StatusView,
 };
 use crate::OrderView;
 
@@ -39,6 +39,7 @@ fn shown(kind: FeedEventType, referred: &mut Schemas) -> Object {
         FeedEventType::AuthorizationEnded => object_of::<IntentView<'_>>(referred),
         FeedEventType::RefundRequested => object_of::<RefundRequestedView<'_>>(referred),
         FeedEventType::RefundChanged => object_of::<RefundChangedView<'_>>(referred),
+        FeedEventType::RefundClosed => object_of::<RefundClosedView<'_>>(referred),
         FeedEventType::DisputeOpened => object_of::<DisputeOpenedView<'_>>(referred),
         FeedEventType::DisputeChanged => object_of::<DisputeChangedView<'_>>(referred),
         FeedEventType::BooksBreak => object_of::<BreakFoundView<'_>>(referred),

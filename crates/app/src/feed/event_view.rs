@@ -1,7 +1,7 @@
 //! JSON form of an event, in the feed and in webhooks.
 
 use paywright_domain::id::RefundId;
-use paywright_domain::refund::RefundFailure;
+use paywright_domain::refund::{RefundFailure, RefundOrigin};
 use paywright_domain::{Fact, IntentId, Money};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -73,6 +73,7 @@ enum ChangeView<'a> {
     Intent(IntentView<'a>),
     RefundRequested(RefundRequestedView<'a>),
     RefundChanged(RefundChangedView<'a>),
+    RefundClosed(RefundClosedView<'a>),
     DisputeOpened(DisputeOpenedView<'a>),
     DisputeChanged(DisputeChangedView<'a>),
     Anomaly(AnomalyFoundView<'a>),
@@ -150,6 +151,13 @@ pub(crate) struct RefundRequestedView<'a> {
     origin: RefundOriginName,
 }
 
+impl<'a> RefundRequestedView<'a> {
+    fn of(refund: u32, intent: &'a IntentId, amount: Money, origin: RefundOrigin) -> Self {
+        let (currency, origin) = (amount.into(), origin.into());
+        Self { refund, payment_intent: intent.as_str(), amount: DecimalAmount(amount), currency, origin }
+    }
+}
+
 /// Money of another amount than was due, accepted as the payment.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -181,6 +189,26 @@ pub(crate) struct RefundChangedView<'a> {
     status: RefundStatusName,
     /// Stripe's reason of a failure.
     failure: Option<&'a str>,
+}
+
+/// Failed refund that was closed.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct RefundClosedView<'a> {
+    /// Number of the refund within its order.
+    refund: u32,
+    /// Id of the PaymentIntent.
+    payment_intent: &'a str,
+    /// Amount of the refund, whose money went back in another way.
+    amount: DecimalAmount,
+    currency: CurrencyCode,
+}
+
+impl<'a> RefundClosedView<'a> {
+    fn of(refund: u32, intent: &'a IntentId, amount: Money) -> Self {
+        let currency = amount.into();
+        Self { refund, payment_intent: intent.as_str(), amount: DecimalAmount(amount), currency }
+    }
 }
 
 /// Dispute that was opened.
@@ -235,13 +263,9 @@ impl<'a> ChangeView<'a> {
                 Self::Accepted(AcceptedView::of(intent, *expected, *received))
             }
             Fact::AuthorizationEnded { intent } => Self::Intent(IntentView { payment_intent: intent.as_str() }),
-            Fact::RefundRequested { refund, intent, amount, origin } => Self::RefundRequested(RefundRequestedView {
-                refund: *refund,
-                payment_intent: intent.as_str(),
-                amount: DecimalAmount(*amount),
-                currency: (*amount).into(),
-                origin: (*origin).into(),
-            }),
+            Fact::RefundRequested { refund, intent, amount, origin } => {
+                Self::RefundRequested(RefundRequestedView::of(*refund, intent, *amount, *origin))
+            }
             Fact::RefundChanged { refund, provider_id, before, status, failure } => {
                 Self::RefundChanged(RefundChangedView {
                     refund: *refund,
@@ -250,6 +274,9 @@ impl<'a> ChangeView<'a> {
                     status: (*status).into(),
                     failure: failure.as_ref().map(RefundFailure::as_str),
                 })
+            }
+            Fact::RefundClosed { refund, intent, amount, .. } => {
+                Self::RefundClosed(RefundClosedView::of(*refund, intent, *amount))
             }
             Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened(DisputeOpenedView {
                 dispute: dispute.as_str(),

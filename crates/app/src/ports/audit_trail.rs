@@ -123,6 +123,18 @@ pub enum Act {
         /// Why it was accepted.
         note: Note,
     },
+    /// A failed refund was closed: its money went back in another way.
+    #[serde(rename = "refund.closed")]
+    RefundClosed {
+        /// Number of the refund within its order.
+        refund: u32,
+        /// PaymentIntent whose money it was.
+        intent: IntentId,
+        /// Amount of the refund.
+        amount: Money,
+        /// Why it was closed.
+        note: Note,
+    },
     /// An application or an operator has asked to cancel an order, which releases an authorized payment.
     #[serde(rename = "cancellation.requested")]
     CancellationRequested,
@@ -248,7 +260,7 @@ impl Act {
     /// Amount of the money that the act is about, if it is known.
     pub const fn amount(&self) -> Option<Money> {
         match self {
-            Self::RefundRequested { amount, .. } => Some(*amount),
+            Self::RefundRequested { amount, .. } | Self::RefundClosed { amount, .. } => Some(*amount),
             Self::CaptureRequested { amount, .. } => *amount,
             Self::PaymentAccepted { received, .. } => Some(*received),
             Self::CancellationRequested
@@ -275,7 +287,7 @@ impl Act {
 
     /// Note in which the person says why, if the act has one.
     pub fn note(&self) -> Option<&str> {
-        if let Self::PaymentAccepted { note, .. } = self {
+        if let Self::PaymentAccepted { note, .. } | Self::RefundClosed { note, .. } = self {
             Some(note.as_str())
         } else if let Self::BreakResolved { note } = self {
             Some(note)
@@ -319,6 +331,12 @@ impl Act {
                 received: *received,
                 note: note.clone(),
             }),
+            Fact::RefundClosed { refund, intent, amount, note } => Some(Self::RefundClosed {
+                refund: *refund,
+                intent: intent.clone(),
+                amount: *amount,
+                note: note.clone(),
+            }),
             Fact::OperationRequested { .. }
             | Fact::OrderPlaced { .. }
             | Fact::OrderEdited { .. }
@@ -355,6 +373,7 @@ variant_names! {
         RefundRequested => "refund.requested",
         CaptureRequested => "capture.requested",
         PaymentAccepted => "payment_intent.accepted",
+        RefundClosed => "refund.closed",
         CancellationRequested => "cancellation.requested",
         KeyCreated => "api_key.created",
         KeyRotated => "api_key.rotated",
@@ -389,6 +408,9 @@ impl fmt::Display for Act {
             Self::CaptureRequested { intent, amount: None } => write!(f, "capture of {intent}"),
             Self::PaymentAccepted { intent, expected, received, note } => {
                 write!(f, "{received} of {intent} accepted, where {expected} was due: {:?}", note.as_str())
+            }
+            Self::RefundClosed { refund, intent, amount, note } => {
+                write!(f, "failed refund {refund} of {amount} from {intent} closed: {:?}", note.as_str())
             }
             Self::CancellationRequested => f.write_str("cancellation"),
             Self::KeyCreated { name, scopes, networks, expires_at, calls_per_minute } => {

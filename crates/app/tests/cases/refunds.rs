@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
-use paywright_app::{Access, IdempotencyKey, OrderRef, PaymentGateway, ProviderRefund, RefundPaymentError};
+use paywright_app::{
+    Access, AuditQuery, Case, IdempotencyKey, OrderRef, PaymentGateway, ProviderRefund, RefundPaymentError, cases_of,
+};
 use paywright_domain::Order;
 use paywright_domain::anomaly::{AnomalyKind, NoticeKind};
 use paywright_domain::id::{Epoch, RefundId};
 use paywright_domain::order::PaymentState;
-use paywright_domain::refund::{NewRefund, RefundError, RefundOrigin, RefundStatus};
+use paywright_domain::refund::{NewRefund, Refund, RefundError, RefundOrigin, RefundStatus};
+use paywright_domain::text::Note;
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
 
@@ -168,6 +171,36 @@ async fn a_pending_refund_is_polled_to_its_end() {
     assert_eq!((statuses(&after), after.payment_state()), (vec!["failed"], PaymentState::Paid));
     let failed = AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 1 });
     assert_eq!(after.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [failed]);
+}
+
+/// Two people close the same refund at once: it is closed once, on record, and no longer waits for anyone.
+#[tokio::test]
+async fn a_failed_refund_is_closed_once_and_on_record() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    shop.provider().will([Trouble::Refuses("expired_or_canceled_card")]);
+    let which = OrderRef::Id(order.id);
+    shop.app.refund_payment(&which, &Access::All, &of(500), None).await.unwrap();
+    let failed = shop.order(&order).await;
+    assert!(matches!(cases_of(&failed)[..], [Case::RefundFailed(Refund { number: 1, .. })]), "{failed:?}");
+    let note = Note::new("in cash").unwrap();
+    let (one, two) = tokio::join!(shop.app.close_refund(&which, 1, &note), shop.app.close_refund(&which, 1, &note));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert!(one.is_note_stored && one == two, "the same note: {one:?}, {two:?}");
+    let other = shop.app.close_refund(&which, 1, &Note::new("by transfer").unwrap()).await.unwrap();
+    assert_eq!((other.refund, other.is_note_stored), (one.refund, false));
+    let closed = shop.order(&order).await;
+    assert_eq!((cases_of(&closed).len(), closed.payment_state()), (0, PaymentState::Paid));
+    let query = AuditQuery { older_than: None, subject: Some(order.id.to_string()), key: None, limit: 10 };
+    let entries = shop.store.audit_trail.audit_entries(&query).await.unwrap();
+    let closings: Vec<_> = entries.iter().filter(|it| it.act.name() == "refund.closed").collect();
+    let intent = &order.paid_by().unwrap().id;
+    let what = format!("failed refund 1 of 5.00 USD from {intent} closed: \"in cash\"");
+    assert_eq!(closings.iter().map(|it| it.act.to_string()).collect::<Vec<_>>(), [what]);
+    let explained = shop.app.explain(&which, &Access::All).await.unwrap();
+    let moment = explained.timeline.iter().find(|it| it.kind == "refund.closed").unwrap();
+    assert_eq!(moment.note.as_deref(), Some("in cash"));
+    assert!(!moment.sentence.contains("cash"), "the note is for the shop alone: {}", moment.sentence);
 }
 
 /// Pain 18: also where it refunds the whole payment while a refund of the shop is requested.

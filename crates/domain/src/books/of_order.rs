@@ -59,6 +59,7 @@ pub fn expected_by<'a>(
             | Fact::AuthorizationEnded { .. }
             | Fact::ProceedsKnown { .. }
             | Fact::RefundRequested { .. }
+            | Fact::RefundClosed { .. }
             | Fact::AnomalyFound { .. } => {}
         }
     }

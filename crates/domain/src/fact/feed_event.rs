@@ -28,6 +28,8 @@ pub enum FeedEventType {
     RefundRequested,
     /// A refund's status changed.
     RefundChanged,
+    /// A failed refund was closed.
+    RefundClosed,
     /// A payment was disputed.
     DisputeOpened,
     /// A dispute's status changed, or its money was moved.
@@ -55,6 +57,7 @@ variant_names! {
         AuthorizationEnded => "payment_intent.authorization_ended",
         RefundRequested => "refund.requested",
         RefundChanged => "refund.changed",
+        RefundClosed => "refund.closed",
         DisputeOpened => "dispute.opened",
         DisputeChanged => "dispute.changed",
         BooksBreak => "books.break",
@@ -82,6 +85,7 @@ impl FeedEventType {
             | Self::AuthorizationEnded
             | Self::RefundRequested
             | Self::RefundChanged
+            | Self::RefundClosed
             | Self::DisputeOpened
             | Self::DisputeChanged => false,
         }
@@ -103,6 +107,7 @@ impl FeedEventType {
             Fact::AuthorizationEnded { .. } => Some(Self::AuthorizationEnded),
             Fact::RefundRequested { .. } => Some(Self::RefundRequested),
             Fact::RefundChanged { .. } => Some(Self::RefundChanged),
+            Fact::RefundClosed { .. } => Some(Self::RefundClosed),
             Fact::DisputeOpened { .. } => Some(Self::DisputeOpened),
             Fact::DisputeChanged { .. } => Some(Self::DisputeChanged),
             Fact::IntentRequested { .. }

@@ -179,6 +179,18 @@ pub enum Fact {
         /// Reason of a failure.
         failure: Option<RefundFailure>,
     },
+    /// A person closed a failed refund: its money went back in another way than by Stripe.
+    #[cfg_attr(feature = "serde", serde(rename = "refund.closed"))]
+    RefundClosed {
+        /// Number of the refund within the order.
+        refund: u32,
+        /// PaymentIntent whose money it was.
+        intent: IntentId,
+        /// Amount of the refund.
+        amount: Money,
+        /// Why it was closed.
+        note: Note,
+    },
     /// The cardholder disputed a payment.
     #[cfg_attr(feature = "serde", serde(rename = "dispute.opened"))]
     DisputeOpened {
@@ -247,6 +259,7 @@ variant_names! {
         ProceedsKnown => "payment_intent.proceeds_known",
         RefundRequested => "refund.requested",
         RefundChanged => "refund.changed",
+        RefundClosed => "refund.closed",
         DisputeOpened => "dispute.opened",
         DisputeChanged => "dispute.changed",
         AnomalyFound => "order.anomaly",

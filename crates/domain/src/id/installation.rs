@@ -75,6 +75,7 @@ mod tests {
             requested_at: at(1),
             epoch,
             request: None,
+            closed_at: None,
         };
         vec![
             IntentRequest { revision: number, attempt: number, epoch }.idempotency_key(order),

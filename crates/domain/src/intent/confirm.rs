@@ -33,7 +33,8 @@ impl Order {
         of_intent.filter_map(|it| unconfirmed(it.kind)).any(|(reported, _)| self.lacks_money(intent, reported))
     }
 
-    /// Whether a policy's refund of `intent` was dropped because no money was received, and money was received since.
+    /// Whether a policy's refund of `intent` was dropped because no money was received, and money was received since that
+    /// nobody has decided on.
     pub(crate) fn has_late_money(&self, intent: &IntentId) -> bool {
         let is_dropped = |it: &Refund| {
             let has_failed =
@@ -41,7 +42,7 @@ impl Order {
             it.intent == *intent && it.origin == RefundOrigin::Policy && has_failed
         };
         let pays = self.paid_by().is_some_and(|it| it.id == *intent);
-        !pays && self.refunds.iter().any(is_dropped) && !self.left_of(intent).is_zero()
+        !pays && self.refunds.iter().any(is_dropped) && !self.left_to_decide_of(intent).is_zero()
     }
 
     /// Whether `intent` has received less than was `reported`, and less than is due of it.

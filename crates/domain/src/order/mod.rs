@@ -400,7 +400,7 @@ impl Order {
                 | Mismatch::SecondPayment { .. }
                 | Mismatch::AmountDiffers { .. }
                 | Mismatch::WrongCurrency { .. } => {
-                    anomaly.intent.as_ref().is_some_and(|it| !self.left_after_disputes_of(it).is_zero())
+                    anomaly.intent.as_ref().is_some_and(|it| !self.left_to_decide_of(it).is_zero())
                 }
             },
             AnomalyKind::Mismatch { policy: Policy::Refund, .. } | AnomalyKind::Notice(_) => false,

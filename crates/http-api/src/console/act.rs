@@ -16,7 +16,7 @@ use super::session::{Operator, posted, text};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::Fields;
-use crate::shop::{cancel_reason, capture_amount, new_acceptance, new_refund};
+use crate::shop::{cancel_reason, capture_amount, closing_note, new_acceptance, new_refund};
 
 /// Scope of the idempotency keys of forms: no application has this id.
 const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
@@ -24,6 +24,7 @@ const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
 const REASON: &str = "reason";
 const AMOUNT: &str = "amount";
 const NOTE: &str = "note";
+const REFUND: &str = "refund";
 
 /// Fields of a form that the use case does not have.
 struct Form {
@@ -62,10 +63,14 @@ impl Form {
 
     /// Text that was typed, for a page that asks for it again.
     fn typed(&self) -> Typed {
-        let name = if self.act == Act::Accept { NOTE } else { AMOUNT };
+        let (name, of) = match self.act {
+            Act::Accept => (NOTE, "payment_intent"),
+            Act::Close => (NOTE, REFUND),
+            Act::Refund | Act::Capture | Act::Cancel => (AMOUNT, "payment_intent"),
+        };
         // As it was typed, white space included.
         let typed = self.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Typed { act: self.act, intent: text(&self.fields, "payment_intent").to_owned(), text: typed }
+        Typed { act: self.act, of: text(&self.fields, of).to_owned(), text: typed }
     }
 }
 
@@ -83,7 +88,7 @@ async fn perform<F: Future<Output = Result<String, NotDone>>>(
         title: "The order has changed since this page was loaded. Nothing was done.".to_owned(),
         text: "This page shows how it stands now: look again, and repeat what is still right.".to_owned(),
         // An amount may be another one by now; a note is still right.
-        typed: Some(form.typed()).filter(|it| it.act == Act::Accept),
+        typed: Some(form.typed()).filter(|it| matches!(it.act, Act::Accept | Act::Close)),
     };
     if form.seen != seen(&order) && !is_done(&order) {
         return shown(api, operator, which, StatusCode::CONFLICT, |_| Some(out_of_date())).await;
@@ -196,6 +201,29 @@ pub(super) async fn accept(
     };
     // Of two who accept the same money at once, the second finds it accepted: so does a form that is sent twice.
     perform((&api, &operator, &form), &which, Order::is_paid, act).await
+}
+
+/// `POST /console/orders/{order}/close`: closes a failed refund, whose money went back in another way.
+pub(super) async fn close(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
+    let (which, form) = (named(&order)?, Form::of(Act::Close, fields));
+    let number = text(&form.fields, REFUND).parse().unwrap_or_default();
+    let (app, mut fields) = (api.app.for_request(), form.fields.clone());
+    fields.remove(REFUND);
+    let act = |order: Order| async move {
+        let note = closing_note(&fields)?;
+        let closed = app.close_refund(&OrderRef::Id(order.id), number, &note).await?;
+        let done = if closed.is_note_stored { "close" } else { "closed-before" };
+        Ok(format!("{done}-{number}"))
+    };
+    // Of two who close the same refund at once, the second finds it closed: so does a form that is sent twice.
+    let is_done = |order: &Order| order.refund_numbered(number).is_some_and(|it| it.closed_at.is_some());
+    perform((&api, &operator, &form), &which, is_done, act).await
 }
 
 /// `POST /console/orders/{order}/cancel`: cancels an unpaid order.

@@ -149,9 +149,11 @@ fn groups(orders: &[Order], now: Timestamp) -> Vec<Group> {
             "open the order and refund all of the money, or accept it where only its amount differs",
             |it| matches!(it, Case::Review(_)),
         ),
-        group("Failed refunds", "open the order and refund again, or give the money back in another way", |it| {
-            matches!(it, Case::RefundFailed(_))
-        }),
+        group(
+            "Failed refunds",
+            "open the order and refund again, or give the money back in another way and close the refund with a note",
+            |it| matches!(it, Case::RefundFailed(_)),
+        ),
     ];
     groups.into_iter().filter(|it| !it.cases.is_empty()).collect()
 }

@@ -86,6 +86,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(form("/console/orders/{order}/refund", get(order::of_act), post(act::refund)))
         .service(form("/console/orders/{order}/capture", get(order::of_act), post(act::capture)))
         .service(form("/console/orders/{order}/accept", get(order::of_act), post(act::accept)))
+        .service(form("/console/orders/{order}/close", get(order::of_act), post(act::close)))
         .service(form("/console/orders/{order}/cancel", get(order::of_act), post(act::cancel)))
         .service(resource("/console/attention", &["get"]).route(get(attention::list)))
         .service(form("/console/attention/resolve", get(attention::of_act), post(attention::resolve)))

@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use paywright_app::{Access, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope, awaits_answer};
+use paywright_app::{
+    Access, Case, Cause, Explanation, Ledger, LedgerLine, Moment, NextStep, OrderRef, Scope, awaits_answer, cases_of,
+};
 use paywright_domain::anomaly::Anomaly;
 use paywright_domain::dispute::Dispute;
 use paywright_domain::intent::PaymentIntent;
@@ -74,14 +76,15 @@ pub(super) enum Act {
     Refund,
     Capture,
     Accept,
+    Close,
     Cancel,
 }
 
-/// Text that was typed into a form: the amount of a refund or a capture, the note of an acceptance.
+/// Text that was typed into a form: the amount of a refund or a capture, the note of an acceptance or of a closed refund.
 pub(super) struct Typed {
     pub(super) act: Act,
-    /// Payment that the form is of; empty for a capture.
-    pub(super) intent: String,
+    /// Payment that the form is of, or number of the refund; empty for a capture.
+    pub(super) of: String,
     pub(super) text: String,
 }
 
@@ -145,6 +148,7 @@ pub(super) fn dashboard(order: &Order, kind: &str, id: &str) -> String {
 struct Acts {
     refunds: Vec<RefundForm>,
     accepts: Vec<AcceptForm>,
+    closings: Vec<CloseForm>,
     /// Largest number of characters of a note.
     note_max: usize,
     capture: Option<CaptureForm>,
@@ -165,11 +169,51 @@ struct RefundForm {
     intent: String,
     /// Whether the order has other payments, so that the form must say which one it is.
     is_one_of_many: bool,
-    left: String,
-    decimal: String,
+    /// All that is left and went back in no other way; `None` if that is nothing.
+    whole: Option<Amount>,
+    /// Most that can be refunded.
+    most: Amount,
     currency: String,
+    /// Amount of closed refunds, whose money went back in another way; `None` if there are none.
+    closed: Option<String>,
     /// Amount that was typed and refused.
     typed: Option<String>,
+}
+
+/// Amount for a person, and as a form sends it.
+struct Amount {
+    words: String,
+    decimal: String,
+}
+
+impl Amount {
+    fn of(money: Money) -> Self {
+        Self { words: amount(money), decimal: money.to_decimal() }
+    }
+}
+
+impl RefundForm {
+    /// Form for a payment, if the rules of the order allow a refund of it now.
+    fn of(order: &Order, intent: &PaymentIntent, is_one_of_many: bool, now: Timestamp) -> Option<Self> {
+        let refunded = |amount: Option<Money>| {
+            let new = NewRefund { amount, intent: Some(intent.id.clone()), reason: None, request: None };
+            let (decided, number) = order.refund(&new, now).ok()?;
+            Some(decided.order.refund_numbered(number)?.amount)
+        };
+        let most = refunded(Some(order.undisputed_of(&intent.id)))?;
+        let whole = refunded(None);
+        let closed = whole.map_or(Ok(most), |it| most.minus(it)).ok().filter(|it| !it.is_zero());
+        Some(Self {
+            key: Uuid::from_u128(fastrand::u128(..)),
+            intent: intent.id.as_str().to_owned(),
+            is_one_of_many,
+            whole: whole.map(Amount::of),
+            most: Amount::of(most),
+            currency: code(most.currency()),
+            closed: closed.map(amount),
+            typed: None,
+        })
+    }
 }
 
 /// Form by which money of another amount than is due is accepted as the payment.
@@ -211,6 +255,23 @@ impl AcceptForm {
     }
 }
 
+/// Form by which a failed refund is closed.
+struct CloseForm {
+    number: u32,
+    amount: String,
+    /// Why it failed.
+    failure: String,
+    /// Note that was typed and refused.
+    typed: Option<String>,
+}
+
+impl CloseForm {
+    fn of(refund: &Refund) -> Self {
+        let failure = refund.failure.as_ref().map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
+        Self { number: refund.number, amount: amount(refund.amount), failure, typed: None }
+    }
+}
+
 struct CaptureForm {
     whole: String,
     decimal: String,
@@ -222,24 +283,8 @@ impl Acts {
     /// Asks the domain: what it would decide now is what a form may offer.
     fn of(order: &Order, operator: &Operator, now: Timestamp) -> Self {
         let is_one_of_many = order.intents.iter().filter(|it| !it.received.is_zero()).count() > 1;
-        let refunds: Vec<RefundForm> = order
-            .intents
-            .iter()
-            .filter_map(|it| {
-                let new = NewRefund { amount: None, intent: Some(it.id.clone()), reason: None, request: None };
-                let (decided, number) = order.refund(&new, now).ok()?;
-                let left = decided.order.refund_numbered(number)?.amount;
-                Some(RefundForm {
-                    key: Uuid::from_u128(fastrand::u128(..)),
-                    intent: it.id.as_str().to_owned(),
-                    is_one_of_many,
-                    left: amount(left),
-                    decimal: left.to_decimal(),
-                    currency: code(left.currency()),
-                    typed: None,
-                })
-            })
-            .collect();
+        let refunds: Vec<RefundForm> =
+            order.intents.iter().filter_map(|it| RefundForm::of(order, it, is_one_of_many, now)).collect();
         let capture = order.capture(None, now).ok().filter(|it| !it.facts.is_empty());
         let capture = capture.and_then(|it| match it.order.operation.as_ref()?.kind {
             OperationKind::Capture { amount } => Some(amount),
@@ -252,14 +297,20 @@ impl Acts {
             typed: None,
         });
         let accepts: Vec<_> = order.payments_to_accept().map(|it| AcceptForm::of(order, it, is_one_of_many)).collect();
+        let closings: Vec<_> = cases_of(order)
+            .into_iter()
+            .filter_map(|case| if let Case::RefundFailed(it) = case { Some(CloseForm::of(it)) } else { None })
+            .collect();
         let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
         if !operator.may(Scope::PaymentsWrite) || !operator.may(Scope::OrdersWrite) {
-            let lacks_role = !refunds.is_empty() || !accepts.is_empty() || capture.is_some() || cancel;
+            let has_forms = !refunds.is_empty() || !accepts.is_empty() || !closings.is_empty();
+            let lacks_role = has_forms || capture.is_some() || cancel;
             return Self { lacks_role, ..Self::default() };
         }
         Self {
             refunds,
             accepts,
+            closings,
             note_max: NOTE_LEN_MAX,
             capture,
             cancel,
@@ -271,10 +322,11 @@ impl Acts {
     }
 
     /// Keeps what was typed in the form that was refused.
-    fn keep(&mut self, Typed { act, intent, text }: Typed) {
+    fn keep(&mut self, Typed { act, of, text }: Typed) {
         let place = match act {
-            Act::Refund => self.refunds.iter_mut().find(|it| it.intent == intent).map(|it| &mut it.typed),
-            Act::Accept => self.accepts.iter_mut().find(|it| it.intent == intent).map(|it| &mut it.typed),
+            Act::Refund => self.refunds.iter_mut().find(|it| it.intent == of).map(|it| &mut it.typed),
+            Act::Accept => self.accepts.iter_mut().find(|it| it.intent == of).map(|it| &mut it.typed),
+            Act::Close => self.closings.iter_mut().find(|it| it.number.to_string() == of).map(|it| &mut it.typed),
             Act::Capture => self.capture.as_mut().map(|it| &mut it.typed),
             Act::Cancel => None,
         };
@@ -290,7 +342,9 @@ pub(super) fn seen(order: &Order) -> String {
     let (state, payment, revision) = (order.status_name(), order.payment_state().name(), order.revision);
     let left = |id: &IntentId| amount(order.left_of(id));
     let intents = order.intents.iter().map(|it| format!("{} {} {}", it.id, it.status.name(), left(&it.id)));
-    let mut parts = vec![format!("{state} {payment} {revision} {} {}", amount(order.total), order.refunds.len())];
+    let closed = order.refunds.iter().filter(|it| it.closed_at.is_some()).count();
+    let refunds = format!("{} {closed}", order.refunds.len());
+    let mut parts = vec![format!("{state} {payment} {revision} {} {refunds}", amount(order.total))];
     parts.extend(intents);
     parts.extend(order.disputes.iter().map(|it| format!("{} {} {}", it.id.as_str(), it.status, it.reinstated)));
     parts.extend(order.anomalies_in_review().map(|it| it.kind.name().to_owned()));
@@ -307,15 +361,16 @@ struct RefundRow {
     requested: When,
     by: &'static str,
     note: String,
+    closed: Option<When>,
 }
 
 impl RefundRow {
     fn of(refund: &Refund) -> Self {
         let class = match refund.status {
             RefundStatus::Succeeded => "ok",
-            RefundStatus::Failed => "bad",
+            RefundStatus::Failed if refund.closed_at.is_none() => "bad",
             RefundStatus::Requested | RefundStatus::Pending | RefundStatus::RequiresAction => "wait",
-            RefundStatus::Canceled => "",
+            RefundStatus::Failed | RefundStatus::Canceled => "",
         };
         let reason = refund.reason.map(|it| words(it.name()));
         let failure = refund.failure.as_ref().map(|it| format!("Stripe: {}", it.as_str()));
@@ -332,6 +387,7 @@ impl RefundRow {
                 RefundOrigin::Provider => "at Stripe",
             },
             note: [reason, failure].into_iter().flatten().collect::<Vec<_>>().join(". "),
+            closed: refund.closed_at.map(when),
         }
     }
 }
@@ -542,6 +598,20 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
         let class = if refund.status.holds_money() { "notice" } else { "error" };
         let title = format!("Refund {}: {}, {}", refund.number, amount(refund.amount), words(refund.status.name()));
         return said(class, title, text);
+    }
+    if let Some((before, number)) = done.strip_prefix("close").and_then(|it| it.rsplit_once('-')) {
+        let refund = order.refund_numbered(number.parse().ok()?).filter(|it| it.closed_at.is_some())?;
+        return match before {
+            "" => notice(
+                format!("Refund {} of {} is closed", refund.number, amount(refund.amount)),
+                "It no longer needs attention. The audit trail has the note.",
+            ),
+            "d-before" => notice(
+                format!("Refund {} was closed before", refund.number),
+                "Your note was not stored: that of the first closing stays.",
+            ),
+            _ => None,
+        };
     }
     let waits = "The request is stored and waits for Stripe. It is repeated by itself.";
     let is_under_way = |is: fn(&OperationKind) -> bool| order.operation.as_ref().is_some_and(|it| is(&it.kind));

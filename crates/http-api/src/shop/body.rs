@@ -35,6 +35,7 @@ const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
 const ADJUSTMENT: [&str; 4] = ["kind", "label", "amount", "tax_rate_details"];
 const TAX_RATE: [&str; 2] = ["percentage_decimal", "country"];
 const ACCEPTANCE: [&str; 4] = ["anomaly", "note", "amount", "payment_intent"];
+const CLOSING: [&str; 1] = ["note"];
 const REFUND: [&str; 3] = ["amount", "reason", "payment_intent"];
 
 /// Kind of the anomalies whose money can be accepted.
@@ -75,6 +76,10 @@ body_schema! {
             "Amount received, in major units: the acceptance is refused if it is another one.",
         )))
         .optional("payment_intent", intent_schema())
+        .done();
+    /// Body that [`closing_note`] reads.
+    RefundClosingBody as "RefundClosing" = BodyObject::of(&CLOSING)
+        .required("note", text::<Note>().description(Some("Why the refund is closed: where its money went.")))
         .done();
     /// Body that [`new_refund`] reads.
     NewRefundBody as "NewRefund" = BodyObject::of(&REFUND)
@@ -285,6 +290,13 @@ pub(crate) fn new_acceptance(body: &Fields, currency: Currency) -> Result<NewAcc
     let amount = amount(&mut acceptance, currency);
     let new = note.map(|note| NewAcceptance { intent, amount, note });
     problems.done(new).map_err(|it| Problem::invalid(INVALID_ACCEPTANCE, it))
+}
+
+/// Reads the note by which a failed refund is closed.
+pub(crate) fn closing_note(body: &Fields) -> Result<Note, Problem> {
+    let mut problems = FieldProblems::default();
+    let note = Reader::new(body, &CLOSING, &mut problems).required("note", |it| Ok(Note::new(read_string(it)?)?));
+    problems.done(note).map_err(|it| Problem::invalid(INVALID_REFUND, it))
 }
 
 /// Reads the body of a refund.

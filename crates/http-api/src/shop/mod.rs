@@ -25,7 +25,7 @@ use crate::reader::Reader;
 use crate::routes::{delete, get, patch, post, resource};
 use view::Envelope;
 
-pub(crate) use body::{cancel_reason, capture_amount, new_acceptance, new_refund};
+pub(crate) use body::{cancel_reason, capture_amount, closing_note, new_acceptance, new_refund};
 pub use event_pages::EventPages;
 pub(crate) use view::ExplanationView;
 
@@ -63,6 +63,7 @@ routes! {
     "/orders/{order}/accept": post orders::accept;
     "/orders/{order}/capture": post orders::capture;
     "/orders/{order}/refunds": post orders::refund, get orders::refunds;
+    "/orders/{order}/refunds/{refund}/close": post orders::close_refund;
     "/orders/{order}/explain": get orders::explain;
     "/orders/{order}/ledger": get books::ledger;
     "/orders/{order}/payment-intent": post orders::payment_intent;

@@ -18,16 +18,16 @@ use uuid::Uuid;
 
 use super::body::{
     CancellationBody, CaptureBody, INVALID_ACCEPTANCE, INVALID_CAPTURE, INVALID_REFUND, NewAcceptanceBody,
-    NewOrderBody, NewRefundBody, OrderEditBody, cancel_reason, capture_amount, customer_schema, new_acceptance,
-    new_order, new_refund, order_edit,
+    NewOrderBody, NewRefundBody, OrderEditBody, RefundClosingBody, cancel_reason, capture_amount, closing_note,
+    customer_schema, new_acceptance, new_order, new_refund, order_edit,
 };
 use super::view::{Envelope, ExplanationView, PageView, PaymentView, PlacedOrder as PlacedOrderView};
 use super::{OrderPath, limit_parameter, named_order, order_ref, page_limit, success};
 use crate::Api;
 use crate::auth::{application, application_alone, bearer_access, bearer_access_or_all, has_scope};
 use crate::openapi::refusals;
-use crate::openapi::schema::{header, parameters, query, string, string_in};
-use crate::problem::{INVALID_ORDER, Problem};
+use crate::openapi::schema::{header, in_path, integer, parameters, query, string, string_in};
+use crate::problem::{INVALID_ORDER, Problem, REFUND_NOT_FOUND};
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string as read_string};
 use crate::receiving::read_body;
 use crate::requests::{JSON_BYTES_WITH_KEY_MAX, log_order};
@@ -43,6 +43,8 @@ parameters! {
         "Name of the request, of printable ASCII characters: a repeat with it gets the first answer.",
         string().min_length(Some(1)).max_length(Some(IDEMPOTENCY_KEY_CHARS_MAX)).pattern(Some("^[ -~]+$")),
     )];
+    /// Refund in the path, which [`refund_number`] reads.
+    RefundPath = [in_path("refund", "Number of the refund within its order.", integer(1, u32::MAX))];
     /// Query that [`list_query`] reads.
     OrdersParameters = [
         query("customer", "Customer of the orders.", customer_schema()),
@@ -358,6 +360,46 @@ pub(crate) async fn refund(
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Closes a failed refund.
+///
+/// Its money went back in another way, as the note says, so that it no longer waits for a person. Nothing is moved, and what
+/// Stripe still holds can be refunded if the amount is named. A repeat changes nothing.
+#[utoipa::path(
+    post, path = "/orders/{order}/refunds/{refund}/close", tag = "Orders", operation_id = "closeRefund",
+    params(OrderPath, RefundPath),
+    request_body = RefundClosingBody,
+    responses(
+        (status = 200, description = "The refund is closed.", body = Envelope<RefundView>),
+        refusals::CloseRefund,
+    ),
+    security(("api_key" = ["payments:write"])),
+)]
+pub(crate) async fn close_refund(
+    api: Data<Api>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    application_alone(&api, &request, Scope::PaymentsWrite).await?;
+    let (order, number) = path.into_inner();
+    let (which, number) = (order_ref(&order)?, refund_number(&number)?);
+    let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
+    let note = closing_note(&parse_json(&request, &body, INVALID_REFUND)?)?;
+    let closed = api.app.for_request().close_refund(&which, number, &note).await?;
+    let message = if closed.is_note_stored {
+        "Refund closed successfully"
+    } else {
+        "The refund was closed before, with another note"
+    };
+    Ok(success(StatusCode::OK, message, RefundView::of(&closed.refund)))
+}
+
+/// Reads the number of a refund in a path. No refund has one that is not a number.
+pub(crate) fn refund_number(text: &str) -> Result<u32, Problem> {
+    let detail = "the order has no such refund: refunds are numbered from 1";
+    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, REFUND_NOT_FOUND, detail))
 }
 
 /// Lists the refunds of an order, including those made at Stripe.

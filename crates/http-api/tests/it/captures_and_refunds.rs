@@ -329,3 +329,83 @@ async fn an_acceptance_is_refused_with_a_code_and_the_field() {
     let of_customer = sale.service.send(Method::POST, &path, &headers, good.to_string().as_bytes()).await;
     assert_eq!((of_customer.status, code(&of_customer)), (403, json!("bearer_not_allowed")));
 }
+
+/// Paid order of 112.00 usd with a refund of 50.00 that has failed, and one of 12.00 that was made.
+async fn refund_failed() -> Sale {
+    let sale = Sale::paid().await;
+    sale.provider.will([Trouble::Refuses("expired_or_canceled_card")]);
+    for (amount, status) in [("50.00", "failed"), ("12.00", "succeeded")] {
+        let refund = sale.call(Method::POST, "/refunds", json!({ "amount": amount })).await;
+        assert_eq!(refund.body["data"]["status"], status, "{refund:?}");
+    }
+    sale
+}
+
+#[actix_web::test]
+async fn a_failed_refund_is_closed_with_a_note_and_not_made_again_by_default() {
+    let sale = refund_failed().await;
+    let body = json!({ "note": "sent to the customer's bank" });
+    let closed = sale.call(Method::POST, "/refunds/1/close", body.clone()).await;
+    assert_eq!((closed.status, &closed.body["message"]), (200, &json!("Refund closed successfully")), "{closed:?}");
+    let refund = &closed.body["data"];
+    assert_eq!(
+        (&refund["number"], &refund["status"], &refund["amount"]),
+        (&json!(1), &json!("failed"), &json!("50.00"))
+    );
+    assert_ne!(refund["closed_at"], Value::Null);
+    let again = sale.call(Method::POST, "/refunds/1/close", body).await;
+    assert_eq!((again.status, &again.body), (200, &closed.body));
+    let other = sale.call(Method::POST, "/refunds/1/close", json!({ "note": "another" })).await;
+    assert_eq!(other.body["message"], "The refund was closed before, with another note");
+    let order = sale.read().await;
+    assert_eq!(
+        (&order["refunds"][0], &order["amount_refunded"], &order["payment_status"]),
+        (refund, &json!("12.00"), &json!("partially_refunded"))
+    );
+    let trail = sale.service.call(Method::GET, "/api/v1/shop/audit_entries", &Value::Null).await;
+    let entries = trail.body["data"]["audit_entries"].as_array().unwrap();
+    let acts: Vec<_> = entries.iter().filter(|it| it["act"] == "refund.closed").collect();
+    assert_eq!(acts.len(), 1, "{entries:?}");
+    assert_eq!((&acts[0]["amount"], &acts[0]["note"]), (&json!("50.00"), &json!("sent to the customer's bank")));
+    let rest = sale.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!((rest.status, &rest.body["data"]["amount"]), (201, &json!("50.00")), "112.00 less 12.00 and 50.00");
+    let nothing = sale.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!(nothing.body["error"]["code"], "payment_already_refunded", "{nothing:?}");
+    let named = sale.call(Method::POST, "/refunds", json!({ "amount": "50.00" })).await;
+    assert_eq!((named.status, &named.body["data"]["status"]), (201, &json!("succeeded")), "{named:?}");
+}
+
+#[actix_web::test]
+async fn a_closing_is_refused_with_a_code_and_the_field() {
+    let sale = refund_failed().await;
+    let good = json!({ "note": "x" });
+    for (path, body, status, code, detail) in [
+        ("1", json!({}), 422, "invalid_refund", "note is missing"),
+        ("1", json!({ "note": " " }), 422, "invalid_refund", "note must have at least 1 character"),
+        ("1", json!({ "note": "x".repeat(2001) }), 422, "invalid_refund", "note must have at most 2000 characters"),
+        ("1", json!({ "note": "x", "amount": "1.00" }), 422, "invalid_refund", "amount is not a known field"),
+        ("2", good.clone(), 409, "refund_not_failed", "this one is succeeded"),
+        ("3", good.clone(), 404, "refund_not_found", "no refund 3"),
+        ("0", good.clone(), 404, "refund_not_found", "no refund 0"),
+        ("re_1", good.clone(), 404, "refund_not_found", "numbered from 1"),
+        ("4294967296", good.clone(), 404, "refund_not_found", "numbered from 1"),
+    ] {
+        let refused = sale.call(Method::POST, &format!("/refunds/{path}/close"), body.clone()).await;
+        assert_eq!(
+            (refused.status, &refused.body["error"]["code"]),
+            (status, &json!(code)),
+            "{path} {body}: {refused:?}"
+        );
+        let told = refused.body["error"]["detail"].as_str().unwrap();
+        assert!(told.contains(detail), "{path} {body}: {told}");
+    }
+    assert_eq!(sale.read().await["refunds"][0]["closed_at"], Value::Null);
+    let path = format!("{ORDERS}/{}/refunds/1/close", sale.order["id"].as_str().unwrap());
+    let bearer = format!("Bearer {}", sale.service.token("cus-ada"));
+    let headers = [("x-api-key", sale.service.key.as_str()), ("authorization", bearer.as_str())];
+    let of_customer = sale.service.send(Method::POST, &path, &headers, good.to_string().as_bytes()).await;
+    assert_eq!((of_customer.status, &of_customer.body["error"]["code"]), (403, &json!("bearer_not_allowed")));
+    let key = sale.service.key_with(7, &[paywright_app::Scope::OrdersRead, paywright_app::Scope::OrdersWrite]).await;
+    let refused = sale.service.send(Method::POST, &path, &[("x-api-key", &key)], good.to_string().as_bytes()).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+}

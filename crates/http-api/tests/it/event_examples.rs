@@ -11,7 +11,7 @@ use paywright_domain::fact::FeedEventType;
 use paywright_domain::id::DisputeId;
 use paywright_domain::intent::IntentStatus;
 use paywright_testkit::account_event_contract::{account_at, add_account_events, found_break, payout};
-use paywright_testkit::{Provider, usd};
+use paywright_testkit::{Provider, Trouble, usd};
 use serde_json::{Value, json};
 
 use crate::{ORDERS, Service, order};
@@ -151,6 +151,15 @@ async fn sales() -> BTreeMap<String, Value> {
     sales
         .call(Method::POST, &format!("{underpaid}/accept"), json!({ "anomaly": "amount_differs", "note": note }))
         .await;
+
+    let returned = sales.place("automatic").await;
+    let intent = sales.intent(&returned).await;
+    sales.provider.pay(&intent);
+    sales.call(Method::POST, &format!("{returned}/payment"), Value::Null).await;
+    sales.provider.will([Trouble::Refuses("expired_or_canceled_card")]);
+    sales.call(Method::POST, &format!("{returned}/refunds"), json!({ "amount": "56.00" })).await;
+    let note = "sent to the customer's bank account";
+    sales.call(Method::POST, &format!("{returned}/refunds/1/close"), json!({ "note": note })).await;
 
     sales.provider.holds_money();
     let expired = sales.place("manual").await;

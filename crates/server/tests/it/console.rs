@@ -90,6 +90,16 @@ impl Shop {
         placed["number"].as_str().unwrap().to_owned()
     }
 
+    /// A paid order whose refund of the whole payment has failed at the customer's bank.
+    async fn returned(&self, order: &Value) -> Value {
+        let made = self.dev.intent(order).await;
+        self.dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_refundFail").await;
+        let order = self.dev.read_until(order, |it| it["status"] == "paid").await;
+        let path = format!("/orders/{}/refunds", order["id"].as_str().unwrap());
+        assert_eq!(self.dev.call(Method::POST, &path, None).await.status, 201);
+        self.dev.read_until(&order, |it| it["refunds"][0]["status"] == "failed").await
+    }
+
     /// An order whose PaymentIntent another program has changed to another amount, in minor units, before it was paid.
     async fn held(&self, order: &Value, minor: i64) -> Value {
         let made = self.dev.intent(order).await;
@@ -276,6 +286,48 @@ async fn money_of_another_amount_is_accepted_once_by_a_named_person() {
     let path = format!("/orders/{}/explain", accepted["id"].as_str().unwrap());
     let told = shop.dev.call(Method::GET, &path, None).await;
     assert!(told.status == 200 && !told.body.to_string().contains("coupon"), "customers may read it: {told:?}");
+}
+
+/// Of one form that is sent many times, one is the closing.
+#[tokio::test]
+async fn a_failed_refund_is_closed_once_by_a_named_person() {
+    let shop = Shop::open();
+    let cookie = shop.sign_in(&shop.link("Ada", "refund")).await;
+    let order = shop.dev.place().await;
+    let order = shop.returned(&order).await;
+    let path = format!("/console/orders/{}", order["id"].as_str().unwrap());
+    let (_, page) = shop.get(&path, &cookie).await;
+    let fields = ["csrf", "seen"].map(|it| format!("{it}={}", field(&page, it))).join("&");
+    let act = format!("{path}/close");
+    for (wrong, status) in [
+        ("&refund=1&note=%20", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&refund=2&note=by+bank", StatusCode::NOT_FOUND),
+        ("&refund=&note=by+bank", StatusCode::NOT_FOUND),
+    ] {
+        let refused = shop.post(&act, &cookie, &format!("{fields}{wrong}")).await;
+        assert_eq!(refused.status(), status, "{wrong}");
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("Nothing was changed"), "{wrong}: {page}");
+    }
+    let good = format!("{fields}&refund=1&note=by+bank%0D%0Aon+Friday");
+    let answers = join_all((0..4).map(|_| shop.post(&act, &cookie, &good))).await;
+    for answer in &answers {
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers()[LOCATION], format!("{path}?done=close-1#result").as_str());
+    }
+    let other = shop.post(&act, &cookie, &format!("{fields}&refund=1&note=another")).await;
+    assert_eq!(other.headers()[LOCATION], format!("{path}?done=closed-before-1#result").as_str());
+    assert!(!shop.dev.read(&order).await["refunds"][0]["closed_at"].is_null());
+    let (_, page) = shop.get(&path, &cookie).await;
+    assert!(!page.contains("/close\""), "{page}");
+    assert!(
+        page.contains("Refunds of 124.50 USD were closed"),
+        "all of it can still be refunded by its amount: {page}"
+    );
+    let (_, entries, _) = shop.command(&["audit-trail"]);
+    let acts: Vec<_> = entries.lines().filter(|it| it.contains("refund.closed")).collect();
+    assert_eq!(acts.len(), 1, "{entries}");
+    assert!(acts[0].contains("by operator Ada") && acts[0].contains("by bank\\non Friday"), "{acts:?}");
 }
 
 /// Charges are at Stripe alone; a charge of another program belongs to no order.
@@ -483,17 +535,12 @@ async fn the_console_serves_people_in_a_browser() {
         placed(json!({ "currency": "eur", "customer": "cus-ada", "capture": "manual", "line_items": [line("Tea")] }))
             .await;
     let authorized = shop.pay(&authorized, |it| it["payment_status"] == "authorized").await;
-    for card in ["pm_card_createDispute", "pm_card_refundFail"] {
-        let order = placed(json!({ "currency": "usd", "customer": "cus-ada", "line_items": [line("Pot")] })).await;
-        let made = dev.intent(&order).await;
-        dev.confirm(made.body["data"]["id"].as_str().unwrap(), card).await;
-        let order = dev.read_until(&order, |it| it["status"] == "paid").await;
-        if card == "pm_card_refundFail" {
-            let path = format!("/orders/{}/refunds", order["id"].as_str().unwrap());
-            assert_eq!(dev.call(Method::POST, &path, None).await.status, 201);
-            dev.read_until(&order, |it| it["refunds"][0]["status"] == "failed").await;
-        }
-    }
+    let pot = json!({ "currency": "usd", "customer": "cus-ada", "line_items": [line("Pot")] });
+    let disputed = placed(pot.clone()).await;
+    let made = dev.intent(&disputed).await;
+    dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_createDispute").await;
+    dev.read_until(&disputed, |it| it["status"] == "paid").await;
+    let returned = text(&shop.returned(&placed(pot).await).await, "number");
     let held = placed(json!({ "currency": "usd", "customer": "cus-ada", "line_items": [line("Lid")] })).await;
     let held = text(&shop.held(&held, 5000).await, "number");
     let open = placed(json!({ "currency": "jpy", "line_items": [line("Cup")] })).await;
@@ -512,10 +559,11 @@ async fn the_console_serves_people_in_a_browser() {
         ("AUTHORIZED", &authorized),
         ("OPEN", &open),
         ("HELD", &held),
+        ("RETURNED", &returned),
         ("ENDPOINT", &endpoint),
         ("PAYOUT", &payout),
         ("SHOWN", &shown),
         ("CHROMIUM", &browser()),
     ];
-    node("console", "console.test.mjs", 17, &environment, dev);
+    node("console", "console.test.mjs", 18, &environment, dev);
 }

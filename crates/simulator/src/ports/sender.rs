@@ -98,6 +98,7 @@ pub(crate) const fn parts_of(kind: FeedEventType) -> u32 {
         | FeedEventType::PaymentAccepted
         | FeedEventType::AuthorizationEnded
         | FeedEventType::RefundRequested
+        | FeedEventType::RefundClosed
         | FeedEventType::DisputeOpened
         | FeedEventType::DisputeChanged
         | FeedEventType::BooksBreak

@@ -20,7 +20,7 @@ SELECT
     ARRAY(
         SELECT ROW (
             number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-            epoch, request
+            epoch, request, closed_at
         )
         FROM refunds WHERE order_id = orders.id ORDER BY number
     ),

@@ -4,25 +4,28 @@
 , given_back AS (
     INSERT INTO refunds (
         order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
-        requested_at, epoch, request
+        requested_at, epoch, request, closed_at
     )
     SELECT
         id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-        epoch, request
+        epoch, request, closed_at
     FROM changed, unnest(
         :refund_numbers::bigint[], :refund_intents::text[], :refund_provider_ids::text[], :refund_currencies::text[],
         :refund_amounts::bigint[], :refund_reasons::text[], :refund_origins::text[], :refund_statuses::text[],
         :refund_attempts::bigint[], :refund_failures::text[], :refund_requested_at::timestamptz[],
-        :refund_epochs::bigint[], :refund_requests::uuid[]
+        :refund_epochs::bigint[], :refund_requests::uuid[], :refund_closed_at::timestamptz[]
     ) AS it (
         number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-        epoch, request
+        epoch, request, closed_at
     )
     ON CONFLICT (order_id, number) DO UPDATE
     SET provider_id = excluded.provider_id, amount = excluded.amount, status = excluded.status,
-        attempt = excluded.attempt, failure = excluded.failure
-    WHERE (refunds.provider_id, refunds.amount, refunds.status, refunds.attempt, refunds.failure)
-        IS DISTINCT FROM (excluded.provider_id, excluded.amount, excluded.status, excluded.attempt, excluded.failure)
+        attempt = excluded.attempt, failure = excluded.failure, closed_at = excluded.closed_at
+    WHERE (
+        refunds.provider_id, refunds.amount, refunds.status, refunds.attempt, refunds.failure, refunds.closed_at
+    ) IS DISTINCT FROM (
+        excluded.provider_id, excluded.amount, excluded.status, excluded.attempt, excluded.failure, excluded.closed_at
+    )
 ), disputed AS (
     INSERT INTO disputes (
         order_id, position, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated

@@ -49,6 +49,7 @@ macro_rules! store_contract {
                 a_notice_without_an_intent_is_read_unchanged
                 an_order_in_every_state_is_read_unchanged
                 an_accepted_payment_is_read_unchanged
+                a_closed_refund_is_read_unchanged
                 the_confirmation_of_a_payment_is_read_unchanged
                 an_order_is_found_by_id_number_and_any_of_its_intents
                 a_missing_row_is_read_as_none

@@ -7,11 +7,12 @@ use paywright_app::{
 };
 use paywright_domain::anomaly::Policies;
 use paywright_domain::id::CustomerId;
-use paywright_domain::intent::{IntentStatus, NewAcceptance};
+use paywright_domain::intent::{IntentError, IntentStatus, NewAcceptance};
 use paywright_domain::order::{CancelReason, OrderState};
 use paywright_domain::refund::NewRefund;
+use paywright_domain::task::ProviderFailure;
 use paywright_domain::text::{Email, Note};
-use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
+use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 
 use super::{NOW, Subject, first, requested, then, update};
 use crate::{at, edit_of_lines, new_order, order_id, place};
@@ -39,6 +40,16 @@ pub(crate) enum Step {
     Accepted,
     /// A part of the payment is refunded, in minor units; 0 is all that is left.
     Refunded(i64),
+    /// Stripe refuses the first refund.
+    RefundRefused,
+    /// The first refund, which failed, is closed.
+    RefundClosed,
+    /// An event reports that another intent has received the total too, which goes back by policy.
+    SecondReported,
+    /// Stripe answers that this other intent does not exist.
+    SecondMissing,
+    /// Stripe answers that this other intent has succeeded.
+    SecondArrived,
 }
 
 const OF_ADA: [(&[Step], bool); 10] = {
@@ -71,43 +82,54 @@ pub(crate) async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Ste
     let decision = requested(&order);
     order = decision.order.clone();
     store.commit(then(1, decision)).await.unwrap();
-    let name = format!("pi_{n}");
-    let intent = IntentId::new(name.as_str()).unwrap();
     for (version, (step, seconds)) in (2..).zip(steps.iter().zip(1..)) {
-        let seen = |status| {
-            let moment = at(NOW + seconds);
-            IntentSnapshot { as_of: moment, as_of_max: moment, ..update(&order, &name, status) }
-        };
-        let settled = |it: &IntentSnapshot| order.settle(it, &Policies::DEFAULT, at(NOW + seconds)).unwrap();
-        let read = |it: Option<&IntentSnapshot>| {
-            order.payment_read(&intent, it, &Policies::DEFAULT, at(NOW + seconds)).unwrap()
-        };
-        let decision = match step {
-            Step::Issued => settled(&seen(IntentStatus::RequiresPaymentMethod)),
-            Step::Answered(status) => settled(&seen(*status)),
-            Step::Reported => settled(&seen(IntentStatus::Succeeded).delivered_by_webhook()),
-            Step::Missing => read(None),
-            Step::Confirmed => read(Some(&seen(IntentStatus::Succeeded))),
-            Step::Canceled => order.cancel(CancelReason::Abandoned, at(NOW + seconds)).unwrap(),
-            Step::Overpaid => {
-                settled(&IntentSnapshot { received: one_more(order.total), ..seen(IntentStatus::Succeeded) })
-            }
-            Step::HeldOfAnother => {
-                let (intent, amount) = (IntentId::new(format!("pi_{n}_other")).unwrap(), one_more(order.total));
-                settled(&IntentSnapshot { intent, amount, received: amount, ..seen(IntentStatus::Succeeded) })
-            }
-            Step::Accepted => {
-                let note = Note::new("it is enough").unwrap();
-                let new = NewAcceptance { intent: None, amount: None, note };
-                order.accept_payment(&new, at(NOW + seconds)).unwrap()
-            }
-            Step::Refunded(minor) => {
-                let amount = (*minor > 0).then(|| Money::new(*minor, order.total.currency()).unwrap());
-                order.refund(&NewRefund { amount, ..NewRefund::default() }, at(NOW + seconds)).unwrap().0
-            }
-        };
+        let decision = stepped(&order, n, *step, seconds);
         order = decision.order.clone();
         store.commit(then(version, decision)).await.unwrap();
+    }
+}
+
+/// What a step decides on the `n`th order, so many seconds after it was placed.
+fn stepped(order: &Order, n: u32, step: Step, seconds: i64) -> Decision {
+    let now = at(NOW + seconds);
+    let seen_of = |name: &str, status| {
+        let name = format!("pi_{n}{name}");
+        IntentSnapshot { as_of: now, as_of_max: now, ..update(order, &name, status) }
+    };
+    let seen = |status| seen_of("", status);
+    let succeeded = |name: &str| seen_of(name, IntentStatus::Succeeded);
+    let settled = |it: &IntentSnapshot| order.settle(it, &Policies::DEFAULT, now).unwrap();
+    let read = |name: &str, it: Option<&IntentSnapshot>| {
+        let intent = IntentId::new(format!("pi_{n}{name}")).unwrap();
+        order.payment_read(&intent, it, &Policies::DEFAULT, now).unwrap()
+    };
+    match step {
+        Step::Issued => settled(&seen(IntentStatus::RequiresPaymentMethod)),
+        Step::Answered(status) => settled(&seen(status)),
+        Step::Reported => settled(&succeeded("").delivered_by_webhook()),
+        Step::Missing => read("", None),
+        Step::Confirmed => read("", Some(&succeeded(""))),
+        Step::Canceled => order.cancel(CancelReason::Abandoned, now).unwrap(),
+        Step::Overpaid => settled(&IntentSnapshot { received: one_more(order.total), ..succeeded("") }),
+        Step::HeldOfAnother => {
+            let amount = one_more(order.total);
+            settled(&IntentSnapshot { amount, received: amount, ..succeeded("_other") })
+        }
+        Step::Accepted => {
+            let new = NewAcceptance { intent: None, amount: None, note: Note::new("it is enough").unwrap() };
+            order.accept_payment(&new, now).unwrap()
+        }
+        Step::Refunded(minor) => {
+            let amount = (minor > 0).then(|| Money::new(minor, order.total.currency()).unwrap());
+            order.refund(&NewRefund { amount, ..NewRefund::default() }, now).unwrap().0
+        }
+        Step::RefundRefused => {
+            order.refund_request_failed(1, 1, &ProviderFailure::Refused(IntentError::default()), now)
+        }
+        Step::RefundClosed => order.close_refund(1, &Note::new("paid back in cash").unwrap(), now).unwrap(),
+        Step::SecondReported => settled(&succeeded("_second").delivered_by_webhook()),
+        Step::SecondMissing => read("_second", None),
+        Step::SecondArrived => read("_second", Some(&succeeded("_second"))),
     }
 }
 
@@ -228,9 +250,12 @@ pub async fn a_list_has_the_orders_that_fulfil_its_conditions(subject: &impl Sub
 }
 
 /// Ways of an order to each completion and each balance.
-pub(crate) const WAYS: [&[Step]; 17] = {
+pub(crate) const WAYS: [&[Step]; 23] = {
     use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
-    use Step::{Accepted, Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, Refunded, Reported};
+    use Step::{
+        Accepted, Answered, Canceled, Confirmed, HeldOfAnother, Issued, Missing, Overpaid, RefundClosed, RefundRefused,
+        Refunded, Reported, SecondArrived, SecondMissing, SecondReported,
+    };
     [
         &[],
         &[Issued],
@@ -249,6 +274,12 @@ pub(crate) const WAYS: [&[Step]; 17] = {
         &[HeldOfAnother, Accepted],
         &[HeldOfAnother, Accepted, Refunded(100)],
         &[Answered(Succeeded), Overpaid, Accepted],
+        &[HeldOfAnother, Refunded(0), RefundRefused],
+        &[HeldOfAnother, Refunded(0), RefundRefused, RefundClosed],
+        &[HeldOfAnother, Refunded(100), RefundRefused, RefundClosed],
+        &[Answered(Succeeded), SecondReported],
+        &[Answered(Succeeded), SecondReported, SecondMissing, SecondArrived],
+        &[Answered(Succeeded), SecondReported, SecondMissing, SecondArrived, RefundClosed],
     ]
 };
 

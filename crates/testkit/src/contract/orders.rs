@@ -16,7 +16,7 @@ use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer, TaxRate
 use paywright_domain::refund::{NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
 use paywright_domain::task::ProviderFailure;
 use paywright_domain::text::{Email, Note};
-use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
+use paywright_domain::{Currency, Decision, Fact, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 use uuid::Uuid;
 
 use super::{NOW, Subject, by_id, first, is_conflict, lease, paid, record, requested, stored, then, update, with_task};
@@ -162,6 +162,32 @@ pub async fn an_accepted_payment_is_read_unchanged(subject: &impl Subject) {
     }
     let facts: Vec<_> = store.facts(order_id(1)).await.unwrap().into_iter().map(|it| it.fact.kind()).collect();
     assert_eq!(facts.iter().filter(|it| **it == "payment_intent.accepted").count(), 2, "{facts:?}");
+}
+
+/// Of two refunds, the first fails and is closed.
+pub async fn a_closed_refund_is_read_unchanged(subject: &impl Subject) {
+    let store = subject.store();
+    let paid =
+        place(1).order.settle(&update(&place(1).order, "pi_1", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW));
+    let paid = paid.unwrap();
+    store.commit(first(place(1))).await.unwrap();
+    let refunded = |order: &Order, minor| {
+        let new = NewRefund { amount: Some(usd(minor)), ..NewRefund::default() };
+        order.refund(&new, at(NOW + 1)).unwrap().0
+    };
+    let (one, refused) = (refunded(&paid.order, 100), ProviderFailure::Refused(IntentError::default()));
+    let two = refunded(&one.order, 200);
+    let failed = two.order.refund_request_failed(1, 1, &refused, at(NOW + 2));
+    let note = Note::new("sent to the bank account\nof the customer").unwrap();
+    let closed = failed.order.close_refund(1, &note, at(NOW + 3)).unwrap();
+    for (decision, version) in [paid, one, two, failed, closed].into_iter().zip(1..) {
+        let after = decision.order.clone();
+        store.commit(then(version, decision)).await.unwrap();
+        assert_eq!(stored(&*store, 1).await.value, after, "{version}");
+    }
+    let last = store.facts(order_id(1)).await.unwrap().pop().unwrap().fact;
+    let intent = IntentId::new("pi_1").unwrap();
+    assert_eq!(last, Fact::RefundClosed { refund: 1, intent, amount: usd(100), note });
 }
 
 /// An event reports a payment, a first read from Stripe does not confirm it, and a later one does.

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
-use paywright_domain::IntentId;
 use paywright_domain::id::RefundId;
 use paywright_domain::refund::{Refund, RefundFailure, RefundOrigin, RefundReason};
+use paywright_domain::{IntentId, Timestamp};
 use uuid::Uuid;
 
 use super::{Column, ColumnError, currency, text};
@@ -24,6 +24,7 @@ pub struct StoredRefund<'a> {
     pub requested_at: i64,
     pub epoch: Option<i64>,
     pub request: Option<Uuid>,
+    pub closed_at: Option<i64>,
 }
 
 impl<'a> StoredRefund<'a> {
@@ -43,6 +44,7 @@ impl<'a> StoredRefund<'a> {
             requested_at: refund.requested_at.unix_micros(),
             epoch: refund.epoch.map(|it| i64::from(it.0)),
             request: refund.request,
+            closed_at: refund.closed_at.map(Timestamp::unix_micros),
         }
     }
 
@@ -62,6 +64,7 @@ impl<'a> StoredRefund<'a> {
             requested_at: column("requested_at").time(self.requested_at)?,
             epoch: column("epoch").epoch(self.epoch)?,
             request: self.request,
+            closed_at: self.closed_at.map(|it| column("closed_at").time(it)).transpose()?,
         })
     }
 }

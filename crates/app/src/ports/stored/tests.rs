@@ -50,6 +50,7 @@ fn order() -> Order {
         requested_at: at(5),
         epoch,
         request: Some(Uuid::from_u128(9)),
+        closed_at: Some(at(6)),
     };
     let anomaly = Anomaly {
         intent: Some(paying.clone()),
@@ -186,6 +187,7 @@ const DAMAGES: &[(&str, Damage)] = &[
     ("refunds status", |_, parts| parts.refunds[0].status = "fine".into()),
     ("refunds attempt", |_, parts| parts.refunds[0].attempt = -1),
     ("refunds requested_at", |_, parts| parts.refunds[0].requested_at = i64::MAX),
+    ("refunds closed_at", |_, parts| parts.refunds[0].closed_at = Some(i64::MAX)),
     ("refunds epoch", |_, parts| parts.refunds[0].epoch = Some(-1)),
     ("disputes provider_id", |_, parts| parts.disputes[0].provider_id = "".into()),
     ("disputes intent_id", |_, parts| parts.disputes[0].intent_id = "".into()),

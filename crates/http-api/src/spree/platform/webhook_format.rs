@@ -129,6 +129,7 @@ fn parts_of(fact: &Fact) -> Vec<(SpreeEvent, Shown<'_>)> {
         | Fact::OperationDropped { .. }
         | Fact::RequestFailed { .. }
         | Fact::PaymentAccepted { .. }
+        | Fact::RefundClosed { .. }
         | Fact::AuthorizationEnded { .. }
         | Fact::PaymentConfirmed { .. }
         | Fact::RefundRequested { .. }

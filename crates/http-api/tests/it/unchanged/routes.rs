@@ -49,7 +49,7 @@ impl Route {
 
     /// Whether the call is for applications only, and refuses a bearer token.
     pub(super) fn refuses_bearers(&self) -> bool {
-        matches!(self.stage, Stage::Endpoint | Stage::Books | Stage::Held)
+        matches!(self.stage, Stage::Endpoint | Stage::Books | Stage::Held | Stage::RefundFailed)
     }
 
     fn required(self, required: &[&'static str]) -> Self {
@@ -105,6 +105,13 @@ fn shop() -> Vec<Route> {
         Route::new(&post, "/api/v1/shop/orders/{order}/capture", Stage::Authorized, json!({ "amount": "1.00" })),
         Route::new(&post, "/api/v1/shop/orders/{order}/refunds", Stage::Paid, refund).keyed(),
         Route::new(&get, "/api/v1/shop/orders/{order}/refunds", Stage::Paid, Value::Null),
+        Route::new(
+            &post,
+            "/api/v1/shop/orders/{order}/refunds/{refund}/close",
+            Stage::RefundFailed,
+            json!({ "note": "in cash" }),
+        )
+        .required(&["/note"]),
         Route::new(&get, "/api/v1/shop/orders/{order}/explain", Stage::Paid, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment-intent", Stage::Placed, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment", Stage::Paying, Value::Null),

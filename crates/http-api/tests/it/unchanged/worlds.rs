@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use paywright_domain::IntentId;
 use paywright_http_api::{ApiKeyText, Demo};
 use paywright_store_sqlite::{Options, SqliteStore};
-use paywright_testkit::{HandClock, Provider, ScriptedSender, at, usd};
+use paywright_testkit::{HandClock, Provider, ScriptedSender, Trouble, at, usd};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -33,6 +33,8 @@ pub(super) enum Stage {
     Paid,
     /// Order whose payment is held for review, because another amount was received.
     Held,
+    /// Paid order whose first refund has failed.
+    RefundFailed,
     /// Order with an authorized payment.
     Authorized,
     /// Customer's cart with an address.
@@ -86,6 +88,7 @@ impl World {
             | Stage::Paying
             | Stage::Paid
             | Stage::Held
+            | Stage::RefundFailed
             | Stage::Authorized => world.sell(stage).await,
             Stage::Address
             | Stage::Cart
@@ -174,8 +177,15 @@ impl World {
         }
         if stage != Stage::Paying {
             let answer = self.service.call(Method::POST, &path, &Value::Null).await;
-            let expected = if stage == Stage::Paid { 200 } else { 409 };
+            let expected = if matches!(stage, Stage::Paid | Stage::RefundFailed) { 200 } else { 409 };
             assert!(answer.status == expected || stage == Stage::Authorized, "{answer:?}");
+        }
+        if stage == Stage::RefundFailed {
+            self.provider.will([Trouble::Refuses("expired_or_canceled_card")]);
+            let path = self.named("/api/v1/shop/orders/{order}/refunds");
+            let refund = self.service.call(Method::POST, &path, &Value::Null).await;
+            assert_eq!(refund.body["data"]["status"], "failed", "{refund:?}");
+            self.names.insert("refund", refund.body["data"]["number"].to_string());
         }
     }
 

@@ -26,11 +26,14 @@
 //! # }
 //! ```
 
+mod close;
+
 use std::fmt;
 
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use self::close::CloseError;
 use crate::anomaly::NoticeKind;
 use crate::id::{Epoch, RefundId};
 use crate::intent::IntentError;
@@ -189,6 +192,9 @@ pub struct Refund {
     /// Digest of the idempotency key of the shop's request. It is in the refund's metadata at Stripe, so that a
     /// repeated request is recognized also after a restore from a backup has lost the refund.
     pub request: Option<Uuid>,
+    /// Time at which a person closed the failed refund ([`Order::close_refund`]); `None` if nobody did.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub closed_at: Option<Timestamp>,
 }
 
 impl Refund {
@@ -282,7 +288,8 @@ impl fmt::Display for RefundFailure {
 /// Refund that the shop requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewRefund {
-    /// Amount to refund; by default all that is left and not disputed.
+    /// Amount to refund; by default all that is left and not disputed, less the closed refunds
+    /// ([`Order::close_refund`]).
     pub amount: Option<Money>,
     /// PaymentIntent to refund; by default the one that paid the order.
     pub intent: Option<IntentId>,
@@ -298,8 +305,8 @@ pub enum RefundError {
     /// No money was received that could be refunded.
     #[error("no money was received for the order that could be refunded")]
     NothingReceived,
-    /// All of the money is refunded, or being refunded.
-    #[error("all that was received has been refunded, or is being refunded")]
+    /// All of the money is refunded, or being refunded; or what is left went back in another way, and no amount was named.
+    #[error("all that was received has been refunded, or is being refunded, or its refund was closed")]
     NothingLeft,
     /// The amount is zero, or more than is left.
     #[error("the amount to refund must be more than zero and at most {}", .left.to_decimal())]
@@ -375,7 +382,11 @@ impl Order {
             return Err(RefundError::NothingLeft);
         }
         let undisputed = self.undisputed_of(&intent.id);
-        let amount = new.amount.unwrap_or(if undisputed.is_zero() { left } else { undisputed });
+        let by_default = self.less_closed_refunds(&intent.id, if undisputed.is_zero() { left } else { undisputed });
+        if new.amount.is_none() && by_default.is_zero() {
+            return Err(RefundError::NothingLeft);
+        }
+        let amount = new.amount.unwrap_or(by_default);
         if amount.is_zero() || undisputed.minus(amount).is_err() {
             let is_left = !amount.is_zero() && left.minus(amount).is_ok();
             return Err(if is_left { RefundError::Disputed { undisputed } } else { RefundError::Amount { left } });
@@ -406,8 +417,13 @@ impl Order {
         }
         let takes_money = update.status.holds_money() && !known.is_some_and(|it| it.status.holds_money());
         let of_policy = if takes_money { decision.make_room(update)? } else { None };
+        let is_closed = known.is_some_and(|it| it.closed_at.is_some());
         let number = known.map_or_else(|| decision.import_refund(update, now), |it| it.number);
         decision.apply_refund_update(number, update, now);
+        if takes_money && is_closed {
+            let kind = NoticeKind::ClosedRefundMade { refund: number };
+            decision.record_notice(intent.id.clone(), kind, None, now);
+        }
         if let Some(Refund { number: refund, amount: requested, .. }) = differs.cloned() {
             let kind = NoticeKind::RefundDiffers { refund, requested, made: update.amount };
             decision.record_notice(intent.id.clone(), kind, Some(update.id.as_str().to_owned()), now);
@@ -557,6 +573,7 @@ impl Decision {
             requested_at: now,
             epoch: Some(self.order.epoch),
             request: None,
+            closed_at: None,
         });
         number
     }
@@ -593,7 +610,7 @@ impl Decision {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -603,22 +620,22 @@ mod tests {
     use crate::order::tests::{at, placed, usd};
     use crate::order::{OrderState, PaymentState};
 
-    fn intent() -> IntentId {
+    pub(crate) fn intent() -> IntentId {
         IntentId::new("pi_1").unwrap()
     }
 
-    fn paid() -> Order {
+    pub(crate) fn paid() -> Order {
         let order = placed();
         let created = IntentSnapshot::new(intent(), order.id, order.total, at(300));
         let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
         order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order
     }
 
-    fn of(minor: i64) -> NewRefund {
+    pub(crate) fn of(minor: i64) -> NewRefund {
         NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
     }
 
-    fn update(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
+    pub(crate) fn update(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
         let id = RefundId::new(id).unwrap();
         RefundSnapshot {
             id,

@@ -1,0 +1,57 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use paywright_domain::refund::{CloseError, Refund};
+use paywright_domain::text::Note;
+use paywright_domain::{Fact, Order};
+use thiserror::Error;
+
+use crate::{Access, App, GetOrderError, OrderRef};
+
+/// A closed refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedRefund {
+    /// The refund.
+    pub refund: Refund,
+    /// Whether the note of this request is stored; not, if the refund had been closed with another one.
+    pub is_note_stored: bool,
+}
+
+/// Why a refund was not closed.
+#[derive(Debug, Error)]
+pub enum CloseRefundError {
+    /// The order could not be read.
+    #[error(transparent)]
+    Order(#[from] GetOrderError),
+    /// The order refuses it.
+    #[error(transparent)]
+    Refused(#[from] CloseError),
+}
+
+impl App {
+    /// Closes a failed refund whose money went back in another way, so that it no longer waits for a person. A repeat changes
+    /// nothing.
+    pub async fn close_refund(
+        &self,
+        which: &OrderRef,
+        number: u32,
+        note: &Note,
+    ) -> Result<ClosedRefund, CloseRefundError> {
+        let is_repeat = AtomicBool::new(false);
+        let decide = |order: &Order, now| {
+            let decision = order.close_refund(number, note, now)?;
+            is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
+            Ok::<_, CloseRefundError>(decision)
+        };
+        let order = self.change(which, &Access::All, decide).await?;
+        let refund = order.refund_numbered(number).cloned().ok_or(CloseError::NotFound { number })?;
+        let is_note_stored = if is_repeat.load(Ordering::Relaxed) {
+            // Also of this request, if it was unknown whether its commit was done.
+            let facts = self.store.orders.facts(order.id).await.map_err(GetOrderError::from)?;
+            let is_it = |it: &Fact| matches!(it, Fact::RefundClosed { refund, note: its, .. } if *refund == number && its == note);
+            facts.iter().any(|it| is_it(&it.fact))
+        } else {
+            true
+        };
+        Ok(ClosedRefund { refund, is_note_stored })
+    }
+}
