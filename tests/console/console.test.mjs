@@ -292,6 +292,8 @@ test('a failed refund is closed with the keyboard alone, and nobody is asked to 
   await page.focus(`${close} summary`)
   await page.keyboard.press('Enter')
   await page.keyboard.press('Tab')
+  assert.equal(await page.evaluate(() => document.activeElement.value), amount.replace(' USD', ''), 'all of it, unless a person says less')
+  await page.keyboard.press('Tab')
   await page.keyboard.type('sent to the bank account')
   await judged(page, 'close')
   await picture(page, 'close-1440-light')

@@ -1,7 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use paywright_domain::refund::{CloseError, Refund};
-use paywright_domain::text::Note;
+use paywright_domain::refund::{CloseError, NewClosing, Refund};
 use paywright_domain::{Fact, Order};
 use thiserror::Error;
 
@@ -12,7 +11,7 @@ use crate::{Access, App, GetOrderError, OrderRef};
 pub struct ClosedRefund {
     /// The refund.
     pub refund: Refund,
-    /// Whether the note of this request is stored; not, if the refund had been closed with another one.
+    /// Whether the note of this request is stored; not, if the refund had been closed before with another one.
     pub is_note_stored: bool,
 }
 
@@ -25,6 +24,9 @@ pub enum CloseRefundError {
     /// The order refuses it.
     #[error(transparent)]
     Refused(#[from] CloseError),
+    /// The order is no longer as the caller has shown it to a person.
+    #[error("the order has changed meanwhile")]
+    OutOfDate,
 }
 
 impl App {
@@ -34,20 +36,32 @@ impl App {
         &self,
         which: &OrderRef,
         number: u32,
-        note: &Note,
+        new: &NewClosing,
+    ) -> Result<ClosedRefund, CloseRefundError> {
+        self.close_shown_refund(which, number, new, |_| true).await
+    }
+
+    /// As [`Self::close_refund`], for a person who has decided on an order as a page has shown it: it is refused with
+    /// [`CloseRefundError::OutOfDate`] if `is_shown` denies that of the order on which the closing is committed.
+    pub async fn close_shown_refund(
+        &self,
+        which: &OrderRef,
+        number: u32,
+        new: &NewClosing,
+        is_shown: impl Fn(&Order) -> bool + Send + Sync,
     ) -> Result<ClosedRefund, CloseRefundError> {
         let is_repeat = AtomicBool::new(false);
         let decide = |order: &Order, now| {
-            let decision = order.close_refund(number, note, now)?;
+            let decision = order.close_refund(number, new, now)?;
             is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
-            Ok::<_, CloseRefundError>(decision)
+            if decision.facts.is_empty() || is_shown(order) { Ok(decision) } else { Err(CloseRefundError::OutOfDate) }
         };
         let order = self.change(which, &Access::All, decide).await?;
         let refund = order.refund_numbered(number).cloned().ok_or(CloseError::NotFound { number })?;
         let is_note_stored = if is_repeat.load(Ordering::Relaxed) {
             // Also of this request, if it was unknown whether its commit was done.
             let facts = self.store.orders.facts(order.id).await.map_err(GetOrderError::from)?;
-            let is_it = |it: &Fact| matches!(it, Fact::RefundClosed { refund, note: its, .. } if *refund == number && its == note);
+            let is_it = |it: &Fact| matches!(it, Fact::RefundClosed { refund, note: its, .. } if *refund == number && *its == new.note);
             facts.iter().any(|it| is_it(&it.fact))
         } else {
             true

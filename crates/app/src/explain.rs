@@ -111,9 +111,18 @@ fn operation_reason(operation: &Operation) -> String {
 pub fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
     let end = match anomaly.kind {
         AnomalyKind::Mismatch { mismatch, policy } => consequence(order, anomaly, mismatch, policy),
+        AnomalyKind::Notice(NoticeKind::RefundFailed { refund }) => closing_of(order, refund),
         AnomalyKind::Notice(_) => String::new(),
     };
     anomaly_sentence(anomaly, &end)
+}
+
+/// End of the sentence of a failed refund: whether a person has closed it.
+fn closing_of(order: &Order, refund: u32) -> String {
+    let closing = order.refund_numbered(refund).and_then(|it| it.closing);
+    closing.map_or_else(String::new, |it| {
+        format!("; it was closed at {}: {} went back in another way", it.at, money(it.amount))
+    })
 }
 
 /// Sentence of an anomaly, with its reason and this end.
@@ -206,6 +215,7 @@ fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Pol
                 Some(_) | None if is_refunded && !matches!(mismatch, Mismatch::WrongLivemode { .. }) => {
                     "; all of it has been refunded".to_owned()
                 }
+                Some(_) | None if !is_held => "; nothing of it is left to decide on".to_owned(),
                 Some(_) | None => {
                     let mut acceptable = order.payments_to_accept().map(|it| Some(&it.id));
                     let is_acceptable = acceptable.any(|it| it == anomaly.intent.as_ref());
@@ -218,7 +228,14 @@ fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Pol
             let of_policy =
                 |it: &&Refund| Some(&it.intent) == anomaly.intent.as_ref() && it.origin == RefundOrigin::Policy;
             let refund = order.refunds.iter().find(of_policy);
-            refund.map_or_else(String::new, |it| format!("; refund {} ({}) returns it", it.number, it.status))
+            refund.map_or_else(String::new, |it| {
+                let (number, status) = (it.number, it.status);
+                if status == RefundStatus::Failed {
+                    format!("; refund {number}, which was to return it, failed{}", closing_of(order, number))
+                } else {
+                    format!("; refund {number} ({status}) returns it")
+                }
+            })
         }
     }
 }
@@ -305,7 +322,7 @@ impl Moment {
 }
 
 fn refund_closed(refund: u32, intent: &IntentId, amount: Money) -> String {
-    format!("Refund {refund} of {} from {intent} was closed: its money went back in another way.", money(amount))
+    format!("Refund {refund} from {intent}, which had failed, was closed: {} went back in another way.", money(amount))
 }
 
 fn payment_accepted(intent: &IntentId, expected: Money, received: Money) -> String {

@@ -258,10 +258,12 @@ pub struct RefundView<'a> {
     /// Stripe's reason of a failure.
     failure: Option<&'a str>,
     requested_at: Time,
-    /// Time at which a person closed the failed refund, whose money went back in another way; null if nobody did. Absent in
-    /// events from before that could be done.
+    /// Time at which a person closed the failed refund; null if nobody did. Absent in events from before that could be done.
     #[cfg_attr(feature = "openapi", schema(required = false))]
     closed_at: Option<Time>,
+    /// Amount of a closed refund that went back in another way.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    closed_amount: Option<DecimalAmount>,
 }
 
 impl<'a> RefundView<'a> {
@@ -278,7 +280,8 @@ impl<'a> RefundView<'a> {
             origin: refund.origin.into(),
             failure: refund.failure.as_ref().map(RefundFailure::as_str),
             requested_at: Time(refund.requested_at),
-            closed_at: refund.closed_at.map(Time),
+            closed_at: refund.closing.map(|it| Time(it.at)),
+            closed_amount: refund.closing.map(|it| DecimalAmount(it.amount)),
         }
     }
 

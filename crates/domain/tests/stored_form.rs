@@ -143,11 +143,12 @@ fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
         (
             Fact::RefundClosed {
                 refund: 2,
+                provider_id: None,
                 intent: intent(),
                 amount: usd(11_200),
                 note: paywright_domain::text::Note::new("sent to the customer's bank").unwrap(),
             },
-            json!({ "kind": "refund.closed", "refund": 2, "intent": "pi_1", "amount": money,
+            json!({ "kind": "refund.closed", "refund": 2, "provider_id": null, "intent": "pi_1", "amount": money,
                 "note": "sent to the customer's bank" }),
         ),
         (

@@ -75,7 +75,7 @@ fn a_refunded_order_has_its_stored_form() {
     let refund = json!({
         "number": 2, "intent": "pi_1", "amount": money(100), "reason": null, "origin": "shop", "status": "requested",
         "provider_id": null, "attempt": 1, "failure": null, "requested_at": NOW, "epoch": 0, "request": null,
-        "closed_at": null,
+        "closing": null,
     });
     assert_eq!(form["refunds"][1], refund);
     let anomaly = json!({

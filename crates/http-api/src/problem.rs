@@ -430,7 +430,11 @@ impl From<CloseRefundError> for Problem {
             CloseRefundError::Refused(error) => match error {
                 CloseError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, REFUND_NOT_FOUND, error.to_string()),
                 CloseError::NotFailed { .. } => Self::conflict("refund_not_failed", error.to_string()),
+                CloseError::MadeUpFor => Self::conflict("refund_made_up_for", error.to_string()),
+                CloseError::Amount { .. } | CloseError::AmountNotNamed => Self::amount(&error),
             },
+            // Only a page is out of date.
+            CloseRefundError::OutOfDate => StoreError::Conflict.into(),
         }
     }
 }

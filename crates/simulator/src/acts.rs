@@ -9,7 +9,7 @@ use paywright_app::{
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::intent::{CaptureMethod, IntentStatus, NewAcceptance};
 use paywright_domain::order::{CancelReason, OrderEdit};
-use paywright_domain::refund::NewRefund;
+use paywright_domain::refund::{NewClosing, NewRefund};
 use paywright_domain::text::{Note, Text};
 use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, OrderId};
 use uuid::Uuid;
@@ -47,8 +47,8 @@ pub(crate) enum Act {
     RefundWithoutKey(i64),
     /// An operator accepts the money that is held for its amount as the payment.
     Accept,
-    /// An operator closes the refund with this number, which has failed.
-    Close(u32),
+    /// An operator closes the refund with this number, which has failed: this amount went back in another way, or all of it.
+    Close(u32, Option<i64>),
     /// Something is done at Stripe, outside Paywright.
     External(ExternalAction),
     /// An event of the other mode arrives that reports the intent as succeeded.
@@ -149,7 +149,7 @@ impl Person {
             Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
             Act::Accept => self.accept().await,
-            Act::Close(refund) => self.close(refund).await,
+            Act::Close(refund, minor) => self.close(refund, minor).await,
             Act::External(action) => {
                 self.world.turn(Call::External, action.name()).await;
                 let mut core = self.world.core();
@@ -405,13 +405,13 @@ impl Person {
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 
-    async fn close(&self, refund: u32) {
+    async fn close(&self, refund: u32, minor: Option<i64>) {
         let Some(order) = self.order() else { return };
         let Ok(note) = Note::new("in cash") else { return };
         self.world.core().books.closings += 1;
         let ask = |app: App| -> BoxFuture<'static, _> {
-            let note = note.clone();
-            Box::pin(async move { app.close_refund(&OrderRef::Id(order), refund, &note).await })
+            let new = NewClosing { amount: minor.and_then(usd), note: note.clone() };
+            Box::pin(async move { app.close_refund(&OrderRef::Id(order), refund, &new).await })
         };
         let is_definite = |error: &CloseRefundError| !matches!(error, CloseRefundError::Order(GetOrderError::Store(_)));
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);

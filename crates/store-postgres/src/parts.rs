@@ -63,6 +63,7 @@ tables! {
         refund_epochs: epoch as Nullable<BigInt>,
         refund_requests: request as Nullable<SqlUuid>,
         refund_closed_at: closed_at as Nullable<Timestamptz>,
+        refund_closed_amounts: closed_amount as Nullable<BigInt>,
     }
 
     /// Disputes, as one array for each column.

@@ -91,6 +91,7 @@ stored_table! {
         epoch: Nullable<BigInt>,
         request: Nullable<Binary>,
         closed_at: Nullable<BigInt>,
+        closed_amount: Nullable<BigInt>,
     }
 }
 

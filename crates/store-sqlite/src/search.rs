@@ -21,9 +21,9 @@ const TO_DECIDE: &str = "(received - refunded - ifnull((
     WHERE disputes.order_id = orders.id AND disputes.intent_id = anomalies.provider_id
         AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
 ), 0) - ifnull((
-    SELECT sum(refunds.amount) FROM refunds
+    SELECT sum(closed_amount) FROM refunds
     WHERE refunds.order_id = orders.id AND refunds.intent_id = anomalies.provider_id
-        AND refunds.status = 'failed' AND closed_at IS NOT NULL
+        AND refunds.status = 'failed'
 ), 0))";
 
 /// Condition on a row of `anomalies` beside its order: the order is held for review for it, as

@@ -10,7 +10,7 @@ use paywright_domain::dispute::{Dispute, DisputeStatus};
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::id::{DisputeId, RefundId};
 use paywright_domain::intent::IntentStatus;
-use paywright_domain::refund::{NewRefund, RefundSnapshot, RefundStatus};
+use paywright_domain::refund::{NewClosing, NewRefund, Refund, RefundSnapshot, RefundStatus};
 use paywright_domain::task::TaskKind;
 use paywright_domain::text::Note;
 use paywright_domain::{Decision, IntentId, Money, Order, OrderId};
@@ -122,9 +122,13 @@ pub async fn orders_with_cases_are_those_that_wait_for_a_person(subject: &impl M
                 order = save(store, decided).await;
                 order = update_refund(store, &order, number, status).await;
             }
-            let note = Note::new("paid back in cash").unwrap();
+            let closing = |order: &Order, refund: &Refund| {
+                let note = Note::new("paid back in cash").unwrap();
+                let new = NewClosing { amount: Some(order.most_to_close(refund)), note };
+                order.close_refund(refund.number, &new, at(NOW + 10)).unwrap()
+            };
             while let Some(Case::RefundFailed(refund)) = cases_of(&order).into_iter().next().filter(|_| closes) {
-                order = save(store, order.close_refund(refund.number, &note, at(NOW + 10)).unwrap()).await;
+                order = save(store, closing(&order, refund)).await;
             }
         }
     }

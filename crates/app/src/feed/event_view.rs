@@ -197,17 +197,19 @@ pub(crate) struct RefundChangedView<'a> {
 pub(crate) struct RefundClosedView<'a> {
     /// Number of the refund within its order.
     refund: u32,
+    /// Stripe's id of the refund, if it has one.
+    refund_id: Option<&'a str>,
     /// Id of the PaymentIntent.
     payment_intent: &'a str,
-    /// Amount of the refund, whose money went back in another way.
+    /// Amount that went back in another way.
     amount: DecimalAmount,
     currency: CurrencyCode,
 }
 
 impl<'a> RefundClosedView<'a> {
-    fn of(refund: u32, intent: &'a IntentId, amount: Money) -> Self {
-        let currency = amount.into();
-        Self { refund, payment_intent: intent.as_str(), amount: DecimalAmount(amount), currency }
+    fn of(refund: u32, id: Option<&'a RefundId>, intent: &'a IntentId, amount: Money) -> Self {
+        let (refund_id, currency) = (id.map(RefundId::as_str), amount.into());
+        Self { refund, refund_id, payment_intent: intent.as_str(), amount: DecimalAmount(amount), currency }
     }
 }
 
@@ -275,8 +277,8 @@ impl<'a> ChangeView<'a> {
                     failure: failure.as_ref().map(RefundFailure::as_str),
                 })
             }
-            Fact::RefundClosed { refund, intent, amount, .. } => {
-                Self::RefundClosed(RefundClosedView::of(*refund, intent, *amount))
+            Fact::RefundClosed { refund, provider_id, intent, amount, .. } => {
+                Self::RefundClosed(RefundClosedView::of(*refund, provider_id.as_ref(), intent, *amount))
             }
             Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened(DisputeOpenedView {
                 dispute: dispute.as_str(),

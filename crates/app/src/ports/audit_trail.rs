@@ -130,9 +130,9 @@ pub enum Act {
         refund: u32,
         /// PaymentIntent whose money it was.
         intent: IntentId,
-        /// Amount of the refund.
+        /// Amount that went back in another way.
         amount: Money,
-        /// Why it was closed.
+        /// Where it went.
         note: Note,
     },
     /// An application or an operator has asked to cancel an order, which releases an authorized payment.
@@ -331,7 +331,7 @@ impl Act {
                 received: *received,
                 note: note.clone(),
             }),
-            Fact::RefundClosed { refund, intent, amount, note } => Some(Self::RefundClosed {
+            Fact::RefundClosed { refund, intent, amount, note, .. } => Some(Self::RefundClosed {
                 refund: *refund,
                 intent: intent.clone(),
                 amount: *amount,
@@ -410,7 +410,11 @@ impl fmt::Display for Act {
                 write!(f, "{received} of {intent} accepted, where {expected} was due: {:?}", note.as_str())
             }
             Self::RefundClosed { refund, intent, amount, note } => {
-                write!(f, "failed refund {refund} of {amount} from {intent} closed: {:?}", note.as_str())
+                write!(
+                    f,
+                    "failed refund {refund} from {intent} closed, {amount} went back in another way: {:?}",
+                    note.as_str()
+                )
             }
             Self::CancellationRequested => f.write_str("cancellation"),
             Self::KeyCreated { name, scopes, networks, expires_at, calls_per_minute } => {

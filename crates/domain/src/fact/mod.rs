@@ -184,11 +184,13 @@ pub enum Fact {
     RefundClosed {
         /// Number of the refund within the order.
         refund: u32,
+        /// Stripe's id of the refund (`re_…`), if it has one.
+        provider_id: Option<RefundId>,
         /// PaymentIntent whose money it was.
         intent: IntentId,
-        /// Amount of the refund.
+        /// Amount that went back in another way.
         amount: Money,
-        /// Why it was closed.
+        /// Where it went.
         note: Note,
     },
     /// The cardholder disputed a payment.

@@ -75,7 +75,7 @@ mod tests {
             requested_at: at(1),
             epoch,
             request: None,
-            closed_at: None,
+            closing: None,
         };
         vec![
             IntentRequest { revision: number, attempt: number, epoch }.idempotency_key(order),

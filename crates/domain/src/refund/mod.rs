@@ -33,10 +33,10 @@ use std::fmt;
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use self::close::CloseError;
+pub use self::close::{CloseError, Closing, NewClosing};
 use crate::anomaly::NoticeKind;
 use crate::id::{Epoch, RefundId};
-use crate::intent::IntentError;
+use crate::intent::{IntentError, PaymentIntent};
 use crate::money::MoneyError;
 use crate::task::{KEY_EXHAUSTED, ProviderFailure, ProviderRequest};
 use crate::{Decision, Fact, IntentId, Money, Order, OrderId, Task, Timestamp};
@@ -192,9 +192,9 @@ pub struct Refund {
     /// Digest of the idempotency key of the shop's request. It is in the refund's metadata at Stripe, so that a
     /// repeated request is recognized also after a restore from a backup has lost the refund.
     pub request: Option<Uuid>,
-    /// Time at which a person closed the failed refund ([`Order::close_refund`]); `None` if nobody did.
+    /// Closing of the failed refund by a person ([`Order::close_refund`]); `None` if nobody has closed it.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub closed_at: Option<Timestamp>,
+    pub closing: Option<Closing>,
 }
 
 impl Refund {
@@ -370,8 +370,10 @@ impl Order {
             (None, Some(intent)) => intent,
             // An order that is held for review has money too, of one intent as a rule.
             (None, None) => {
-                let has_money = |it: &&crate::intent::PaymentIntent| !self.left_of(&it.id).is_zero();
-                self.intents.iter().find(has_money).ok_or(RefundError::NothingReceived)?
+                let waits = |it: &&PaymentIntent| !self.left_to_decide_of(&it.id).is_zero();
+                let has_money = |it: &&PaymentIntent| !self.left_of(&it.id).is_zero();
+                let of_order = || self.intents.iter();
+                of_order().find(waits).or_else(|| of_order().find(has_money)).ok_or(RefundError::NothingReceived)?
             }
         };
         if intent.received.is_zero() {
@@ -417,7 +419,7 @@ impl Order {
         }
         let takes_money = update.status.holds_money() && !known.is_some_and(|it| it.status.holds_money());
         let of_policy = if takes_money { decision.make_room(update)? } else { None };
-        let is_closed = known.is_some_and(|it| it.closed_at.is_some());
+        let is_closed = known.is_some_and(|it| it.closing.is_some());
         let number = known.map_or_else(|| decision.import_refund(update, now), |it| it.number);
         decision.apply_refund_update(number, update, now);
         if takes_money && is_closed {
@@ -573,7 +575,7 @@ impl Decision {
             requested_at: now,
             epoch: Some(self.order.epoch),
             request: None,
-            closed_at: None,
+            closing: None,
         });
         number
     }

@@ -3,7 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{AcceptPaymentError, Access, IdempotencyKey, OrderRef, RefundPaymentError, Scope};
+use paywright_app::{
+    AcceptPaymentError, Access, CloseRefundError, IdempotencyKey, OrderRef, RefundPaymentError, Scope,
+};
 use paywright_domain::Order;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,7 +18,7 @@ use super::session::{Operator, posted, text};
 use crate::Api;
 use crate::problem::Problem;
 use crate::reader::Fields;
-use crate::shop::{cancel_reason, capture_amount, closing_note, new_acceptance, new_refund};
+use crate::shop::{cancel_reason, capture_amount, new_acceptance, new_closing, new_refund};
 
 /// Scope of the idempotency keys of forms: no application has this id.
 const FORMS: Uuid = Uuid::from_u128(0x7061_7977_7269_8768_8000_636f_6e73_6f6c);
@@ -69,8 +71,8 @@ impl Form {
             Act::Refund | Act::Capture | Act::Cancel => (AMOUNT, "payment_intent"),
         };
         // As it was typed, white space included.
-        let typed = self.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Typed { act: self.act, of: text(&self.fields, of).to_owned(), text: typed }
+        let typed = |name| text(&self.fields, name).to_owned();
+        Typed { act: self.act, of: typed(of), text: typed(name), amount: typed(AMOUNT) }
     }
 }
 
@@ -213,16 +215,24 @@ pub(super) async fn close(
     let (operator, fields) = posted(&api, &request, payload, Scope::PaymentsWrite).await?;
     let (which, form) = (named(&order)?, Form::of(Act::Close, fields));
     let number = text(&form.fields, REFUND).parse().unwrap_or_default();
-    let (app, mut fields) = (api.app.for_request(), form.fields.clone());
+    let (app, mut fields, has_amount) = (api.app.for_request(), form.fields.clone(), form.has_amount());
     fields.remove(REFUND);
-    let act = |order: Order| async move {
-        let note = closing_note(&fields)?;
-        let closed = app.close_refund(&OrderRef::Id(order.id), number, &note).await?;
-        let done = if closed.is_note_stored { "close" } else { "closed-before" };
-        Ok(format!("{done}-{number}"))
+    let act = |order: Order| {
+        let (which, shown) = (OrderRef::Id(order.id), seen(&order));
+        async move {
+            has_amount?;
+            let new = new_closing(&fields, order.total.currency())?;
+            let closed = app.close_shown_refund(&which, number, &new, |it| seen(it) == shown).await;
+            let closed = closed.map_err(|error| match error {
+                CloseRefundError::OutOfDate => NotDone::OutOfDate,
+                error @ (CloseRefundError::Order(_) | CloseRefundError::Refused(_)) => NotDone::Refused(error.into()),
+            })?;
+            let done = if closed.is_note_stored { "close" } else { "closed-before" };
+            Ok(format!("{done}-{number}"))
+        }
     };
     // Of two who close the same refund at once, the second finds it closed: so does a form that is sent twice.
-    let is_done = |order: &Order| order.refund_numbered(number).is_some_and(|it| it.closed_at.is_some());
+    let is_done = |order: &Order| order.refund_numbered(number).is_some_and(|it| it.closing.is_some());
     perform((&api, &operator, &form), &which, is_done, act).await
 }
 

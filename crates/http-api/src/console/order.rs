@@ -86,6 +86,8 @@ pub(super) struct Typed {
     /// Payment that the form is of, or number of the refund; empty for a capture.
     pub(super) of: String,
     pub(super) text: String,
+    /// Amount beside a note.
+    pub(super) amount: String,
 }
 
 struct Line {
@@ -118,6 +120,8 @@ struct Intent {
     received: String,
     refunded: String,
     left: String,
+    /// Amount of what is left that went back in another way; `None` if nothing did.
+    closed: Option<String>,
     /// Page of the payment in Stripe's dashboard.
     dashboard: String,
 }
@@ -132,6 +136,7 @@ impl Intent {
             received: amount(intent.received),
             refunded,
             left: amount(left),
+            closed: Some(order.closed_of(&intent.id)).filter(|it| !it.is_zero()).map(amount),
             dashboard: dashboard(order, "payments", intent.id.as_str()),
         }
     }
@@ -202,7 +207,7 @@ impl RefundForm {
         };
         let most = refunded(Some(order.undisputed_of(&intent.id)))?;
         let whole = refunded(None);
-        let closed = whole.map_or(Ok(most), |it| most.minus(it)).ok().filter(|it| !it.is_zero());
+        let closed = Some(order.closed_of(&intent.id)).filter(|it| !it.is_zero());
         Some(Self {
             key: Uuid::from_u128(fastrand::u128(..)),
             intent: intent.id.as_str().to_owned(),
@@ -261,14 +266,26 @@ struct CloseForm {
     amount: String,
     /// Why it failed.
     failure: String,
-    /// Note that was typed and refused.
-    typed: Option<String>,
+    currency: String,
+    /// Most that can have gone back in another way.
+    most: Amount,
+    /// Whether another refund of the payment has failed, which may have been of the same money.
+    is_one_of_many: bool,
+    /// Note and amount that were typed and refused.
+    typed: Option<(String, String)>,
 }
 
 impl CloseForm {
-    fn of(refund: &Refund) -> Self {
-        let failure = refund.failure.as_ref().map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
-        Self { number: refund.number, amount: amount(refund.amount), failure, typed: None }
+    fn of(order: &Order, refund: &Refund) -> Self {
+        Self {
+            number: refund.number,
+            amount: amount(refund.amount),
+            failure: refund.failure.as_ref().map(|it| format!(" ({})", it.as_str())).unwrap_or_default(),
+            currency: code(refund.amount.currency()),
+            most: Amount::of(order.most_to_close(refund)),
+            is_one_of_many: order.has_other_failed(refund),
+            typed: None,
+        }
     }
 }
 
@@ -299,7 +316,7 @@ impl Acts {
         let accepts: Vec<_> = order.payments_to_accept().map(|it| AcceptForm::of(order, it, is_one_of_many)).collect();
         let closings: Vec<_> = cases_of(order)
             .into_iter()
-            .filter_map(|case| if let Case::RefundFailed(it) = case { Some(CloseForm::of(it)) } else { None })
+            .filter_map(|case| if let Case::RefundFailed(it) = case { Some(CloseForm::of(order, it)) } else { None })
             .collect();
         let cancel = order.cancel(CancelReason::RequestedByCustomer, now).is_ok_and(|it| !it.facts.is_empty());
         if !operator.may(Scope::PaymentsWrite) || !operator.may(Scope::OrdersWrite) {
@@ -322,13 +339,18 @@ impl Acts {
     }
 
     /// Keeps what was typed in the form that was refused.
-    fn keep(&mut self, Typed { act, of, text }: Typed) {
+    fn keep(&mut self, Typed { act, of, text, amount }: Typed) {
+        if act == Act::Close {
+            if let Some(form) = self.closings.iter_mut().find(|it| it.number.to_string() == of) {
+                form.typed = Some((text, amount));
+            }
+            return;
+        }
         let place = match act {
             Act::Refund => self.refunds.iter_mut().find(|it| it.intent == of).map(|it| &mut it.typed),
             Act::Accept => self.accepts.iter_mut().find(|it| it.intent == of).map(|it| &mut it.typed),
-            Act::Close => self.closings.iter_mut().find(|it| it.number.to_string() == of).map(|it| &mut it.typed),
             Act::Capture => self.capture.as_mut().map(|it| &mut it.typed),
-            Act::Cancel => None,
+            Act::Close | Act::Cancel => None,
         };
         if let Some(place) = place {
             *place = Some(text);
@@ -342,7 +364,7 @@ pub(super) fn seen(order: &Order) -> String {
     let (state, payment, revision) = (order.status_name(), order.payment_state().name(), order.revision);
     let left = |id: &IntentId| amount(order.left_of(id));
     let intents = order.intents.iter().map(|it| format!("{} {} {}", it.id, it.status.name(), left(&it.id)));
-    let closed = order.refunds.iter().filter(|it| it.closed_at.is_some()).count();
+    let closed = order.refunds.iter().filter(|it| it.closing.is_some()).count();
     let refunds = format!("{} {closed}", order.refunds.len());
     let mut parts = vec![format!("{state} {payment} {revision} {} {refunds}", amount(order.total))];
     parts.extend(intents);
@@ -361,14 +383,14 @@ struct RefundRow {
     requested: When,
     by: &'static str,
     note: String,
-    closed: Option<When>,
+    closed: Option<(When, String)>,
 }
 
 impl RefundRow {
     fn of(refund: &Refund) -> Self {
         let class = match refund.status {
             RefundStatus::Succeeded => "ok",
-            RefundStatus::Failed if refund.closed_at.is_none() => "bad",
+            RefundStatus::Failed if refund.closing.is_none() => "bad",
             RefundStatus::Requested | RefundStatus::Pending | RefundStatus::RequiresAction => "wait",
             RefundStatus::Failed | RefundStatus::Canceled => "",
         };
@@ -387,7 +409,7 @@ impl RefundRow {
                 RefundOrigin::Provider => "at Stripe",
             },
             note: [reason, failure].into_iter().flatten().collect::<Vec<_>>().join(". "),
-            closed: refund.closed_at.map(when),
+            closed: refund.closing.map(|it| (when(it.at), amount(it.amount))),
         }
     }
 }
@@ -589,6 +611,7 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
         let refund = order.refund_numbered(number.parse().ok()?)?;
         let text = match refund.status {
             RefundStatus::Succeeded => "Stripe has made it. The bank of the customer usually needs 5 to 10 days.",
+            RefundStatus::Failed if refund.closing.is_some() => "Stripe could not make it, and it was closed.",
             RefundStatus::Failed => "Stripe could not make it: the shop still has the money.",
             RefundStatus::Canceled => "It was canceled: the shop still has the money.",
             RefundStatus::Requested | RefundStatus::Pending | RefundStatus::RequiresAction => {
@@ -600,7 +623,7 @@ fn done_notice(order: &Order, done: &str) -> Option<Notice> {
         return said(class, title, text);
     }
     if let Some((before, number)) = done.strip_prefix("close").and_then(|it| it.rsplit_once('-')) {
-        let refund = order.refund_numbered(number.parse().ok()?).filter(|it| it.closed_at.is_some())?;
+        let refund = order.refund_numbered(number.parse().ok()?).filter(|it| it.closing.is_some())?;
         return match before {
             "" => notice(
                 format!("Refund {} of {} is closed", refund.number, amount(refund.amount)),

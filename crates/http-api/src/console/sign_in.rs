@@ -44,7 +44,7 @@ pub(super) async fn link(api: Data<Api>, token: Path<String>) -> Result<HttpResp
     let may = match link.role {
         ConsoleRole::View => "see everything, and change nothing",
         ConsoleRole::Refund => {
-            "see everything, refund, capture and cancel orders, and accept payments of another amount"
+            "see everything, refund, capture and cancel orders, accept payments of another amount, and close failed refunds"
         }
         ConsoleRole::Administer => "see and do everything",
     };

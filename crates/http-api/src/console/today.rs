@@ -206,7 +206,10 @@ fn cases(orders: &[Order], breaks: &[Break]) -> Card {
     }
     let failed = all.iter().filter(|it| matches!(it, Case::RefundFailed(_))).count();
     if failed > 0 {
-        lines.push(Line::of(ACT, &format!("Refund again: {}.", counted(failed, "refund failed", "refunds failed"))));
+        lines.push(Line::of(
+            ACT,
+            &format!("Refund again, or close: {}.", counted(failed, "refund failed", "refunds failed")),
+        ));
     }
     if !breaks.is_empty() {
         let what = counted(breaks.len(), "break of the books is", "breaks of the books are");

@@ -233,7 +233,10 @@ fn flatten(schema: &mut RefOr<Schema>, all: &Schemas) {
     *schema = RefOr::T(Schema::Object(whole));
 }
 
-/// Requires the fields of an answer that may be null: they are null rather than absent. A field that may be absent is
+/// Fields that events from before an update of the program lack: the only ones that may be null and may be absent.
+const MAY_BE_ABSENT: [&str; 3] = ["accepted_at", "closed_at", "closed_amount"];
+
+/// Requires the fields of an answer that may be null: they are null rather than absent. Any other field that may be absent is
 /// described as never null.
 fn require(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(object)) = schema else { return };
@@ -241,7 +244,7 @@ fn require(schema: &mut RefOr<Schema>) {
     if object.additional_properties.is_none() {
         let nullable = object.properties.iter().filter(|(_, it)| is_nullable(it)).map(|(name, _)| name.clone());
         for name in nullable {
-            if !object.required.contains(&name) {
+            if !object.required.contains(&name) && !MAY_BE_ABSENT.contains(&name.as_str()) {
                 object.required.push(name);
             }
         }

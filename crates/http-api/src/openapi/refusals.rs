@@ -117,7 +117,8 @@ refusals! {
         &[(409, "payment_not_received"), (409, "payment_already_refunded"), (409, "payment_disputed"),
           (422, "invalid_refund"), (422, "invalid_amount")];
     CloseRefund: CALL, BEARER, ALONE, ORDER, BODY, COMMIT,
-        &[(404, "refund_not_found"), (409, "refund_not_failed"), (422, "invalid_refund")];
+        &[(404, "refund_not_found"), (409, "refund_not_failed"), (409, "refund_made_up_for"), (422, "invalid_refund"),
+          (422, "invalid_amount")];
     CreatePaymentIntent: CALL, BEARER, BEARER_REQUIRED, ORDER, COMMIT, STRIPE, SETTLE,
         &[(409, "order_paid"), (409, "order_canceled")];
     ConfirmPayment: CALL, BEARER, ORDER, COMMIT, STRIPE, SETTLE,

@@ -9,7 +9,7 @@ use paywright_domain::money::Percent;
 use paywright_domain::order::{
     Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX, TaxRateDetails,
 };
-use paywright_domain::refund::{NewRefund, RefundReason};
+use paywright_domain::refund::{NewClosing, NewRefund, RefundReason};
 use paywright_domain::text::{Email, Note, Text};
 use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order};
 use serde_json::Value;
@@ -35,7 +35,7 @@ const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
 const ADJUSTMENT: [&str; 4] = ["kind", "label", "amount", "tax_rate_details"];
 const TAX_RATE: [&str; 2] = ["percentage_decimal", "country"];
 const ACCEPTANCE: [&str; 4] = ["anomaly", "note", "amount", "payment_intent"];
-const CLOSING: [&str; 1] = ["note"];
+const CLOSING: [&str; 2] = ["note", "amount"];
 const REFUND: [&str; 3] = ["amount", "reason", "payment_intent"];
 
 /// Kind of the anomalies whose money can be accepted.
@@ -77,9 +77,12 @@ body_schema! {
         )))
         .optional("payment_intent", intent_schema())
         .done();
-    /// Body that [`closing_note`] reads.
-    RefundClosingBody as "RefundClosing" = BodyObject::of(&CLOSING)
-        .required("note", text::<Note>().description(Some("Why the refund is closed: where its money went.")))
+    /// Body that [`new_closing`] reads.
+    NewClosingBody as "NewClosing" = BodyObject::of(&CLOSING)
+        .required("note", text::<Note>().description(Some("Where the money went.")))
+        .optional("amount", string().pattern(Some(DECIMAL)).description(Some(
+            "Amount that went back in another way, in major units: by default that of the refund, or what is left if that is less.",
+        )))
         .done();
     /// Body that [`new_refund`] reads.
     NewRefundBody as "NewRefund" = BodyObject::of(&REFUND)
@@ -292,11 +295,13 @@ pub(crate) fn new_acceptance(body: &Fields, currency: Currency) -> Result<NewAcc
     problems.done(new).map_err(|it| Problem::invalid(INVALID_ACCEPTANCE, it))
 }
 
-/// Reads the note by which a failed refund is closed.
-pub(crate) fn closing_note(body: &Fields) -> Result<Note, Problem> {
+/// Reads the body by which a failed refund is closed.
+pub(crate) fn new_closing(body: &Fields, currency: Currency) -> Result<NewClosing, Problem> {
     let mut problems = FieldProblems::default();
-    let note = Reader::new(body, &CLOSING, &mut problems).required("note", |it| Ok(Note::new(read_string(it)?)?));
-    problems.done(note).map_err(|it| Problem::invalid(INVALID_REFUND, it))
+    let mut closing = Reader::new(body, &CLOSING, &mut problems);
+    let note = closing.required("note", |it| Ok(Note::new(read_string(it)?)?));
+    let amount = amount(&mut closing, currency);
+    problems.done(note.map(|note| NewClosing { amount, note })).map_err(|it| Problem::invalid(INVALID_REFUND, it))
 }
 
 /// Reads the body of a refund.

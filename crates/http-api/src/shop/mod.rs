@@ -25,7 +25,7 @@ use crate::reader::Reader;
 use crate::routes::{delete, get, patch, post, resource};
 use view::Envelope;
 
-pub(crate) use body::{cancel_reason, capture_amount, closing_note, new_acceptance, new_refund};
+pub(crate) use body::{cancel_reason, capture_amount, new_acceptance, new_closing, new_refund};
 pub use event_pages::EventPages;
 pub(crate) use view::ExplanationView;
 

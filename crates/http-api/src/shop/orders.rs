@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::body::{
     CancellationBody, CaptureBody, INVALID_ACCEPTANCE, INVALID_CAPTURE, INVALID_REFUND, NewAcceptanceBody,
-    NewOrderBody, NewRefundBody, OrderEditBody, RefundClosingBody, cancel_reason, capture_amount, closing_note,
-    customer_schema, new_acceptance, new_order, new_refund, order_edit,
+    NewClosingBody, NewOrderBody, NewRefundBody, OrderEditBody, cancel_reason, capture_amount, customer_schema,
+    new_acceptance, new_closing, new_order, new_refund, order_edit,
 };
 use super::view::{Envelope, ExplanationView, PageView, PaymentView, PlacedOrder as PlacedOrderView};
 use super::{OrderPath, limit_parameter, named_order, order_ref, page_limit, success};
@@ -369,7 +369,7 @@ pub(crate) async fn refund(
 #[utoipa::path(
     post, path = "/orders/{order}/refunds/{refund}/close", tag = "Orders", operation_id = "closeRefund",
     params(OrderPath, RefundPath),
-    request_body = RefundClosingBody,
+    request_body = NewClosingBody,
     responses(
         (status = 200, description = "The refund is closed.", body = Envelope<RefundView>),
         refusals::CloseRefund,
@@ -386,8 +386,10 @@ pub(crate) async fn close_refund(
     let (order, number) = path.into_inner();
     let (which, number) = (order_ref(&order)?, refund_number(&number)?);
     let body = read_body(&request, payload, JSON_BYTES_WITH_KEY_MAX).await?;
-    let note = closing_note(&parse_json(&request, &body, INVALID_REFUND)?)?;
-    let closed = api.app.for_request().close_refund(&which, number, &note).await?;
+    let body = parse_json(&request, &body, INVALID_REFUND)?;
+    let currency = api.app.get_order(&which, &Access::All).await?.total.currency();
+    let new = new_closing(&body, currency)?;
+    let closed = api.app.for_request().close_refund(&which, number, &new).await?;
     let message = if closed.is_note_stored {
         "Refund closed successfully"
     } else {
@@ -399,7 +401,8 @@ pub(crate) async fn close_refund(
 /// Reads the number of a refund in a path. No refund has one that is not a number.
 pub(crate) fn refund_number(text: &str) -> Result<u32, Problem> {
     let detail = "the order has no such refund: refunds are numbered from 1";
-    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, REFUND_NOT_FOUND, detail))
+    let is_number = |it: &u32| it.to_string() == text;
+    text.parse().ok().filter(is_number).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, REFUND_NOT_FOUND, detail))
 }
 
 /// Lists the refunds of an order, including those made at Stripe.

@@ -367,6 +367,7 @@ async fn a_failed_refund_is_closed_with_a_note_and_not_made_again_by_default() {
     let acts: Vec<_> = entries.iter().filter(|it| it["act"] == "refund.closed").collect();
     assert_eq!(acts.len(), 1, "{entries:?}");
     assert_eq!((&acts[0]["amount"], &acts[0]["note"]), (&json!("50.00"), &json!("sent to the customer's bank")));
+    assert_eq!(refund["closed_amount"], "50.00");
     let rest = sale.call(Method::POST, "/refunds", Value::Null).await;
     assert_eq!((rest.status, &rest.body["data"]["amount"]), (201, &json!("50.00")), "112.00 less 12.00 and 50.00");
     let nothing = sale.call(Method::POST, "/refunds", Value::Null).await;
@@ -383,11 +384,15 @@ async fn a_closing_is_refused_with_a_code_and_the_field() {
         ("1", json!({}), 422, "invalid_refund", "note is missing"),
         ("1", json!({ "note": " " }), 422, "invalid_refund", "note must have at least 1 character"),
         ("1", json!({ "note": "x".repeat(2001) }), 422, "invalid_refund", "note must have at most 2000 characters"),
-        ("1", json!({ "note": "x", "amount": "1.00" }), 422, "invalid_refund", "amount is not a known field"),
+        ("1", json!({ "note": "x", "total": "1.00" }), 422, "invalid_refund", "total is not a known field"),
+        ("1", json!({ "note": "x", "amount": 1 }), 422, "invalid_refund", "amount must be"),
+        ("1", json!({ "note": "x", "amount": "50.01" }), 422, "invalid_amount", "must be at most 50.00"),
         ("2", good.clone(), 409, "refund_not_failed", "this one is succeeded"),
         ("3", good.clone(), 404, "refund_not_found", "no refund 3"),
         ("0", good.clone(), 404, "refund_not_found", "no refund 0"),
         ("re_1", good.clone(), 404, "refund_not_found", "numbered from 1"),
+        ("+1", good.clone(), 404, "refund_not_found", "numbered from 1"),
+        ("01", good.clone(), 404, "refund_not_found", "numbered from 1"),
         ("4294967296", good.clone(), 404, "refund_not_found", "numbered from 1"),
     ] {
         let refused = sale.call(Method::POST, &format!("/refunds/{path}/close"), body.clone()).await;
@@ -408,4 +413,30 @@ async fn a_closing_is_refused_with_a_code_and_the_field() {
     let key = sale.service.key_with(7, &[paywright_app::Scope::OrdersRead, paywright_app::Scope::OrdersWrite]).await;
     let refused = sale.service.send(Method::POST, &path, &[("x-api-key", &key)], good.to_string().as_bytes()).await;
     assert_eq!(refused.status, 403, "{refused:?}");
+}
+
+/// The same money was refunded twice in vain, and once by bank: nobody has to guess which of the two it was.
+#[actix_web::test]
+async fn of_two_failed_refunds_of_a_payment_each_closing_names_its_amount() {
+    let sale = Sale::paid().await;
+    sale.provider.will([Trouble::Refuses("expired_or_canceled_card"), Trouble::Refuses("expired_or_canceled_card")]);
+    for _ in 0..2 {
+        sale.call(Method::POST, "/refunds", json!({ "amount": "50.00" })).await;
+    }
+    let unnamed = sale.call(Method::POST, "/refunds/2/close", json!({ "note": "by bank" })).await;
+    assert_eq!((unnamed.status, &unnamed.body["error"]["code"]), (422, &json!("invalid_amount")), "{unnamed:?}");
+    for (number, amount) in [(2, "50.00"), (1, "0.00")] {
+        let body = json!({ "note": "by bank, once", "amount": amount });
+        let closed = sale.call(Method::POST, &format!("/refunds/{number}/close"), body).await;
+        assert_eq!((closed.status, &closed.body["data"]["closed_amount"]), (200, &json!(amount)), "{closed:?}");
+    }
+    let rest = sale.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!((rest.status, &rest.body["data"]["amount"]), (201, &json!("62.00")));
+    // Refund 3 fails and refund 4 makes up for it.
+    sale.provider.will([Trouble::Refuses("expired_or_canceled_card")]);
+    for amount in ["10.00", "10.00"] {
+        sale.call(Method::POST, "/refunds", json!({ "amount": amount })).await;
+    }
+    let needless = sale.call(Method::POST, "/refunds/4/close", json!({ "note": "x", "amount": "1.00" })).await;
+    assert_eq!((needless.status, &needless.body["error"]["code"]), (409, &json!("refund_made_up_for")), "{needless:?}");
 }

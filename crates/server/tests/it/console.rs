@@ -300,22 +300,26 @@ async fn a_failed_refund_is_closed_once_by_a_named_person() {
     let fields = ["csrf", "seen"].map(|it| format!("{it}={}", field(&page, it))).join("&");
     let act = format!("{path}/close");
     for (wrong, status) in [
-        ("&refund=1&note=%20", StatusCode::UNPROCESSABLE_ENTITY),
-        ("&refund=2&note=by+bank", StatusCode::NOT_FOUND),
-        ("&refund=&note=by+bank", StatusCode::NOT_FOUND),
+        ("&refund=1&amount=124.50&note=%20", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&refund=1&amount=124.51&note=by+bank", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&refund=1&note=by+bank", StatusCode::UNPROCESSABLE_ENTITY),
+        ("&refund=2&amount=124.50&note=by+bank", StatusCode::NOT_FOUND),
+        ("&refund=&amount=124.50&note=by+bank", StatusCode::NOT_FOUND),
     ] {
         let refused = shop.post(&act, &cookie, &format!("{fields}{wrong}")).await;
         assert_eq!(refused.status(), status, "{wrong}");
         let page = refused.text().await.unwrap();
         assert!(page.contains("Nothing was changed"), "{wrong}: {page}");
+        let is_kept = page.contains(">by bank</textarea>");
+        assert_eq!(is_kept, wrong.contains("refund=1") && wrong.contains("bank"), "what was typed is kept: {wrong}");
     }
-    let good = format!("{fields}&refund=1&note=by+bank%0D%0Aon+Friday");
+    let good = format!("{fields}&refund=1&amount=124.50&note=by+bank%0D%0Aon+Friday");
     let answers = join_all((0..4).map(|_| shop.post(&act, &cookie, &good))).await;
     for answer in &answers {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(answer.headers()[LOCATION], format!("{path}?done=close-1#result").as_str());
     }
-    let other = shop.post(&act, &cookie, &format!("{fields}&refund=1&note=another")).await;
+    let other = shop.post(&act, &cookie, &format!("{fields}&refund=1&amount=1&note=another")).await;
     assert_eq!(other.headers()[LOCATION], format!("{path}?done=closed-before-1#result").as_str());
     assert!(!shop.dev.read(&order).await["refunds"][0]["closed_at"].is_null());
     let (_, page) = shop.get(&path, &cookie).await;

@@ -9,10 +9,10 @@ anomalies.policy = 'hold_for_review' AND (
                     AND disputes.intent_id = anomalies.provider_id
                     AND disputes.status = 'lost' AND withdrawn AND NOT reinstated
             ), 0) - coalesce((
-                SELECT sum(refunds.amount) FROM refunds
+                SELECT sum(closed_amount) FROM refunds
                 WHERE refunds.order_id = orders.id
                     AND refunds.intent_id = anomalies.provider_id
-                    AND refunds.status = 'failed' AND closed_at IS NOT NULL
+                    AND refunds.status = 'failed'
             ), 0) AS to_decide
         ) AS money
         WHERE payment_intents.order_id = orders.id

@@ -20,7 +20,7 @@ SELECT
     ARRAY(
         SELECT ROW (
             number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-            epoch, request, closed_at
+            epoch, request, closed_at, closed_amount
         )
         FROM refunds WHERE order_id = orders.id ORDER BY number
     ),

@@ -4,23 +4,25 @@
 , given_back AS (
     INSERT INTO refunds (
         order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
-        requested_at, epoch, request, closed_at
+        requested_at, epoch, request, closed_at, closed_amount
     )
     SELECT
         id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-        epoch, request, closed_at
+        epoch, request, closed_at, closed_amount
     FROM changed, unnest(
         :refund_numbers::bigint[], :refund_intents::text[], :refund_provider_ids::text[], :refund_currencies::text[],
         :refund_amounts::bigint[], :refund_reasons::text[], :refund_origins::text[], :refund_statuses::text[],
         :refund_attempts::bigint[], :refund_failures::text[], :refund_requested_at::timestamptz[],
-        :refund_epochs::bigint[], :refund_requests::uuid[], :refund_closed_at::timestamptz[]
+        :refund_epochs::bigint[], :refund_requests::uuid[], :refund_closed_at::timestamptz[],
+        :refund_closed_amounts::bigint[]
     ) AS it (
         number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
-        epoch, request, closed_at
+        epoch, request, closed_at, closed_amount
     )
     ON CONFLICT (order_id, number) DO UPDATE
     SET provider_id = excluded.provider_id, amount = excluded.amount, status = excluded.status,
-        attempt = excluded.attempt, failure = excluded.failure, closed_at = excluded.closed_at
+        attempt = excluded.attempt, failure = excluded.failure, closed_at = excluded.closed_at,
+        closed_amount = excluded.closed_amount
     WHERE (
         refunds.provider_id, refunds.amount, refunds.status, refunds.attempt, refunds.failure, refunds.closed_at
     ) IS DISTINCT FROM (

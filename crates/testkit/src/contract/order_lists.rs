@@ -9,7 +9,7 @@ use paywright_domain::anomaly::Policies;
 use paywright_domain::id::CustomerId;
 use paywright_domain::intent::{IntentError, IntentStatus, NewAcceptance};
 use paywright_domain::order::{CancelReason, OrderState};
-use paywright_domain::refund::NewRefund;
+use paywright_domain::refund::{NewClosing, NewRefund};
 use paywright_domain::task::ProviderFailure;
 use paywright_domain::text::{Email, Note};
 use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
@@ -126,7 +126,10 @@ fn stepped(order: &Order, n: u32, step: Step, seconds: i64) -> Decision {
         Step::RefundRefused => {
             order.refund_request_failed(1, 1, &ProviderFailure::Refused(IntentError::default()), now)
         }
-        Step::RefundClosed => order.close_refund(1, &Note::new("paid back in cash").unwrap(), now).unwrap(),
+        Step::RefundClosed => {
+            let new = NewClosing { amount: None, note: Note::new("paid back in cash").unwrap() };
+            order.close_refund(1, &new, now).unwrap()
+        }
         Step::SecondReported => settled(&succeeded("_second").delivered_by_webhook()),
         Step::SecondMissing => read("_second", None),
         Step::SecondArrived => read("_second", Some(&succeeded("_second"))),

@@ -13,7 +13,7 @@ use paywright_domain::id::{DisputeId, ProviderCustomerId, RefundId};
 use paywright_domain::intent::{IntentError, IntentStatus, NewAcceptance, Proceeds, SnapshotSource};
 use paywright_domain::money::Percent;
 use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer, TaxRateDetails};
-use paywright_domain::refund::{NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
+use paywright_domain::refund::{NewClosing, NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
 use paywright_domain::task::ProviderFailure;
 use paywright_domain::text::{Email, Note};
 use paywright_domain::{Currency, Decision, Fact, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
@@ -175,11 +175,12 @@ pub async fn a_closed_refund_is_read_unchanged(subject: &impl Subject) {
         let new = NewRefund { amount: Some(usd(minor)), ..NewRefund::default() };
         order.refund(&new, at(NOW + 1)).unwrap().0
     };
-    let (one, refused) = (refunded(&paid.order, 100), ProviderFailure::Refused(IntentError::default()));
-    let two = refunded(&one.order, 200);
+    let (one, refused) = (refunded(&paid.order, 200), ProviderFailure::Refused(IntentError::default()));
+    let two = refunded(&one.order, 100);
     let failed = two.order.refund_request_failed(1, 1, &refused, at(NOW + 2));
     let note = Note::new("sent to the bank account\nof the customer").unwrap();
-    let closed = failed.order.close_refund(1, &note, at(NOW + 3)).unwrap();
+    let new = NewClosing { amount: Some(usd(60)), note: note.clone() };
+    let closed = failed.order.close_refund(1, &new, at(NOW + 3)).unwrap();
     for (decision, version) in [paid, one, two, failed, closed].into_iter().zip(1..) {
         let after = decision.order.clone();
         store.commit(then(version, decision)).await.unwrap();
@@ -187,7 +188,7 @@ pub async fn a_closed_refund_is_read_unchanged(subject: &impl Subject) {
     }
     let last = store.facts(order_id(1)).await.unwrap().pop().unwrap().fact;
     let intent = IntentId::new("pi_1").unwrap();
-    assert_eq!(last, Fact::RefundClosed { refund: 1, intent, amount: usd(100), note });
+    assert_eq!(last, Fact::RefundClosed { refund: 1, provider_id: None, intent, amount: usd(60), note });
 }
 
 /// An event reports a payment, a first read from Stripe does not confirm it, and a later one does.

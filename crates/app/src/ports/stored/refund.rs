@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
+use paywright_domain::IntentId;
 use paywright_domain::id::RefundId;
-use paywright_domain::refund::{Refund, RefundFailure, RefundOrigin, RefundReason};
-use paywright_domain::{IntentId, Timestamp};
+use paywright_domain::refund::{Closing, Refund, RefundFailure, RefundOrigin, RefundReason};
 use uuid::Uuid;
 
 use super::{Column, ColumnError, currency, text};
@@ -25,6 +25,7 @@ pub struct StoredRefund<'a> {
     pub epoch: Option<i64>,
     pub request: Option<Uuid>,
     pub closed_at: Option<i64>,
+    pub closed_amount: Option<i64>,
 }
 
 impl<'a> StoredRefund<'a> {
@@ -44,17 +45,22 @@ impl<'a> StoredRefund<'a> {
             requested_at: refund.requested_at.unix_micros(),
             epoch: refund.epoch.map(|it| i64::from(it.0)),
             request: refund.request,
-            closed_at: refund.closed_at.map(Timestamp::unix_micros),
+            closed_at: refund.closing.map(|it| it.at.unix_micros()),
+            closed_amount: refund.closing.map(|it| it.amount.minor()),
         }
     }
 
     /// Restores the refund.
     pub fn restore(self) -> Result<Refund, ColumnError> {
         let column = |name| Column("refunds", name);
+        let currency = column("currency").read(self.currency.parse())?;
+        let closing = |(at, amount)| {
+            Ok(Closing { at: column("closed_at").time(at)?, amount: column("closed_amount").money(amount, currency)? })
+        };
         Ok(Refund {
             number: column("number").count(self.number)?,
             intent: column("intent_id").read(IntentId::new(self.intent_id))?,
-            amount: column("amount").money(self.amount, column("currency").read(self.currency.parse())?)?,
+            amount: column("amount").money(self.amount, currency)?,
             reason: self.reason.map(|it| column("reason").found(RefundReason::named(&it))).transpose()?,
             origin: column("origin").found(RefundOrigin::named(&self.origin))?,
             status: column("status").found(self.status.parse().ok())?,
@@ -64,7 +70,7 @@ impl<'a> StoredRefund<'a> {
             requested_at: column("requested_at").time(self.requested_at)?,
             epoch: column("epoch").epoch(self.epoch)?,
             request: self.request,
-            closed_at: self.closed_at.map(|it| column("closed_at").time(it)).transpose()?,
+            closing: self.closed_at.zip(self.closed_amount).map(closing).transpose()?,
         })
     }
 }

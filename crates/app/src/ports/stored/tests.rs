@@ -7,7 +7,7 @@ use paywright_domain::id::{Epoch, RefundId};
 use paywright_domain::intent::{IntentError, IntentRequest, IntentStatus, PaymentIntent, Proceeds};
 use paywright_domain::operation::{Operation, OperationKind};
 use paywright_domain::order::{CancelReason, OrderData, OrderState};
-use paywright_domain::refund::{Refund, RefundFailure, RefundOrigin, RefundReason, RefundStatus};
+use paywright_domain::refund::{Closing, Refund, RefundFailure, RefundOrigin, RefundReason, RefundStatus};
 use paywright_domain::storefront::{Cart, CartId, Variant, VariantId};
 use paywright_domain::text::Text;
 use paywright_domain::{Currency, IntentId, Money, Order, OrderId};
@@ -50,7 +50,7 @@ fn order() -> Order {
         requested_at: at(5),
         epoch,
         request: Some(Uuid::from_u128(9)),
-        closed_at: Some(at(6)),
+        closing: Some(Closing { at: at(6), amount: usd(50) }),
     };
     let anomaly = Anomaly {
         intent: Some(paying.clone()),
@@ -188,6 +188,7 @@ const DAMAGES: &[(&str, Damage)] = &[
     ("refunds attempt", |_, parts| parts.refunds[0].attempt = -1),
     ("refunds requested_at", |_, parts| parts.refunds[0].requested_at = i64::MAX),
     ("refunds closed_at", |_, parts| parts.refunds[0].closed_at = Some(i64::MAX)),
+    ("refunds closed_amount", |_, parts| parts.refunds[0].closed_amount = Some(-1)),
     ("refunds epoch", |_, parts| parts.refunds[0].epoch = Some(-1)),
     ("disputes provider_id", |_, parts| parts.disputes[0].provider_id = "".into()),
     ("disputes intent_id", |_, parts| parts.disputes[0].intent_id = "".into()),
