@@ -4,10 +4,15 @@ use crate::audit_trail::audited;
 use crate::orders::{ASSIGNMENTS, COLUMNS, READ, VALUES};
 use crate::statement::filled;
 
-/// Statement that places an order (`place.sql`).
+/// Text of a statement without the sections of these names, as a value that does not need them is written.
+pub fn without(sql: &str, left_out: &[&str]) -> String {
+    crate::statement::without(sql, left_out)
+}
+
+/// Statement that places an order (`place.sql`), with all of its sections.
 pub const PLACE: &str = filled!(include_str!("sql/place.sql"), "{columns}" => COLUMNS, "{values}" => VALUES);
 
-/// Statement that changes an order as most commits do (`change.sql`).
+/// Statement that changes an order as most commits do (`change.sql`), with all of its sections.
 pub const CHANGE: &str =
     filled!(concat!(include_str!("sql/change.sql"), "SELECT FROM changed"), "{assignments}" => ASSIGNMENTS);
 

@@ -4,6 +4,13 @@
 //! The SQL has `:name` for a parameter, as often as it needs it. [`statement!`] lists each parameter with its name, its
 //! SQL type and its value, in any order: the first is PostgreSQL's `$1`. A name that is in the SQL and not in the list,
 //! or in the list and not in the SQL, or there twice, is a compile error. [`filled!`] makes a text of parts.
+//!
+//! Lines of the SQL between `-- if NAME` and `-- end` are a section. A statement whose list ends with sections has a text for
+//! each set of them, without the others and without the parameters that are in no other line: PostgreSQL opens each table
+//! that a statement names, with its indexes, also where nothing is written to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -18,8 +25,14 @@ pub(crate) trait PreparedStatement {
     /// SQL types of the columns that it returns.
     type Columns;
 
-    /// Text of the statement for PostgreSQL, made once for the life of the process.
+    /// Whether every value has the same text.
+    const IS_CONSTANT: bool;
+
+    /// Text of the statement for PostgreSQL, with all of its sections, made once for the life of the process.
     fn text() -> &'static Text;
+
+    /// Text with the sections that this value needs.
+    fn own_text(&self) -> &'static Text;
 
     /// Binds the values of its parameters, `$1` first.
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()>;
@@ -64,7 +77,8 @@ macro_rules! parameters {
 pub(crate) use parameters;
 
 /// Implements [`PreparedStatement`], and checks that the names in the SQL and those of the parameters agree. The type
-/// is followed by the SQL types of the columns that the statement returns, its SQL, and its [`parameters!`].
+/// is followed by the SQL types of the columns that the statement returns, its SQL, and its [`parameters!`]; then by its
+/// sections, if it has any, each with the condition under which a value needs it.
 macro_rules! statement {
     ($name:ident<'_> => $($rest:tt)+) => {
         $crate::statement::statement!(@ $name<'_>, $name<'static>, $($rest)+);
@@ -72,18 +86,26 @@ macro_rules! statement {
     ($name:ident => $($rest:tt)+) => {
         $crate::statement::statement!(@ $name, $name, $($rest)+);
     };
-    (@ $statement:ty, $id:ty, $columns:ty, $sql:expr, $self:ident { $($parameters:tt)* }) => {
+    (
+        @ $statement:ty, $id:ty, $columns:ty, $sql:expr, $self:ident { $($parameters:tt)* }
+        $(, sections { $($section:literal if $needs:expr,)+ })?
+    ) => {
         $crate::statement::parameters!($self: $statement { $($parameters)* });
 
         impl $crate::statement::PreparedStatement for $statement {
             type Id = $id;
             type Columns = $columns;
+            const IS_CONSTANT: bool = $crate::statement::is_constant!($($($section)+)?);
 
             fn text() -> &'static $crate::statement::Text {
                 static TEXT: std::sync::LazyLock<$crate::statement::Text> = std::sync::LazyLock::new(|| {
                     $crate::statement::Text::numbered($sql, <$id as $crate::statement::Parameters>::NAMES)
                 });
                 &TEXT
+            }
+
+            fn own_text(&$self) -> &'static $crate::statement::Text {
+                $crate::statement::own_text!($sql, <$id as $crate::statement::Parameters>::NAMES, $($($section if $needs,)+)?)
             }
 
             fn bind<'b>(&'b self, to: &mut $crate::statement::Binder<'_, '_, 'b>) -> diesel::QueryResult<()> {
@@ -99,6 +121,30 @@ macro_rules! statement {
     };
 }
 pub(crate) use statement;
+
+/// Whether a statement with these sections has one text alone.
+macro_rules! is_constant {
+    () => {
+        true
+    };
+    ($($section:literal)+) => {
+        false
+    };
+}
+pub(crate) use is_constant;
+
+/// Text with the sections that are needed; that of all values if there are no sections.
+macro_rules! own_text {
+    ($sql:expr, $names:expr,) => {
+        Self::text()
+    };
+    ($sql:expr, $names:expr, $($section:literal if $needs:expr,)+) => {{
+        const SECTIONS: &[&str] = &[$($section),+];
+        static TEXTS: $crate::statement::Texts<{ 1 << SECTIONS.len() }> = $crate::statement::Texts::none();
+        TEXTS.with($sql, $names, SECTIONS, &[$($needs),+])
+    }};
+}
+pub(crate) use own_text;
 
 /// Fills in an SQL text: replaces each `{mark}` by its text, all of them constants.
 macro_rules! filled {
@@ -275,44 +321,102 @@ const fn put<'a>(to: &'a mut [u8], part: &[u8]) -> &'a mut [u8] {
     after
 }
 
+/// SQL without the sections of these names. Lines of a section are between `-- if NAME` and `-- end`.
+pub(crate) fn without(sql: &str, left_out: &[&str]) -> String {
+    let mut is_left_out = false;
+    let mut kept = String::with_capacity(sql.len());
+    for line in sql.lines() {
+        match line.trim_start().strip_prefix("-- if ") {
+            Some(section) => is_left_out = left_out.contains(&section.trim_end()),
+            None if line.trim() == "-- end" => is_left_out = false,
+            None if is_left_out => {}
+            None => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    kept
+}
+
+/// Texts of a statement with sections: one for each set of these, made when it is first needed.
+pub(crate) struct Texts<const COUNT: usize>([OnceLock<Text>; COUNT]);
+
+impl<const COUNT: usize> Texts<COUNT> {
+    pub(crate) const fn none() -> Self {
+        Self([const { OnceLock::new() }; COUNT])
+    }
+
+    /// Text of `sql` with those of its sections that are needed.
+    pub(crate) fn with(&self, sql: &str, names: &[Name], sections: &[&str], needed: &[bool]) -> &Text {
+        let index = needed.iter().fold(0, |index, needed| index * 2 + usize::from(*needed));
+        let made = || {
+            let left_out = sections.iter().zip(needed).filter(|(_, needed)| !**needed).map(|(name, _)| *name);
+            Text::numbered(&without(sql, &left_out.collect::<Vec<_>>()), names)
+        };
+        match self.0.get(index) {
+            Some(text) => text.get_or_init(made),
+            None => unreachable!("there are as many texts as sets of sections"),
+        }
+    }
+}
+
 /// Text of a statement with numbers for names. A comment at its end lists number and name of each parameter: diesel must
 /// write a number for each value that it binds, in the order of the values, and a reader of PostgreSQL's log sees which
 /// number is which parameter. The text is split where diesel writes these numbers.
-pub(crate) struct Text(Vec<String>);
+pub(crate) struct Text {
+    first: String,
+    /// Text after each parameter; `None` for one that is in none of the text, and is not bound.
+    after: Vec<Option<String>>,
+}
 
 impl Text {
-    /// Text with a number for each name.
+    /// Text with a number for each name that it has.
     pub(crate) fn numbered(sql: &str, names: &[Name]) -> Self {
-        let (mut text, mut rest) = (String::new(), sql);
+        let all = || (0..).map_while(|position| nth(names, position).ok());
+        let used = parameters_of(sql);
+        let mut numbers = BTreeMap::new();
+        for name in all().filter(|it| used.contains(it)) {
+            numbers.insert(name, numbers.len() + 1);
+        }
+        let (mut first, mut rest) = (String::new(), sql);
         while let Some((before, name, after)) = split_at_parameter(rest) {
-            let number = number(names, name, 1).unwrap_or_default();
-            text = format!("{text}{before}${number}");
+            let number = numbers.get(name).copied().unwrap_or_default();
+            first = format!("{first}{before}${number}");
             rest = after;
         }
-        text.push_str(rest);
-        let mut parts = vec![text];
-        parts.extend((0..).map_while(|position| nth(names, position).ok()).map(|name| format!(" {name} ")));
-        if let [text, _, ..] = parts.as_mut_slice() {
-            text.push_str("\n-- ");
+        first.push_str(rest);
+        if !numbers.is_empty() {
+            first.push_str("\n-- ");
         }
-        Self(parts)
+        let after = all().map(|name| numbers.contains_key(name).then(|| format!(" {name} "))).collect();
+        Self { first, after }
     }
+}
+
+/// Names of the parameters in an SQL text.
+fn parameters_of(mut sql: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    while let Some((_, name, after)) = split_at_parameter(sql) {
+        names.insert(name);
+        sql = after;
+    }
+    names
 }
 
 #[cfg(test)]
 impl Text {
     /// The text as a whole.
     pub(crate) fn whole(&self) -> String {
-        let mut parts = self.0.iter();
-        let first = parts.next().cloned().unwrap_or_default();
-        parts.zip(1..).fold(first, |text, (part, number)| format!("{text}${number}{part}"))
+        let after = self.after.iter().flatten();
+        after.zip(1..).fold(self.first.clone(), |text, (after, number)| format!("{text}${number}{after}"))
     }
 }
 
-/// Receiver of a statement's parameters, in their order.
+/// Receiver of a statement's parameters, in their order. One that is in none of the text is left out.
 pub(crate) struct Binder<'p, 'a, 'b> {
     pass: &'p mut AstPass<'a, 'b, Pg>,
-    parts: std::slice::Iter<'static, String>,
+    after: std::slice::Iter<'static, Option<String>>,
 }
 
 impl<'b> Binder<'_, '_, 'b> {
@@ -322,15 +426,11 @@ impl<'b> Binder<'_, '_, 'b> {
         Pg: HasSqlType<S>,
         T: ToSql<S, Pg>,
     {
-        self.pass.push_bind_param::<S, T>(value)?;
-        self.text();
-        Ok(())
-    }
-
-    fn text(&mut self) {
-        if let Some(part) = self.parts.next() {
-            self.pass.push_sql(part);
+        if let Some(Some(after)) = self.after.next() {
+            self.pass.push_bind_param::<S, T>(value)?;
+            self.pass.push_sql(after);
         }
+        Ok(())
     }
 }
 
@@ -343,21 +443,21 @@ impl<T: PreparedStatement> Query for Statement<T> {
 
 impl<T: PreparedStatement> QueryId for Statement<T> {
     type QueryId = T::Id;
-    const HAS_STATIC_QUERY_ID: bool = true;
+    // Without a static id, the prepared statement is found by its text.
+    const HAS_STATIC_QUERY_ID: bool = T::IS_CONSTANT;
 }
 
 impl<T: PreparedStatement> QueryFragment<Pg> for Statement<T> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Text(parts) = T::text();
-        let mut binder = Binder { pass: &mut pass, parts: parts.iter() };
-        binder.text();
-        self.0.bind(&mut binder)
+        let text = self.0.own_text();
+        pass.push_sql(&text.first);
+        self.0.bind(&mut Binder { pass: &mut pass, after: text.after.iter() })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Name, Text, check, split_at_parameter};
+    use super::{Name, Text, Texts, check, split_at_parameter, without};
 
     const NAMES: &[Name] = &[Name::Parameter("id"), Name::Part(&[Name::Parameter("at"), Name::Parameter("id_of_it")])];
 
@@ -366,6 +466,24 @@ mod tests {
         let text = Text::numbered("SELECT :at::text, :id, :id_of_it, :at", NAMES);
         assert_eq!(text.whole(), "SELECT $2::text, $1, $3, $2\n-- $1 id $2 at $3 id_of_it ");
         assert_eq!(Text::numbered("SELECT 1", &[]).whole(), "SELECT 1");
+    }
+
+    #[test]
+    fn a_section_that_is_not_needed_is_left_out_with_its_parameters() {
+        const SQL: &str =
+            "SELECT :at\n-- if found\n, :id\n    -- if\n-- end\n  -- if named \n, :id_of_it\n  -- end\nFROM it";
+        static TEXTS: Texts<4> = Texts::none();
+        assert_eq!(without(SQL, &["found", "named"]), "SELECT :at\nFROM it\n");
+        for (needed, expected) in [
+            ([false, false], "SELECT $1\nFROM it\n\n-- $1 at "),
+            ([true, false], "SELECT $2\n, $1\n    -- if\nFROM it\n\n-- $1 id $2 at "),
+            ([false, true], "SELECT $1\n, $2\nFROM it\n\n-- $1 at $2 id_of_it "),
+            ([true, true], "SELECT $2\n, $1\n    -- if\n, $3\nFROM it\n\n-- $1 id $2 at $3 id_of_it "),
+        ] {
+            for _ in 0..2 {
+                assert_eq!(TEXTS.with(SQL, NAMES, &["found", "named"], &needed).whole(), expected);
+            }
+        }
     }
 
     #[test]

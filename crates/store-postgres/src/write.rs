@@ -41,9 +41,11 @@ pub(crate) struct Change<'a> {
     expected: i64,
     edits: bool,
     columns: ChangedColumns<'a>,
+    has_intents: bool,
     intents: Intents<'a>,
     events: Events<'a>,
     finished: Vec<&'a str>,
+    has_event: bool,
     received: EventColumns<'a>,
 }
 
@@ -80,9 +82,11 @@ impl<'a> Commit<'a> {
             expected: i64::from(changes.expected.0),
             edits,
             columns,
+            has_intents: !order.intents.is_empty(),
             intents: Intents::of(order.intents.iter().map(|it| StoredIntent::of(order, it)))?,
             events,
             finished: changes.finished.iter().map(TaskKey::as_str).collect(),
+            has_event: changes.received.is_some(),
             received: changes.received.as_ref().map(EventColumns::of).transpose()?.unwrap_or_default(),
         };
         let all_fits = order.anomalies.is_empty() && order.refunds.is_empty() && order.disputes.is_empty();
@@ -108,6 +112,11 @@ statement!(Place<'_> => (), PLACE, self {
     ..Content = self.content,
     ..Events = self.events,
     ..IdempotencyColumns = self.idempotency,
+}, sections {
+    "keyed" if self.idempotency.key.is_some(),
+    "adjusted" if self.content.has_adjustments,
+    "scheduled" if self.events.has_tasks(),
+    "public" if self.events.is_public(),
 });
 
 statement!(Change<'_> => (), CHANGE, self {
@@ -119,6 +128,12 @@ statement!(Change<'_> => (), CHANGE, self {
     ..Intents = self.intents,
     ..Events = self.events,
     ..EventColumns = self.received,
+}, sections {
+    "issued" if self.has_intents,
+    "scheduled" if self.events.has_tasks(),
+    "public" if self.events.is_public(),
+    "finished" if !self.finished.is_empty(),
+    "received" if self.has_event,
 });
 
 statement!(ChangeAll<'_> => (), CHANGE_ALL, self {
@@ -134,6 +149,7 @@ statement!(ChangeAll<'_> => (), CHANGE_ALL, self {
 /// Lines and adjustments.
 struct Content<'a> {
     lines: Lines<'a>,
+    has_adjustments: bool,
     adjustments: Adjustments<'a>,
 }
 
@@ -141,6 +157,7 @@ impl<'a> Content<'a> {
     fn of(order: &'a Order) -> Result<Self, ColumnError> {
         Ok(Self {
             lines: Lines::of(order.lines.iter().map(|it| Ok(StoredLine::of(it))))?,
+            has_adjustments: !order.adjustments.is_empty(),
             adjustments: Adjustments::of(order.adjustments.iter().map(|it| Ok(StoredAdjustment::of(order, it))))?,
         })
     }
@@ -183,6 +200,18 @@ impl<'a> Events<'a> {
             personal: snapshot.and_then(|it| it.personal.as_deref()),
             shown_livemode: snapshot.map(|it| it.livemode),
         })
+    }
+}
+
+impl Events<'_> {
+    /// Whether tasks are scheduled.
+    const fn has_tasks(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Whether the feed gets facts.
+    const fn is_public(&self) -> bool {
+        self.view.is_some()
     }
 }
 

@@ -7,7 +7,14 @@ WITH changed AS (
     WHERE id = :order_id::uuid AND version = :expected_version::bigint
         AND (:edits_content::boolean OR revision = :revision)
     RETURNING id, version
-), issued AS (
+), happened AS (
+    INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, :at::timestamptz, :cause::jsonb
+    FROM changed, unnest(:fact_kinds::text[], :facts::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    RETURNING order_id, version, position, kind
+)
+-- if issued
+, issued AS (
     INSERT INTO payment_intents AS stored (
         order_id, position, provider_id, revision, currency, amount, status, received, capturable, refunded,
         capture_asked, balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, confirmed_at
@@ -44,17 +51,18 @@ WITH changed AS (
         OR stored.balance_gross IS DISTINCT FROM excluded.balance_gross
         OR stored.last_error IS DISTINCT FROM excluded.last_error
         OR stored.confirmed_at IS DISTINCT FROM excluded.confirmed_at
-), happened AS (
-    INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, :at::timestamptz, :cause::jsonb
-    FROM changed, unnest(:fact_kinds::text[], :facts::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
-    RETURNING order_id, version, position, kind
-), scheduled AS (
+)
+-- end
+-- if scheduled
+, scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
     FROM changed, unnest(:task_keys::text[], :tasks::text[], :task_due_at::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
-), unpositioned AS (
+)
+-- end
+-- if public
+, unpositioned AS (
     INSERT INTO unpositioned_facts (order_id, version, position, kind)
     SELECT order_id, version, position, kind FROM happened WHERE position = ANY (:public_facts::integer[])
 ), shown AS (
@@ -62,9 +70,15 @@ WITH changed AS (
     SELECT id, version, :snapshot_view::text, :snapshot_personal::text, :snapshot_livemode::boolean
     FROM changed
     WHERE :snapshot_view IS NOT NULL
-), finished AS (
+)
+-- end
+-- if finished
+, finished AS (
     DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY (:finished_tasks::text[])
-), received AS (
+)
+-- end
+-- if received
+, received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
@@ -76,3 +90,4 @@ WITH changed AS (
     WHERE :event_id IS NOT NULL
     ON CONFLICT DO NOTHING
 )
+-- end
