@@ -132,7 +132,7 @@ pub enum Act {
         intent: IntentId,
         /// Amount that went back in another way.
         amount: Money,
-        /// Where it went.
+        /// Note of where it went.
         note: Note,
     },
     /// An application or an operator has asked to cancel an order, which releases an authorized payment.

@@ -190,7 +190,7 @@ pub enum Fact {
         intent: IntentId,
         /// Amount that went back in another way.
         amount: Money,
-        /// Where it went.
+        /// Note of where it went.
         note: Note,
     },
     /// The cardholder disputed a payment.

@@ -12,11 +12,11 @@ pub struct NewClosing {
     /// Amount that went back in another way; by default that of the refund, or what is left if that is less. Zero if none of
     /// it did: nobody is owed it, or another failed refund was of the same money. It must be named if there is another one.
     pub amount: Option<Money>,
-    /// Where the money went.
+    /// Note of where the money went.
     pub note: Note,
 }
 
-/// What a closing has recorded.
+/// Time and amount of a closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Closing {
@@ -139,7 +139,7 @@ mod tests {
     use crate::id::RefundId;
     use crate::intent::IntentStatus;
     use crate::order::PaymentState;
-    use crate::order::tests::{at, usd};
+    use crate::order::tests::{at, placed, usd};
     use crate::refund::{NewRefund, RefundError};
 
     fn note() -> Note {
@@ -205,7 +205,7 @@ mod tests {
         assert!(whole.refund(&of(4_000), at(600)).is_ok());
     }
 
-    /// The same money was refunded twice in vain, and went back by bank once.
+    /// The same money was refunded twice without success, and went back by bank once.
     #[test]
     fn a_closing_says_how_much_of_a_refund_went_back() {
         let failed = refunded(&paid(), 4_000, RefundStatus::Failed);
@@ -268,5 +268,22 @@ mod tests {
         let failed = failed.unwrap().order;
         assert!(failed.is_held_for_review());
         assert!(!failed.close_refund(number, &whole(), at(500)).unwrap().order.is_held_for_review());
+    }
+
+    /// The first payment of another amount went back in cash, and a second one is held.
+    #[test]
+    fn a_refund_takes_the_payment_that_waits_for_a_decision() {
+        let received = |order: &Order, name: &str, minor| {
+            let created = IntentSnapshot::new(IntentId::new(name).unwrap(), order.id, order.total, at(300));
+            let seen = IntentSnapshot { status: IntentStatus::Succeeded, received: usd(minor), ..created };
+            order.settle(&seen, &Policies::DEFAULT, at(300)).unwrap().order
+        };
+        let failed = refunded(&received(&placed(), "pi_1", 10_000), 10_000, RefundStatus::Failed);
+        let closed = failed.close_refund(1, &whole(), at(500)).unwrap().order;
+        assert!(failed.is_held_for_review() && !closed.is_held_for_review());
+        let held = received(&closed, "pi_2", 9_000);
+        let (refund, number) = held.refund(&NewRefund::default(), at(600)).unwrap();
+        let refund = refund.order.refund_numbered(number).map(|it| (it.intent.as_str().to_owned(), it.amount));
+        assert_eq!(refund, Some(("pi_2".to_owned(), usd(9_000))));
     }
 }

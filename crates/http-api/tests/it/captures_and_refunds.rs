@@ -415,7 +415,7 @@ async fn a_closing_is_refused_with_a_code_and_the_field() {
     assert_eq!(refused.status, 403, "{refused:?}");
 }
 
-/// The same money was refunded twice in vain, and once by bank: nobody has to guess which of the two it was.
+/// The same money was refunded twice without success, and once by bank: nobody has to guess which of the two it was.
 #[actix_web::test]
 async fn of_two_failed_refunds_of_a_payment_each_closing_names_its_amount() {
     let sale = Sale::paid().await;

@@ -89,7 +89,7 @@ pub(crate) async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Ste
     }
 }
 
-/// What a step decides on the `n`th order, so many seconds after it was placed.
+/// Decision of a step on the `n`th order, so many seconds after it was placed.
 fn stepped(order: &Order, n: u32, step: Step, seconds: i64) -> Decision {
     let now = at(NOW + seconds);
     let seen_of = |name: &str, status| {
