@@ -1,10 +1,8 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use paywright_domain::intent::{AcceptError, NewAcceptance};
 use paywright_domain::{Fact, Order};
 use thiserror::Error;
 
-use crate::{Access, App, GetOrderError, OrderRef};
+use crate::{App, GetOrderError, OrderRef};
 
 /// An accepted payment, with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +46,11 @@ impl App {
         new: &NewAcceptance,
         is_shown: impl Fn(&Order) -> bool + Send + Sync,
     ) -> Result<AcceptedPayment, AcceptPaymentError> {
-        let is_repeat = AtomicBool::new(false);
-        let decide = |order: &Order, now| {
-            let decision = order.accept_payment(new, now)?;
-            is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
-            if decision.facts.is_empty() || is_shown(order) { Ok(decision) } else { Err(AcceptPaymentError::OutOfDate) }
-        };
-        let order = self.change(which, &Access::All, decide).await?;
-        if is_repeat.load(Ordering::Relaxed) {
-            // Also of this request, if it was unknown whether its commit was done.
-            let facts = self.store.orders.facts(order.id).await.map_err(GetOrderError::from)?;
+        let decide = |order: &Order, now| Ok(order.accept_payment(new, now)?);
+        let (order, is_repeat) = self.change_shown(which, is_shown, || AcceptPaymentError::OutOfDate, decide).await?;
+        if is_repeat {
             let is_it = |it: &Fact| matches!(it, Fact::PaymentAccepted { note, .. } if *note == new.note);
-            return Ok(AcceptedPayment { is_note_stored: facts.iter().any(|it| is_it(&it.fact)), order });
+            return Ok(AcceptedPayment { is_note_stored: self.has_fact(order.id, is_it).await?, order });
         }
         let order = match order.operation.as_ref().map(|it| it.number) {
             Some(number) => self.operate_now(order, number).await.order,

@@ -1,6 +1,8 @@
 //! Decide and commit, the first two steps of every use case, and the one loop that repeats them.
 
-use paywright_domain::{Decision, Order, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use paywright_domain::{Decision, Fact, Order, OrderId, Timestamp};
 
 use crate::metrics::{self, CountedFacts};
 use crate::ports::inbox::ReceivedEvent;
@@ -124,6 +126,31 @@ impl App {
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
     ) -> Result<Order, E> {
         self.change_from(None, which, access, decide).await
+    }
+
+    /// As [`Self::change`], for a person who has decided on an order as a page has shown it: it fails with `out_of_date` if
+    /// `is_shown` denies that of the order on which the decision is committed. Returns the order, and whether the decision was a
+    /// repetition, which changes nothing and is done whatever the page has shown.
+    pub(crate) async fn change_shown<E: From<GetOrderError> + From<StoreError>>(
+        &self,
+        which: &OrderRef,
+        is_shown: impl Fn(&Order) -> bool + Send + Sync,
+        out_of_date: impl Fn() -> E + Send + Sync,
+        decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
+    ) -> Result<(Order, bool), E> {
+        let is_repeat = AtomicBool::new(false);
+        let decide = |order: &Order, now| {
+            let decision = decide(order, now)?;
+            is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
+            if decision.facts.is_empty() || is_shown(order) { Ok(decision) } else { Err(out_of_date()) }
+        };
+        let order = self.change(which, &Access::All, decide).await?;
+        Ok((order, is_repeat.into_inner()))
+    }
+
+    /// Whether a fact of an order is stored, also by a request of which it was unknown whether its commit was done.
+    pub(crate) async fn has_fact(&self, order: OrderId, is_it: impl Fn(&Fact) -> bool) -> Result<bool, StoreError> {
+        Ok(self.store.orders.facts(order).await?.iter().any(|it| is_it(&it.fact)))
     }
 
     /// As [`Self::change`], where the first attempt decides on `known`, the order `which` as its caller has loaded it.

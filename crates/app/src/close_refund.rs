@@ -1,10 +1,8 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use paywright_domain::refund::{CloseError, NewClosing, Refund};
 use paywright_domain::{Fact, Order};
 use thiserror::Error;
 
-use crate::{Access, App, GetOrderError, OrderRef};
+use crate::{App, GetOrderError, OrderRef};
 
 /// A closed refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,22 +48,12 @@ impl App {
         new: &NewClosing,
         is_shown: impl Fn(&Order) -> bool + Send + Sync,
     ) -> Result<ClosedRefund, CloseRefundError> {
-        let is_repeat = AtomicBool::new(false);
-        let decide = |order: &Order, now| {
-            let decision = order.close_refund(number, new, now)?;
-            is_repeat.store(decision.facts.is_empty(), Ordering::Relaxed);
-            if decision.facts.is_empty() || is_shown(order) { Ok(decision) } else { Err(CloseRefundError::OutOfDate) }
-        };
-        let order = self.change(which, &Access::All, decide).await?;
+        let decide = |order: &Order, now| Ok(order.close_refund(number, new, now)?);
+        let (order, is_repeat) = self.change_shown(which, is_shown, || CloseRefundError::OutOfDate, decide).await?;
         let refund = order.refund_numbered(number).cloned().ok_or(CloseError::NotFound { number })?;
-        let is_note_stored = if is_repeat.load(Ordering::Relaxed) {
-            // Also of this request, if it was unknown whether its commit was done.
-            let facts = self.store.orders.facts(order.id).await.map_err(GetOrderError::from)?;
-            let is_it = |it: &Fact| matches!(it, Fact::RefundClosed { refund, note: its, .. } if *refund == number && *its == new.note);
-            facts.iter().any(|it| is_it(&it.fact))
-        } else {
-            true
-        };
+        let is_it =
+            |it: &Fact| matches!(it, Fact::RefundClosed { refund, note, .. } if (*refund, note) == (number, &new.note));
+        let is_note_stored = !is_repeat || self.has_fact(order.id, is_it).await?;
         Ok(ClosedRefund { refund, is_note_stored })
     }
 }

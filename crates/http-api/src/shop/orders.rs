@@ -364,7 +364,7 @@ pub(crate) async fn refund(
 
 /// Closes a failed refund.
 ///
-/// Its money went back in another way, as the note says, so that it no longer waits for a person. Nothing is moved, and what
+/// Records that its money went back in another way, so that it no longer waits for a person. Nothing is moved, and what
 /// Stripe still holds can be refunded if the amount is named. A repeat changes nothing.
 #[utoipa::path(
     post, path = "/orders/{order}/refunds/{refund}/close", tag = "Orders", operation_id = "closeRefund",
